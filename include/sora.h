@@ -1,0 +1,139 @@
+/* libsora: a sentence becomes a video.
+ *
+ *     #include <sora.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         SoraError err = {0};
+ *         SoraEngine *engine = sora_engine_open("models/nano", NULL, &err);
+ *         SoraRequest request;
+ *         sora_request_init(&request);
+ *         request.prompt = "a dog walks left across a sunny meadow";
+ *         SoraVideo *video = engine ? sora_generate(engine, &request, &err) : NULL;
+ *         bool ok = video != NULL && sora_video_write(video, "dog.mp4", &err);
+ *         if (!ok)
+ *             fprintf(stderr, "%s\n", err.message);
+ *         sora_video_free(video);
+ *         sora_engine_close(engine);
+ *         return ok ? 0 : 1;
+ *     }
+ *
+ * Ownership: what a function named open or generate returns is the caller's, to be given to the
+ * matching close or free; NULL is allowed there. Strings in a request are the caller's and must live
+ * until the call returns. Strings that the library returns live as long as their object.
+ * Threads: one engine serves one call at a time; different engines are independent. */
+#ifndef SORA_H
+#define SORA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SORA_VERSION "0.1.0"
+
+/* Chosen by what the caller will do next. */
+typedef enum SoraErrorCode {
+    SORA_OK = 0,
+    SORA_ERROR_INPUT,       /* a file, prompt or number from outside is wrong: mend it */
+    SORA_ERROR_NOT_FOUND,   /* a file or model is not there: fetch it */
+    SORA_ERROR_IO,          /* reading or writing failed: look at the disk */
+    SORA_ERROR_MEMORY,      /* not enough memory: ask for less */
+    SORA_ERROR_UNSUPPORTED, /* this build or machine cannot do it */
+    SORA_ERROR_CANCELLED,   /* the progress callback said stop */
+    SORA_ERROR_INTERNAL,    /* a library below us failed: report it */
+} SoraErrorCode;
+
+typedef struct SoraError {
+    SoraErrorCode code;
+    char message[256]; /* one line, no newline */
+} SoraError;
+
+typedef struct SoraEngine SoraEngine;
+typedef struct SoraVideo SoraVideo;
+
+typedef enum SoraPrecision {
+    SORA_PRECISION_AUTO = 0, /* bf16 where the processor has it, else f32 */
+    SORA_PRECISION_F32,
+    SORA_PRECISION_BF16, /* products in bf16, sums in f32 */
+} SoraPrecision;
+
+typedef enum SoraSolver {
+    SORA_SOLVER_AUTO = 0, /* the model's own */
+    SORA_SOLVER_UNIPC,
+    SORA_SOLVER_DPMPP,
+    SORA_SOLVER_EULER,
+} SoraSolver;
+
+typedef struct SoraOptions {
+    int threads;             /* 0: all cores */
+    SoraPrecision precision; /* default: auto */
+    const char *cpu;         /* "reference", "avx2", "avx512"; NULL: the best that runs here */
+} SoraOptions;
+
+typedef enum SoraStage {
+    SORA_STAGE_TEXT = 0, /* encoding the prompt */
+    SORA_STAGE_DENOISE,  /* sampling steps */
+    SORA_STAGE_DECODE,   /* latent frames to pictures */
+} SoraStage;
+
+typedef struct SoraProgress {
+    SoraStage stage;
+    int done, total;          /* within the stage */
+    double seconds;           /* since the call began */
+} SoraProgress;
+
+/* Return false to cancel: the call then fails with SORA_ERROR_CANCELLED. */
+typedef bool (*SoraProgressCallback)(const SoraProgress *progress, void *user);
+
+/* Fields left 0 (or NULL) by sora_request_init take the model's own default. */
+typedef struct SoraRequest {
+    const char *prompt;          /* UTF-8, required, at most 32,000 bytes */
+    const char *negative_prompt; /* UTF-8; NULL: the model's default; "" : none */
+    const char *image_path;      /* a picture to start from; NULL: none */
+    int width, height;           /* pixels; multiples of the model's patch (16 for nano) */
+    int frames;                  /* 1 + a multiple of the model's temporal stride (4) */
+    double fps;                  /* frames a second, 1 to 120 */
+    int steps;                   /* sampling steps, 1 to 1000 */
+    double guidance_scale;       /* classifier-free guidance, 0 to 100; 1 is none; < 0: the model's own */
+    double shift;                /* of the noise schedule, 0.1 to 100; 0: the model's own */
+    uint64_t seed;               /* default 0 */
+    SoraSolver solver;
+    SoraProgressCallback progress;
+    void *user; /* given to the callback */
+} SoraRequest;
+
+void sora_request_init(SoraRequest *request);
+
+/* Opens the model in a folder. options may be NULL. NULL on failure, with *err filled. */
+SoraEngine *sora_engine_open(const char *model_dir, const SoraOptions *options, SoraError *err);
+void sora_engine_close(SoraEngine *engine);
+
+/* The model's name and default request: for help texts. */
+const char *sora_engine_name(const SoraEngine *engine);
+void sora_engine_defaults(const SoraEngine *engine, SoraRequest *request);
+
+SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err);
+
+int sora_video_width(const SoraVideo *video);
+int sora_video_height(const SoraVideo *video);
+int sora_video_frames(const SoraVideo *video);
+double sora_video_fps(const SoraVideo *video);
+/* Frame i as packed RGB, [height, width, 3] bytes, the video's own; NULL when i is out of range. */
+const uint8_t *sora_video_frame(const SoraVideo *video, int i);
+/* The parameters that made the video, as JSON: prompt, seed, model, steps, size. The video's own. */
+const char *sora_video_parameters(const SoraVideo *video);
+
+/* Writes by extension: .mp4 .webm .gif .png (one frame; several become NAME-0001.png ...). Appears
+ * under its name only when complete; the parameters are stored in the file. */
+bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
+void sora_video_free(SoraVideo *video);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

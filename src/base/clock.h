@@ -1,0 +1,7 @@
+/* Time for progress and benchmarks. */
+#ifndef SORA_BASE_CLOCK_H
+#define SORA_BASE_CLOCK_H
+
+double clock_seconds(void); /* monotonic */
+
+#endif

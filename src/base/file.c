@@ -1,0 +1,155 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool io_error(SoraError *err, const char *what, const char *path)
+{
+    SoraErrorCode code = errno == ENOENT ? SORA_ERROR_NOT_FOUND : errno == ENOMEM ? SORA_ERROR_MEMORY : SORA_ERROR_IO;
+    return error_set(err, code, "%s: %s: %s", path, what, strerror(errno));
+}
+
+bool file_map_open(FileMap *map, const char *path, SoraError *err)
+{
+    *map = (FileMap){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return io_error(err, "cannot open", path);
+    struct stat st;
+    bool ok = false;
+    if (fstat(fd, &st) != 0) {
+        io_error(err, "cannot read", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        error_set(err, SORA_ERROR_INPUT, "%s: not a regular file", path);
+    } else if (st.st_size == 0) {
+        ok = true;
+    } else {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            io_error(err, "cannot map", path);
+        } else {
+            *map = (FileMap){p, (size_t)st.st_size};
+            ok = true;
+        }
+    }
+    close(fd);
+    return ok;
+}
+
+void file_map_close(FileMap *map)
+{
+    if (map->data != NULL)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (FileMap){0};
+}
+
+char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
+{
+    FileMap map;
+    if (!file_map_open(&map, path, err))
+        return NULL;
+    char *text = NULL;
+    if (map.size > max_size) {
+        error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %zu are accepted", path, map.size, max_size);
+    } else if ((text = malloc(map.size + 1)) == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    } else {
+        if (map.size > 0)
+            memcpy(text, map.data, map.size);
+        text[map.size] = 0;
+        if (size != NULL)
+            *size = map.size;
+    }
+    file_map_close(&map);
+    return text;
+}
+
+bool file_writer_open(FileWriter *w, const char *path, SoraError *err)
+{
+    *w = (FileWriter){0};
+    size_t n = strlen(path) + 32;
+    w->path = strdup(path);
+    w->part_path = malloc(n);
+    if (w->path == NULL || w->part_path == NULL) {
+        file_writer_abort(w);
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    snprintf(w->part_path, n, "%s.part-%ld", path, (long)getpid());
+    w->stream = fopen(w->part_path, "wbe");
+    if (w->stream == NULL) {
+        io_error(err, "cannot write", path);
+        free(w->part_path); /* it is not ours to remove */
+        w->part_path = NULL;
+        file_writer_abort(w);
+        return false;
+    }
+    return true;
+}
+
+bool file_writer_commit(FileWriter *w, SoraError *err)
+{
+    bool ok = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
+    if (!ok)
+        io_error(err, "cannot write", w->path);
+    if (fclose(w->stream) != 0 && ok)
+        ok = io_error(err, "cannot write", w->path);
+    w->stream = NULL;
+    if (ok && rename(w->part_path, w->path) != 0)
+        ok = io_error(err, "cannot rename to", w->path);
+    if (ok) {
+        free(w->part_path);
+        w->part_path = NULL;
+    }
+    file_writer_abort(w);
+    return ok;
+}
+
+void file_writer_abort(FileWriter *w)
+{
+    if (w->stream != NULL)
+        fclose(w->stream);
+    if (w->part_path != NULL)
+        unlink(w->part_path);
+    free(w->part_path);
+    free(w->path);
+    *w = (FileWriter){0};
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool dir_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool dir_make(const char *path, SoraError *err)
+{
+    char *p = strdup(path);
+    if (p == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    bool ok = true;
+    for (char *s = p + 1; ok && *s; s++) {
+        if (*s != '/')
+            continue;
+        *s = 0;
+        ok = mkdir(p, 0777) == 0 || errno == EEXIST;
+        *s = '/';
+    }
+    ok = ok && (mkdir(p, 0777) == 0 || errno == EEXIST);
+    if (!ok)
+        io_error(err, "cannot make folder", path);
+    else if (!dir_exists(path))
+        ok = error_set(err, SORA_ERROR_IO, "%s: not a folder", path);
+    free(p);
+    return ok;
+}

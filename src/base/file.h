@@ -1,0 +1,37 @@
+/* Files: mapped for reading; written beside their final name and renamed when complete. */
+#ifndef SORA_BASE_FILE_H
+#define SORA_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "base/error.h"
+
+typedef struct FileMap {
+    const uint8_t *data; /* read-only; NULL when the file is empty */
+    size_t size;
+} FileMap;
+
+bool file_map_open(FileMap *map, const char *path, SoraError *err);
+void file_map_close(FileMap *map);
+
+/* The whole file in heap memory, with a 0 byte after it; more than max_size bytes is an error. free() it. */
+char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err);
+
+/* Atomic writing: the bytes go to "PATH.part-PID"; commit flushes, syncs and renames; abort removes.
+ * Errors of fwrite are found at commit. */
+typedef struct FileWriter {
+    FILE *stream;
+    char *path, *part_path;
+} FileWriter;
+
+bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
+bool file_writer_commit(FileWriter *w, SoraError *err); /* closes w in every case */
+void file_writer_abort(FileWriter *w);                  /* no-op after commit */
+
+bool file_exists(const char *path);
+bool dir_exists(const char *path);
+bool dir_make(const char *path, SoraError *err); /* with parents; no error when it is there */
+
+#endif
