@@ -1,0 +1,72 @@
+/* Graph: define by run, one arena, one tape.
+ *
+ * An op checks shapes, takes its output from the graph's arena, runs the backend's kernel at once and,
+ * while recording, writes a node on the tape. The first failure sticks: later ops do nothing and return
+ * NULL, and the caller looks once, at the end, with graph_ok(). */
+#ifndef SORA_TENSOR_GRAPH_H
+#define SORA_TENSOR_GRAPH_H
+
+#include "base/error.h"
+#include "tensor/node.h"
+
+/* What runs the kernels and holds the data. One for the CPU, one for each GPU. */
+typedef struct Backend Backend;
+struct Backend {
+    const char *name;
+    bool (*run)(Backend *backend, const Node *node, SoraError *err);
+    void *(*alloc)(Backend *backend, size_t bytes); /* NULL when there is none */
+    void (*free)(Backend *backend, void *p);
+    /* Regions may overlap. */
+    void (*move)(Backend *backend, void *to, const void *from, size_t bytes);
+    void (*upload)(Backend *backend, void *to, const void *host, size_t bytes);
+    void (*download)(Backend *backend, void *host, const void *from, size_t bytes);
+};
+
+typedef struct Graph Graph;
+
+Graph *graph_new(Backend *backend); /* NULL when out of memory */
+void graph_free(Graph *g);
+/* Forgets every tensor and the tape, keeps the memory; clears the failure. */
+void graph_reset(Graph *g);
+
+/* Recording is off at first. It stays as set over graph_reset(). */
+void graph_record(Graph *g, bool on);
+bool graph_recording(const Graph *g);
+
+/* false and *err filled if an op failed since the last reset. */
+bool graph_ok(const Graph *g, SoraError *err);
+/* Sets the sticky failure, unless there is one. Returns NULL, for use in model code. */
+Tensor *graph_fail(Graph *g, SoraErrorCode code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+Backend *graph_backend(const Graph *g);
+size_t graph_peak_bytes(const Graph *g);
+
+/* Uninitialised tensor in the arena. */
+Tensor *graph_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape);
+/* The same, filled from host memory. */
+Tensor *graph_input(Graph *g, DType dtype, int ndim, const int64_t *shape, const void *host);
+/* A tensor struct over backend memory that outlives the graph's use of it. */
+Tensor *graph_view(Graph *g, void *data, DType dtype, int ndim, const int64_t *shape);
+/* Copies t to host memory of tensor_bytes(t); does nothing if the graph has failed or t is NULL. */
+void graph_download(Graph *g, const Tensor *t, void *host);
+
+/* In inference, graph_keep() frees everything since the scope began except x (and returns it, moved);
+ * while recording it does nothing and returns x. */
+typedef struct GraphScope { size_t chunk, offset; } GraphScope;
+GraphScope graph_scope(Graph *g);
+Tensor *graph_keep(Graph *g, GraphScope scope, Tensor *x);
+
+/* Keeps x beyond scopes and resets, in *slot: the state of causal convolutions. In inference the data is
+ * copied to memory that the graph owns for this slot (freed by graph_free_slot or graph_free); while recording *slot is x itself. */
+void graph_store(Graph *g, Tensor **slot, Tensor *x);
+void graph_free_slot(Graph *g, Tensor **slot);
+
+/* --- for ops --- */
+/* Runs the node's kernel and records it. The outputs are set by the caller. false after a failure. */
+bool graph_run(Graph *g, Node *node);
+/* Runs the tape backwards from the scalar loss, adding to ->grad of every leaf that requires it.
+ * A leaf whose ->grad is set already accumulates there in place. Recording is off during it. */
+bool graph_backward(Graph *g, Tensor *loss);
+/* For the gradient table: adds d to t's gradient if t wants one. d may be NULL after a failure. */
+void graph_accumulate(Graph *g, Tensor *t, Tensor *d);
+
+#endif

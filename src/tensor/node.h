@@ -1,0 +1,74 @@
+/* One list generates the op enum, the names and every backend's kernel table. */
+#ifndef SORA_TENSOR_NODE_H
+#define SORA_TENSOR_NODE_H
+
+#include "tensor/tensor.h"
+
+/* X(enum name, kernel name). What i[] and f[] mean is said beside each op in tensor/ops.h. */
+#define SORA_OPS(X)                                                                                          \
+    X(FILL, fill)                       /* out = f[0] */                                                     \
+    X(COPY, copy)                       /* out = in0, converting the type */                                 \
+    X(ADD_INTO, add_into)               /* out (= in0) += in1, in place */                                   \
+    X(ADD, add)                         /* in1 may be the trailing dimensions of in0 */                      \
+    X(SUB, sub)                                                                                              \
+    X(MUL, mul)                                                                                              \
+    X(SCALE, scale)                     /* in0 * f[0] + f[1] */                                              \
+    X(UNARY, unary)                     /* i[0]: Unary */                                                    \
+    X(UNARY_GRAD, unary_grad)           /* in0: dy, in1: x */                                                \
+    X(SUM, sum)                         /* -> [1] */                                                         \
+    X(SUM_LEADING, sum_leading)         /* [rows, cols] -> [cols]; i[0]: rows, i[1]: cols */                 \
+    X(GROUP_MEAN, group_mean)           /* last dimension: mean of each i[0] neighbours */                   \
+    X(GROUP_REPEAT, group_repeat)       /* last dimension: each element i[0] times */                        \
+    X(LINEAR, linear)                   /* in0: x, in1: w, in2: bias or NULL; i[0]: Unary */                 \
+    X(MATMUL, matmul)                   /* i[0]: transpose in0, i[1]: transpose in1 */                       \
+    X(SOFTMAX, softmax)                                                                                      \
+    X(SOFTMAX_GRAD, softmax_grad)       /* in0: dy, in1: y */                                                \
+    X(NORM, norm)                       /* in1: w, in2: b, or NULL; i[0]: Norm, f[0]: eps */                 \
+    X(NORM_GRAD, norm_grad)             /* in0: d(normalised), in1: x; i[0]: Norm, f[0]: eps */              \
+    X(MODULATE, modulate)               /* in0: x, in1: shift or NULL, in2: scale, in3: index */             \
+    X(NORM_MODULATE, norm_modulate)     /* as MODULATE, of the layer norm of in0; f[0]: eps */               \
+    X(GATE, gate)                       /* in0: x, in1: y, in2: gate, in3: index */                          \
+    X(GATHER, gather)                   /* in0: table, in1: index */                                         \
+    X(SCATTER, scatter)                 /* in0: rows, in1: index */                                          \
+    X(ROPE, rope)                       /* in0: x, in1: table; i[0]: heads, i[1]: inverse */                 \
+    X(ATTENTION, attention)             /* in: q k v cu_q cu_k bias|NULL; i[0]: heads, f[0]: scale */        \
+    X(ATTENTION_GRAD, attention_grad)   /* in: dy q k v cu_q cu_k bias|NULL out; out: dq dk dv dbias|NULL */ \
+    X(CONV, conv)                       /* in: x w b|NULL; i[0..2]: stride, i[3..8]: padding */              \
+    X(CONV_GRAD_X, conv_grad_x)         /* in: dy w */                                                       \
+    X(CONV_GRAD_W, conv_grad_w)         /* in: dy x */                                                       \
+    X(UPSAMPLE, upsample)               /* nearest, 2x in height and width */                                \
+    X(UPSAMPLE_GRAD, upsample_grad)                                                                          \
+    X(PERMUTE, permute)                 /* i[]: out dimension d is in dimension i[d] */                      \
+    X(CONCAT, concat)                   /* i[0]: dimension */                                                \
+    X(SLICE, slice)                     /* i[0]: dimension, i[1]: start */                                   \
+    X(PAD, pad)                         /* zeros; i[0]: dimension, i[1]: before */
+
+typedef enum Op {
+#define X(name, kernel) OP_##name,
+    SORA_OPS(X)
+#undef X
+    OP_COUNT
+} Op;
+
+const char *op_name(Op op);
+
+typedef enum Unary { UNARY_NONE, UNARY_SILU, UNARY_GELU_TANH, UNARY_GELU_ERF, UNARY_ABS } Unary;
+
+typedef enum Norm {
+    NORM_LAYER, /* (x - mean) / sqrt(var + eps) */
+    NORM_RMS,   /* x / sqrt(mean(x^2) + eps) */
+    NORM_L2,    /* x / max(|x|, eps) * sqrt(n): the autoencoder's RMS_norm */
+} Norm;
+
+enum { MAX_INPUTS = 8, MAX_OUTPUTS = 4 };
+
+typedef struct Node {
+    Op op;
+    int n_in, n_out;
+    Tensor *in[MAX_INPUTS]; /* optional ones may be NULL */
+    Tensor *out[MAX_OUTPUTS];
+    int64_t i[MAX_DIMS + 1];
+    double f[2];
+} Node;
+
+#endif

@@ -1,0 +1,54 @@
+/* Tensor: a shape and a place. Row-major, contiguous, owns nothing. */
+#ifndef SORA_TENSOR_TENSOR_H
+#define SORA_TENSOR_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_DIMS = 8 };
+
+typedef enum DType { DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_I32, DTYPE_I64, DTYPE_U8, DTYPE_F64, DTYPE_COUNT } DType;
+
+typedef struct Tensor Tensor;
+struct Tensor {
+    DType dtype;
+    int ndim;
+    int64_t shape[MAX_DIMS];
+    void *data;         /* in the backend's memory: the graph's, a mapped file's or the caller's */
+    Tensor *grad;       /* same shape, F32; NULL until backward reaches it */
+    bool requires_grad; /* a parameter, or computed from one while recording */
+    bool leaf;          /* not the output of a node: its gradient accumulates in place */
+};
+
+size_t dtype_size(DType dtype);       /* bytes of one element */
+const char *dtype_name(DType dtype);  /* safetensors' names: "F32", "BF16", ... */
+bool dtype_parse(const char *name, DType *dtype);
+
+int64_t tensor_numel(const Tensor *t);
+size_t tensor_bytes(const Tensor *t);
+bool tensor_same_shape(const Tensor *a, const Tensor *b);
+/* "[64, 65]" into a caller's buffer; returns it. */
+char *tensor_shape_text(const Tensor *t, char *buf, size_t size);
+
+/* A tensor struct over the caller's memory. */
+Tensor tensor_over(void *data, DType dtype, int ndim, const int64_t *shape);
+
+/* bf16 is the upper half of an f32; rounding is to nearest, ties to even. */
+static inline float bf16_to_f32(uint16_t h)
+{
+    union { uint32_t u; float f; } v = {(uint32_t)h << 16};
+    return v.f;
+}
+
+static inline uint16_t f32_to_bf16(float f)
+{
+    union { float f; uint32_t u; } v = {f};
+    if ((v.u & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(v.u >> 16 | 64); /* keep a NaN a NaN */
+    return (uint16_t)((v.u + 0x7fffu + ((v.u >> 16) & 1)) >> 16);
+}
+
+float f16_to_f32(uint16_t h);
+
+#endif
