@@ -1,0 +1,394 @@
+#include "tensor/graph.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "tensor/gradients.h"
+#include "tensor/ops.h"
+
+enum { DATA_ALIGN = 64, MIN_CHUNK = 1 << 20, MAX_CHUNK = 1 << 28 };
+
+typedef struct Chunk {
+    char *data;
+    size_t size;
+} Chunk;
+
+typedef struct Stored {
+    struct Stored *next;
+    Tensor **slot;
+    Tensor tensor;
+    size_t capacity;
+} Stored;
+
+struct Graph {
+    Backend *backend;
+    Arena structs; /* tensors, nodes */
+    Chunk *chunks; /* data; [0, chunk) full, [chunk] in use up to offset */
+    size_t chunk_count, chunk, offset;
+    Node **tape;
+    size_t tape_count, tape_capacity;
+    Stored *stored;
+    bool recording, failed;
+    SoraError error;
+};
+
+const char *op_name(Op op)
+{
+    static const char *const NAMES[OP_COUNT] = {
+#define X(name, kernel) [OP_##name] = #kernel,
+        SORA_OPS(X)
+#undef X
+    };
+    return NAMES[op];
+}
+
+Graph *graph_new(Backend *backend)
+{
+    Graph *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return NULL;
+    g->backend = backend;
+    arena_init(&g->structs, 0);
+    return g;
+}
+
+void graph_free(Graph *g)
+{
+    if (g == NULL)
+        return;
+    while (g->stored != NULL)
+        graph_free_slot(g, g->stored->slot);
+    for (size_t i = 0; i < g->chunk_count; i++)
+        g->backend->free(g->backend, g->chunks[i].data);
+    free(g->chunks);
+    free(g->tape);
+    arena_deinit(&g->structs);
+    free(g);
+}
+
+void graph_reset(Graph *g)
+{
+    arena_release(&g->structs, (ArenaMark){0});
+    g->chunk = g->offset = g->tape_count = 0;
+    g->failed = false;
+}
+
+void graph_record(Graph *g, bool on)
+{
+    g->recording = on;
+}
+
+bool graph_recording(const Graph *g)
+{
+    return g->recording;
+}
+
+bool graph_ok(const Graph *g, SoraError *err)
+{
+    if (g->failed && err != NULL)
+        *err = g->error;
+    return !g->failed;
+}
+
+Tensor *graph_fail(Graph *g, SoraErrorCode code, const char *fmt, ...)
+{
+    if (g->failed)
+        return NULL;
+    va_list args;
+    va_start(args, fmt);
+    g->failed = true;
+    g->error.code = code;
+    vsnprintf(g->error.message, sizeof g->error.message, fmt, args);
+    va_end(args);
+    return NULL;
+}
+
+Backend *graph_backend(const Graph *g)
+{
+    return g->backend;
+}
+
+size_t graph_peak_bytes(const Graph *g)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < g->chunk_count; i++)
+        sum += g->chunks[i].size;
+    return sum;
+}
+
+/* A new chunk just after the one in use, so that marks on earlier ones stay valid. */
+static bool insert_chunk(Graph *g, size_t at, size_t need)
+{
+    size_t size = MIN_CHUNK;
+    if (g->chunk_count > 0) {
+        size = 2 * g->chunks[g->chunk_count - 1].size;
+        size = size > MAX_CHUNK ? MAX_CHUNK : size;
+    }
+    size = need > size ? need : size;
+    Chunk *chunks = realloc(g->chunks, (g->chunk_count + 1) * sizeof *chunks);
+    if (chunks == NULL)
+        return false;
+    g->chunks = chunks;
+    char *data = g->backend->alloc(g->backend, size);
+    if (data == NULL)
+        return false;
+    memmove(&chunks[at + 1], &chunks[at], (g->chunk_count - at) * sizeof *chunks);
+    chunks[at] = (Chunk){data, size};
+    g->chunk_count++;
+    return true;
+}
+
+static void *alloc_data(Graph *g, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = (bytes + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
+    if (bytes == 0)
+        bytes = DATA_ALIGN;
+    if (g->chunk_count == 0 && !insert_chunk(g, 0, bytes))
+        return NULL;
+    while (g->chunks[g->chunk].size - g->offset < bytes) {
+        if (g->chunk + 1 == g->chunk_count && !insert_chunk(g, g->chunk + 1, bytes))
+            return NULL;
+        g->chunk++;
+        g->offset = 0;
+    }
+    void *p = g->chunks[g->chunk].data + g->offset;
+    g->offset += bytes;
+    return p;
+}
+
+static Tensor *new_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape)
+{
+    if (g->failed)
+        return NULL;
+    if (ndim < 0 || ndim > MAX_DIMS)
+        return graph_fail(g, SORA_ERROR_INTERNAL, "tensor of %d dimensions, at most %d are possible", ndim,
+                          MAX_DIMS);
+    int64_t n = 1;
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] < 0 || __builtin_mul_overflow(n, shape[i], &n) || n > INT64_MAX / 8)
+            return graph_fail(g, SORA_ERROR_INPUT, "tensor shape overflows (dimension %d is %lld)", i,
+                              (long long)shape[i]);
+    Tensor *t = arena_calloc(&g->structs, sizeof *t);
+    if (t == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
+    *t = tensor_over(NULL, dtype, ndim, shape);
+    return t;
+}
+
+Tensor *graph_view(Graph *g, void *data, DType dtype, int ndim, const int64_t *shape)
+{
+    Tensor *t = new_tensor(g, dtype, ndim, shape);
+    if (t != NULL)
+        t->data = data;
+    return t;
+}
+
+Tensor *graph_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape)
+{
+    Tensor *t = new_tensor(g, dtype, ndim, shape);
+    if (t == NULL)
+        return NULL;
+    t->data = alloc_data(g, tensor_bytes(t));
+    if (t->data == NULL) {
+        char text[160];
+        return graph_fail(g, SORA_ERROR_MEMORY, "out of memory for a tensor of shape %s",
+                          tensor_shape_text(t, text, sizeof text));
+    }
+    return t;
+}
+
+Tensor *graph_input(Graph *g, DType dtype, int ndim, const int64_t *shape, const void *host)
+{
+    Tensor *t = graph_tensor(g, dtype, ndim, shape);
+    if (t != NULL && tensor_bytes(t) > 0)
+        g->backend->upload(g->backend, t->data, host, tensor_bytes(t));
+    return t;
+}
+
+void graph_download(Graph *g, const Tensor *t, void *host)
+{
+    if (!g->failed && t != NULL && tensor_bytes(t) > 0)
+        g->backend->download(g->backend, host, t->data, tensor_bytes(t));
+}
+
+GraphScope graph_scope(Graph *g)
+{
+    return (GraphScope){g->chunk, g->offset};
+}
+
+static bool in_scope(const Graph *g, GraphScope scope, const void *data)
+{
+    for (size_t i = scope.chunk; i <= g->chunk && i < g->chunk_count; i++) {
+        const char *p = data, *start = g->chunks[i].data;
+        if (p >= start && p < start + g->chunks[i].size)
+            return i > scope.chunk || (size_t)(p - start) >= scope.offset;
+    }
+    return false;
+}
+
+Tensor *graph_keep(Graph *g, GraphScope scope, Tensor *x)
+{
+    if (g->recording || g->failed || x == NULL)
+        return x;
+    bool inside = in_scope(g, scope, x->data);
+    g->chunk = scope.chunk;
+    g->offset = scope.offset;
+    if (!inside)
+        return x;
+    /* Chunks are never given back, so x's bytes are still there to be moved down. */
+    void *data = alloc_data(g, tensor_bytes(x));
+    if (data == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
+    if (data != x->data)
+        g->backend->move(g->backend, data, x->data, tensor_bytes(x));
+    x->data = data;
+    return x;
+}
+
+void graph_store(Graph *g, Tensor **slot, Tensor *x)
+{
+    if (g->failed || x == NULL)
+        return;
+    if (g->recording) {
+        *slot = x;
+        return;
+    }
+    Stored *s = g->stored;
+    while (s != NULL && s->slot != slot)
+        s = s->next;
+    if (s == NULL) {
+        s = calloc(1, sizeof *s);
+        if (s == NULL) {
+            graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
+            return;
+        }
+        *s = (Stored){.next = g->stored, .slot = slot};
+        g->stored = s;
+    }
+    void *data = s->tensor.data;
+    size_t bytes = tensor_bytes(x);
+    if (bytes > s->capacity) {
+        /* x may be a view of what the slot holds, so the old data goes last. */
+        void *fresh = g->backend->alloc(g->backend, bytes);
+        if (fresh == NULL) {
+            graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
+            return;
+        }
+        g->backend->move(g->backend, fresh, x->data, bytes);
+        g->backend->free(g->backend, data);
+        data = fresh;
+        s->capacity = bytes;
+    } else {
+        g->backend->move(g->backend, data, x->data, bytes);
+    }
+    s->tensor = tensor_over(data, x->dtype, x->ndim, x->shape);
+    *slot = &s->tensor;
+}
+
+void graph_free_slot(Graph *g, Tensor **slot)
+{
+    for (Stored **link = &g->stored; *link != NULL; link = &(*link)->next) {
+        Stored *s = *link;
+        if (s->slot != slot)
+            continue;
+        *link = s->next;
+        *slot = NULL;
+        g->backend->free(g->backend, s->tensor.data);
+        free(s);
+        return;
+    }
+}
+
+static bool push(Graph *g, const Node *node)
+{
+    if (g->tape_count == g->tape_capacity) {
+        size_t capacity = g->tape_capacity ? 2 * g->tape_capacity : 256;
+        Node **tape = realloc(g->tape, capacity * sizeof *tape);
+        if (tape == NULL)
+            return false;
+        g->tape = tape;
+        g->tape_capacity = capacity;
+    }
+    Node *copy = arena_alloc(&g->structs, sizeof *copy);
+    if (copy == NULL)
+        return false;
+    *copy = *node;
+    g->tape[g->tape_count++] = copy;
+    return true;
+}
+
+bool graph_tape(Graph *g, Node *node)
+{
+    if (g->failed)
+        return false;
+    bool wanted = false;
+    for (int i = 0; i < node->n_in; i++)
+        wanted = wanted || (node->in[i] != NULL && node->in[i]->requires_grad);
+    for (int i = 0; i < node->n_out; i++)
+        if (node->out[i] != NULL && node->op != OP_ADD_INTO) {
+            node->out[i]->leaf = false;
+            node->out[i]->requires_grad = g->recording && wanted;
+        }
+    if (g->recording && wanted && !push(g, node))
+        graph_fail(g, SORA_ERROR_MEMORY, "out of memory for the tape");
+    return !g->failed;
+}
+
+bool graph_run(Graph *g, Node *node)
+{
+    if (g->failed)
+        return false;
+    SoraError err = {0};
+    if (!g->backend->run(g->backend, node, &err)) {
+        graph_fail(g, err.code, "%s: %s", op_name(node->op), err.message);
+        return false;
+    }
+    return graph_tape(g, node);
+}
+
+void graph_accumulate(Graph *g, Tensor *t, Tensor *d)
+{
+    if (g->failed || t == NULL || !t->requires_grad || d == NULL)
+        return;
+    if (!t->leaf) {
+        t->grad = t->grad == NULL ? d : op_add(g, t->grad, d);
+        return;
+    }
+    if (t->grad == NULL) { /* a copy: it will be added to in place, and d may be shared */
+        Node copy = {.op = OP_COPY, .n_in = 1, .n_out = 1, .in = {d}};
+        copy.out[0] = t->grad = graph_tensor(g, DTYPE_F32, t->ndim, t->shape);
+        if (t->grad != NULL)
+            graph_run(g, &copy);
+        return;
+    }
+    Node add = {.op = OP_ADD_INTO, .n_in = 2, .n_out = 1, .in = {t->grad, d}, .out = {t->grad}};
+    graph_run(g, &add);
+}
+
+bool graph_backward(Graph *g, Tensor *loss)
+{
+    if (g->failed || loss == NULL)
+        return false;
+    if (tensor_numel(loss) != 1 || !loss->requires_grad) {
+        graph_fail(g, SORA_ERROR_INTERNAL, "backward: the loss is no scalar that was recorded");
+        return false;
+    }
+    bool recording = g->recording;
+    g->recording = false;
+    graph_accumulate(g, loss, op_fill(g, loss->ndim, loss->shape, 1.0f));
+    for (size_t i = g->tape_count; i-- > 0 && !g->failed;) {
+        Node *node = g->tape[i];
+        bool reached = false;
+        for (int o = 0; o < node->n_out; o++)
+            reached = reached || (node->out[o] != NULL && node->out[o]->grad != NULL);
+        if (reached)
+            gradient_of(g, node);
+    }
+    g->recording = recording;
+    return !g->failed;
+}
