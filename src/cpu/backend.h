@@ -1,0 +1,27 @@
+/* The CPU backend: runs nodes with the best kernels that this processor has. */
+#ifndef SORA_CPU_BACKEND_H
+#define SORA_CPU_BACKEND_H
+
+#include <sora.h>
+#include "tensor/graph.h"
+
+typedef struct CpuOptions {
+    int threads;             /* 0: all cores */
+    SoraPrecision precision; /* of matrix products; everything else is f32 */
+    const char *level;       /* "reference", "avx2", "avx512", "best"; NULL is "best".
+                              * The environment variable SORA_CPU, when set, wins. */
+} CpuOptions;
+
+/* options may be NULL. NULL on failure: a level that this processor lacks, bf16 where there is none. One
+ * backend serves one thread at a time. Results depend on the level and the precision, not on the number of
+ * threads. */
+Backend *cpu_backend_new(const CpuOptions *options, SoraError *err);
+void cpu_backend_free(Backend *backend); /* NULL is allowed */
+
+const char *cpu_backend_level(const Backend *backend); /* the level in use */
+bool cpu_backend_bf16(const Backend *backend);         /* whether products are in bf16 */
+int cpu_backend_threads(const Backend *backend);
+/* Whether the processor has what the level needs. */
+bool cpu_level_supported(const char *level);
+
+#endif

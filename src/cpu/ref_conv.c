@@ -1,0 +1,127 @@
+/* Reference kernels: convolution over time, height and width, channels last, and its gradients. */
+#include <string.h>
+
+#include "cpu/kernel.h"
+
+/* One pair of places that a kernel tap joins. */
+typedef struct Tap {
+    int64_t x, y; /* first channel's element in the input and the output */
+    int64_t w;    /* offset of the tap in w's [Cout, Cin, taps] plane */
+} Tap;
+
+typedef struct Conv {
+    const Tensor *x, *w, *y;
+    int64_t cin, cout, taps;
+} Conv;
+
+static Conv describe(const Tensor *x, const Tensor *w, const Tensor *y)
+{
+    return (Conv){x, w, y, w->shape[1], w->shape[0], w->shape[2] * w->shape[3] * w->shape[4]};
+}
+
+/* Tap k at output place p (both flat); false where it falls on padding. */
+static bool find_tap(const Conv *c, const Node *node, int64_t p, int64_t k, Tap *tap)
+{
+    const int64_t *out = c->y->shape, *in = c->x->shape, *size = c->w->shape + 2;
+    tap->y = p * c->cout;
+    tap->w = k;
+    int64_t place[3] = {p / (out[3] * out[2]) % out[1], p / out[3] % out[2], p % out[3]};
+    int64_t step[3] = {k / (size[1] * size[2]), k / size[2] % size[1], k % size[2]};
+    int64_t at = p / (out[3] * out[2] * out[1]);
+    for (int d = 0; d < 3; d++) {
+        int64_t i = place[d] * node->i[d] + step[d] - node->i[3 + 2 * d];
+        if (i < 0 || i >= in[1 + d])
+            return false;
+        at = at * in[1 + d] + i;
+    }
+    tap->x = at * c->cin;
+    return true;
+}
+
+static int64_t places(const Tensor *y)
+{
+    return leading_rows(y);
+}
+
+bool ref_conv(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *b = node->in[2];
+    Conv c = describe(node->in[0], node->in[1], node->out[0]);
+    const float *x = c.x->data;
+    float *y = c.y->data;
+    Tap tap;
+    for (int64_t p = 0, n = places(c.y); p < n; p++)
+        for (int64_t o = 0; o < c.cout; o++) {
+            double sum = b ? element(b, o) : 0;
+            for (int64_t k = 0; k < c.taps; k++)
+                for (int64_t i = 0, n_in = find_tap(&c, node, p, k, &tap) ? c.cin : 0; i < n_in; i++)
+                    sum += (double)x[tap.x + i] * element(c.w, (o * c.cin + i) * c.taps + k);
+            y[p * c.cout + o] = (float)sum;
+        }
+    return true;
+}
+
+bool ref_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    Conv c = describe(node->out[0], node->in[1], node->in[0]);
+    float *dx = c.x->data;
+    const float *dy = c.y->data;
+    memset(dx, 0, tensor_bytes(c.x));
+    Tap tap;
+    for (int64_t p = 0, n = places(c.y); p < n; p++)
+        for (int64_t k = 0; k < c.taps; k++)
+            for (int64_t i = 0, n_in = find_tap(&c, node, p, k, &tap) ? c.cin : 0; i < n_in; i++) {
+                double sum = 0;
+                for (int64_t o = 0; o < c.cout; o++)
+                    sum += (double)dy[tap.y + o] * element(c.w, (o * c.cin + i) * c.taps + k);
+                dx[tap.x + i] += (float)sum;
+            }
+    return true;
+}
+
+bool ref_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    Conv c = describe(node->in[1], node->out[0], node->in[0]);
+    const float *x = c.x->data, *dy = c.y->data;
+    float *dw = c.w->data;
+    Tap tap;
+    for (int64_t o = 0; o < c.cout; o++)
+        for (int64_t i = 0; i < c.cin; i++)
+            for (int64_t k = 0; k < c.taps; k++) {
+                double sum = 0;
+                for (int64_t p = 0, n = places(c.y); p < n; p++)
+                    if (find_tap(&c, node, p, k, &tap))
+                        sum += (double)x[tap.x + i] * dy[tap.y + o];
+                dw[(o * c.cin + i) * c.taps + k] = (float)sum;
+            }
+    return true;
+}
+
+bool ref_upsample(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *x = node->in[0], *y = node->out[0];
+    int64_t h = y->shape[2], w = y->shape[3], c = y->shape[4];
+    const float *in = x->data;
+    float *out = y->data;
+    for (int64_t p = 0, n = places(y); p < n; p++) {
+        int64_t image = p / (h * w), row = p / w % h, col = p % w;
+        memcpy(out + p * c, in + ((image * (h / 2) + row / 2) * (w / 2) + col / 2) * c,
+               (size_t)c * sizeof *out);
+    }
+    return true;
+}
+
+bool ref_upsample_grad(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *dy = node->in[0], *dx = node->out[0];
+    int64_t h = dx->shape[2], w = dx->shape[3], c = dx->shape[4];
+    const float *in = dy->data;
+    float *out = dx->data;
+    for (int64_t p = 0, n = places(dx); p < n; p++)
+        for (int64_t i = 0; i < c; i++) {
+            int64_t image = p / (h * w), row = p / w % h * 2, col = p % w * 2;
+            const float *a = in + ((image * 2 * h + row) * 2 * w + col) * c + i;
+            out[p * c + i] = (a[0] + a[c]) + (a[2 * w * c] + a[(2 * w + 1) * c]);
+        }
+    return true;
+}

@@ -1,0 +1,37 @@
+/* The canvas: a latent grid of which some is known. Every request is one: text to video knows nothing, image to
+ * video the first latent frame, and so on. The mask says for each patch how noisy it is: 0 given, 1 to be made. */
+#ifndef SORA_SAMPLE_CANVAS_H
+#define SORA_SAMPLE_CANVAS_H
+
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct CanvasShape {
+    int64_t channels, frames, height, width; /* of the latent */
+    int64_t patch[3];                        /* frames, height, width of a patch: divides the sizes */
+} CanvasShape;
+
+typedef struct Canvas {
+    CanvasShape shape;
+    int64_t patches;   /* frames/p0 * height/p1 * width/p2, in that order: the network's tokens */
+    int64_t cells;     /* channels * frames * height * width */
+    float *known;      /* [C, F, H, W]; zeros at first */
+    float *mask;       /* [patches]; ones at first */
+    bool any_known;    /* whether a part was given */
+} Canvas;
+
+bool canvas_init(Canvas *c, const CanvasShape *shape, SoraError *err);
+void canvas_deinit(Canvas *c);
+
+/* Gives the latent frames from first on: latent [C, count, H, W]. first and count are multiples of the patch's. */
+void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *latent);
+
+/* What the network is told of each patch: mask * timestep, [patches]. */
+void canvas_timesteps(const Canvas *c, float timestep, float *out);
+
+/* Puts the known part into latent [C, F, H, W], clean: for networks that take a timestep per patch. */
+void canvas_insert(const Canvas *c, float *latent);
+/* The same at noise level sigma, for networks that take one timestep; noise [C, F, H, W]. */
+void canvas_insert_noisy(const Canvas *c, float sigma, const float *noise, float *latent);
+
+#endif
