@@ -5,8 +5,8 @@
 #define SORA_TENSOR_PARAMS_H
 
 #include "base/arena.h"
-#include "tensor/tensor.h"
 #include "base/error.h"
+#include "tensor/tensor.h"
 
 /* How a new network's tensor starts. */
 typedef struct Init {
@@ -14,13 +14,18 @@ typedef struct Init {
     float scale; /* standard deviation, or half width */
 } Init;
 
+/* Uniform, with the variance of signals and of gradients kept (Glorot and Bengio, 2010). */
+Init init_xavier(int64_t fan_out, int64_t fan_in);
+
 typedef struct Param {
     const char *name;
     Tensor tensor; /* shape set by the bind function; data and dtype by the source */
     Init init;
 } Param;
 
-/* Sets tensor->data and tensor->dtype for the shape that is there; the memory lives as long as the source. */
+/* Sets tensor->data and tensor->dtype for the shape that is there; the memory lives as long as the source.
+ * Matrices (params_is_matrix) may be F32, BF16 or F16; everything else comes as F32, because only the inputs of
+ * linear, conv and gather may be narrower. The tensor's other fields are the caller's. */
 typedef struct ParamSource ParamSource;
 struct ParamSource {
     bool (*fill)(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err);
@@ -46,5 +51,8 @@ bool params_ok(const Params *p, SoraError *err);
 /* NULL when there is none of that (full) name. */
 Param *params_find(const Params *p, const char *name);
 int64_t params_numel(const Params *p);
+
+/* A weight of linear, conv or gather; false for biases, norm weights and modulation ([n], [n, 1, 1], [1, 6, n]). */
+bool params_is_matrix(const Tensor *t);
 
 #endif

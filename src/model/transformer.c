@@ -1,0 +1,370 @@
+#include "model/transformer.h"
+
+#include <math.h>
+
+static const Init ZERO = {INIT_ZERO, 0}, ONE = {INIT_ONE, 0};
+
+/* --- parameters --- */
+
+static DitLinear bind_linear(Params *p, Init init, int64_t out, int64_t in, const char *name)
+{
+    return (DitLinear){
+        .w = params_get(p, init, SHAPE(out, in), "%s.weight", name),
+        .b = params_get(p, ZERO, SHAPE(out), "%s.bias", name),
+    };
+}
+
+static DitAttention bind_attention(Params *p, int64_t dim, int block, const char *name)
+{
+    DitLinear linear[4];
+    for (int i = 0; i < 4; i++) {
+        char full[64];
+        snprintf(full, sizeof full, "blocks.%d.%s.%c", block, name, "qkvo"[i]);
+        linear[i] = bind_linear(p, init_xavier(dim, dim), dim, dim, full);
+    }
+    return (DitAttention){
+        .q = linear[0], .k = linear[1], .v = linear[2], .o = linear[3],
+        .norm_q = params_get(p, ONE, SHAPE(dim), "blocks.%d.%s.norm_q.weight", block, name),
+        .norm_k = params_get(p, ONE, SHAPE(dim), "blocks.%d.%s.norm_k.weight", block, name),
+    };
+}
+
+/* Modulation starts at random numbers of 1/sqrt(dim), as Wan's does: with time_projection at zero that is the whole
+ * of it, so every block begins with gates of a few per cent, near the identity, and shifts and scales near none. */
+static DitBlock bind_block(Params *p, const DitConfig *c, int block)
+{
+    Init modulation = {INIT_NORMAL, 1 / sqrtf((float)c->dim)}, ffn = init_xavier(c->ffn_dim, c->dim);
+    char ffn_0[32], ffn_2[32];
+    snprintf(ffn_0, sizeof ffn_0, "blocks.%d.ffn.0", block);
+    snprintf(ffn_2, sizeof ffn_2, "blocks.%d.ffn.2", block);
+    return (DitBlock){
+        .modulation = params_get(p, modulation, SHAPE(1, 6, c->dim), "blocks.%d.modulation", block),
+        .self = bind_attention(p, c->dim, block, "self_attn"),
+        .cross = bind_attention(p, c->dim, block, "cross_attn"),
+        .norm3 = {params_get(p, ONE, SHAPE(c->dim), "blocks.%d.norm3.weight", block),
+                  params_get(p, ZERO, SHAPE(c->dim), "blocks.%d.norm3.bias", block)},
+        .ffn = {bind_linear(p, ffn, c->ffn_dim, c->dim, ffn_0), bind_linear(p, ffn, c->dim, c->ffn_dim, ffn_2)},
+    };
+}
+
+static int64_t patch_numel(const DitConfig *c)
+{
+    return (int64_t)c->patch_size[0] * c->patch_size[1] * c->patch_size[2];
+}
+
+/* The head starts at zero (a velocity of 0 everywhere) and so does time_projection (no block depends on t yet): both
+ * learn from the first step, since their inputs are not zero. */
+void dit_bind(Dit *m, const DitConfig *c, Params *p)
+{
+    int64_t dim = c->dim, out = c->out_dim * patch_numel(c);
+    *m = (Dit){.config = *c};
+    m->patch_embedding.w = params_get(p, init_xavier(dim, c->in_dim * patch_numel(c)),
+                                      SHAPE(dim, c->in_dim, c->patch_size[0], c->patch_size[1], c->patch_size[2]),
+                                      "patch_embedding.weight");
+    m->patch_embedding.b = params_get(p, ZERO, SHAPE(dim), "patch_embedding.bias");
+    m->text_embedding[0] = bind_linear(p, init_xavier(dim, c->text_dim), dim, c->text_dim, "text_embedding.0");
+    m->text_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "text_embedding.2");
+    m->time_embedding[0] = bind_linear(p, init_xavier(dim, c->freq_dim), dim, c->freq_dim, "time_embedding.0");
+    m->time_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "time_embedding.2");
+    m->time_projection = bind_linear(p, ZERO, 6 * dim, dim, "time_projection.1");
+    m->blocks = arena_calloc(&p->arena, (size_t)c->num_layers * sizeof m->blocks[0]);
+    if (m->blocks == NULL && !p->failed)
+        p->failed = !error_set(&p->error, SORA_ERROR_MEMORY, "transformer: out of memory");
+    for (int i = 0; i < c->num_layers && !p->failed; i++)
+        m->blocks[i] = bind_block(p, c, i);
+    m->head_modulation = params_get(p, (Init){INIT_NORMAL, 1 / sqrtf((float)dim)}, SHAPE(1, 2, dim),
+                                    "head.modulation");
+    m->head = bind_linear(p, ZERO, out, dim, "head.head");
+}
+
+/* --- what does not change from step to step --- */
+
+static Tensor *linear(Graph *g, Tensor *x, const DitLinear *l, Unary act)
+{
+    return op_linear(g, x, l->w, l->b, act);
+}
+
+/* The sum of all samples' tokens and rows of text; false and the graph failed if a number is out of range. */
+static bool check_batch(Graph *g, const DitConfig *c, const DitBatch *b, int64_t *tokens, int64_t *rows)
+{
+    *tokens = *rows = 0;
+    for (int i = 0; i < b->samples; i++) {
+        const int64_t *n = b->grid[i];
+        int64_t product = 1;
+        for (int d = 0; d < 3; d++)
+            if (n[d] < 1 || n[d] > INT32_MAX || __builtin_mul_overflow(product, n[d], &product))
+                product = INT32_MAX;
+        *tokens += product;
+        *rows += b->text_rows[i];
+        if (b->text_rows[i] < 0 || b->text_rows[i] > c->text_len)
+            return graph_fail(g, SORA_ERROR_INPUT, "transformer: %lld rows of text, expected 0 to %d",
+                              (long long)b->text_rows[i], c->text_len);
+        if (*tokens >= INT32_MAX)
+            return graph_fail(g, SORA_ERROR_INPUT, "transformer: a grid of %lld x %lld x %lld patches is out of range",
+                              (long long)n[0], (long long)n[1], (long long)n[2]);
+    }
+    if (b->samples < 1 || (int64_t)b->samples * c->text_len > INT32_MAX)
+        return graph_fail(g, SORA_ERROR_INPUT, "transformer: %d samples in a batch", b->samples);
+    return true;
+}
+
+/* (cos, sin) of the angles of one axis: pairs frequencies, 10000^(-i/pairs). */
+static float *rope_axis(float *out, int64_t position, int pairs)
+{
+    for (int i = 0; i < pairs; i++) {
+        double angle = (double)position * pow(10000.0, -(double)i / pairs);
+        *out++ = (float)cos(angle);
+        *out++ = (float)sin(angle);
+    }
+    return out;
+}
+
+/* [M, head_dim]. A third of a head's pairs each for frame, row and column; what is left over goes to the frame. */
+static Tensor *rope_table(Graph *g, const DitConfig *c, const DitBatch *b, int64_t tokens, Arena *scratch)
+{
+    int head_dim = c->dim / c->num_heads, third = head_dim / 6;
+    float *table = arena_alloc(scratch, (size_t)tokens * (size_t)head_dim * sizeof *table), *at = table;
+    if (table == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+    for (int i = 0; i < b->samples; i++)
+        for (int64_t f = 0; f < b->grid[i][0]; f++)
+            for (int64_t row = 0; row < b->grid[i][1]; row++)
+                for (int64_t column = 0; column < b->grid[i][2]; column++) {
+                    at = rope_axis(at, f, head_dim / 2 - 2 * third);
+                    at = rope_axis(at, row, third);
+                    at = rope_axis(at, column, third);
+                }
+    return graph_input(g, DTYPE_F32, SHAPE(tokens, head_dim), table);
+}
+
+/* Where each sample begins, and the end. */
+static Tensor *token_offsets(Graph *g, const DitBatch *b, Arena *scratch)
+{
+    int32_t *at = arena_alloc(scratch, ((size_t)b->samples + 1) * sizeof *at);
+    if (at == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+    at[0] = 0;
+    for (int i = 0; i < b->samples; i++)
+        at[i + 1] = at[i] + (int32_t)(b->grid[i][0] * b->grid[i][1] * b->grid[i][2]);
+    return graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), at);
+}
+
+/* Each sample's rows of the packed text, then the row of padding (the last one) up to text_len. */
+static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t rows, DitContext *out, Arena *scratch)
+{
+    int64_t total = (int64_t)b->samples * c->text_len;
+    int32_t *index = arena_alloc(scratch, (size_t)total * sizeof *index);
+    int32_t *offsets = arena_alloc(scratch, ((size_t)b->samples + 1) * sizeof *offsets);
+    if (index == NULL || offsets == NULL) {
+        graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+        return;
+    }
+    int32_t next = 0;
+    for (int i = 0; i < b->samples; i++)
+        for (int r = 0; r < c->text_len; r++)
+            index[i * c->text_len + r] = r < b->text_rows[i] ? next++ : (int32_t)rows;
+    for (int i = 0; i <= b->samples; i++)
+        offsets[i] = i * c->text_len;
+    out->text_index = graph_input(g, DTYPE_I32, SHAPE(total), index);
+    out->text_tokens = graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), offsets);
+}
+
+/* The reference pads the text with zero rows before this embedding and masks nothing; all rows of padding come out
+ * the same, so one is computed here and repeated by text_index. */
+static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows)
+{
+    Tensor *x = rows > 0 ? op_pad(g, b->text, 0, 0, 1) : op_fill(g, SHAPE(1, m->config.text_dim), 0);
+    if (x != NULL && x->shape[0] != rows + 1)
+        return graph_fail(g, SORA_ERROR_INPUT, "transformer: text has %lld rows, the batch says %lld",
+                          (long long)x->shape[0] - 1, (long long)rows);
+    x = linear(g, x, &m->text_embedding[0], UNARY_GELU_TANH);
+    return linear(g, x, &m->text_embedding[1], UNARY_NONE);
+}
+
+DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
+{
+    DitContext out = {0};
+    int64_t tokens, rows;
+    if (!check_batch(g, &m->config, b, &tokens, &rows))
+        return out;
+    Arena scratch;
+    arena_init(&scratch, 0);
+    out.rope = rope_table(g, &m->config, b, tokens, &scratch);
+    out.tokens = token_offsets(g, b, &scratch);
+    index_text(g, &m->config, b, rows, &out, &scratch);
+    arena_deinit(&scratch);
+    out.text = embed_text(g, m, b, rows);
+    return out;
+}
+
+/* --- a step --- */
+
+/* cos, then sin, of t 10000^(-i/(n/2)) -> [R, freq_dim]. */
+static Tensor *sinusoid(Graph *g, const DitConfig *c, Tensor *timesteps)
+{
+    if (timesteps == NULL)
+        return NULL;
+    int half = c->freq_dim / 2;
+    int64_t count = tensor_numel(timesteps);
+    Tensor *out = NULL;
+    Arena scratch;
+    arena_init(&scratch, 0);
+    float *t = arena_calloc(&scratch, tensor_bytes(timesteps));
+    float *rows = arena_alloc(&scratch, (size_t)count * (size_t)c->freq_dim * sizeof *rows);
+    if (t == NULL || rows == NULL) {
+        graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+    } else {
+        graph_download(g, timesteps, t);
+        for (int64_t r = 0; r < count; r++)
+            for (int i = 0; i < half; i++) {
+                double angle = (double)t[r] * pow(10000.0, -(double)i / half);
+                rows[r * c->freq_dim + i] = (float)cos(angle);
+                rows[r * c->freq_dim + half + i] = (float)sin(angle);
+            }
+        out = graph_input(g, DTYPE_F32, SHAPE(count, c->freq_dim), rows);
+    }
+    arena_deinit(&scratch);
+    return out;
+}
+
+static Tensor *embed_time(Graph *g, const Dit *m, Tensor *timesteps)
+{
+    Tensor *x = linear(g, sinusoid(g, &m->config, timesteps), &m->time_embedding[0], UNARY_SILU);
+    return linear(g, x, &m->time_embedding[1], UNARY_NONE);
+}
+
+static Tensor *embed_patches(Graph *g, const Dit *m, Tensor *patches)
+{
+    Tensor *w = op_reshape(g, m->patch_embedding.w, SHAPE(m->config.dim, -1));
+    return op_linear(g, patches, w, m->patch_embedding.b, UNARY_NONE);
+}
+
+static double attention_scale(const DitConfig *c)
+{
+    return 1 / sqrt((double)c->dim / c->num_heads);
+}
+
+static Tensor *self_attention(Graph *g, const Dit *m, const DitAttention *a, Tensor *x, const DitContext *c)
+{
+    int heads = m->config.num_heads;
+    double eps = m->config.eps;
+    Tensor *q = op_rope(g, op_rms_norm(g, linear(g, x, &a->q, UNARY_NONE), a->norm_q, eps), c->rope, heads);
+    Tensor *k = op_rope(g, op_rms_norm(g, linear(g, x, &a->k, UNARY_NONE), a->norm_k, eps), c->rope, heads);
+    Tensor *v = linear(g, x, &a->v, UNARY_NONE);
+    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->tokens, NULL, heads,
+                                                  attention_scale(&m->config)});
+    return linear(g, y, &a->o, UNARY_NONE);
+}
+
+/* Keys and values are made of the distinct rows of text and then repeated: padding costs no products. */
+static Tensor *cross_attention(Graph *g, const Dit *m, const DitAttention *a, Tensor *x, const DitContext *c)
+{
+    double eps = m->config.eps;
+    Tensor *q = op_rms_norm(g, linear(g, x, &a->q, UNARY_NONE), a->norm_q, eps);
+    Tensor *k = op_rms_norm(g, linear(g, c->text, &a->k, UNARY_NONE), a->norm_k, eps);
+    Tensor *v = linear(g, c->text, &a->v, UNARY_NONE);
+    k = op_gather(g, k, c->text_index);
+    v = op_gather(g, v, c->text_index);
+    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->text_tokens, NULL, m->config.num_heads,
+                                                  attention_scale(&m->config)});
+    return linear(g, y, &a->o, UNARY_NONE);
+}
+
+static Tensor *feed_forward(Graph *g, const DitBlock *b, Tensor *x)
+{
+    return linear(g, linear(g, x, &b->ffn[0], UNARY_GELU_TANH), &b->ffn[1], UNARY_NONE);
+}
+
+/* Part i of the modulation [R, parts * dim] -> [R, dim]. */
+static Tensor *part(Graph *g, Tensor *modulation, int i, int64_t dim)
+{
+    return op_slice(g, modulation, 1, i * dim, dim);
+}
+
+/* e: time_projection's result [R, 6 * dim]. */
+static Tensor *block(Graph *g, const Dit *m, const DitBlock *b, Tensor *x, Tensor *e, Tensor *t_index,
+                     const DitContext *c)
+{
+    double eps = m->config.eps;
+    Tensor *s[6];
+    e = op_add(g, e, op_reshape(g, b->modulation, SHAPE(-1)));
+    for (int i = 0; i < 6; i++)
+        s[i] = part(g, e, i, m->config.dim);
+
+    GraphScope scope = graph_scope(g);
+    Tensor *y = op_norm_modulate(g, x, eps, (Modulation){s[0], s[1], t_index});
+    y = self_attention(g, m, &b->self, y, c);
+    x = graph_keep(g, scope, op_gate(g, x, y, s[2], t_index));
+
+    scope = graph_scope(g);
+    y = op_layer_norm(g, x, b->norm3.w, b->norm3.b, eps);
+    x = graph_keep(g, scope, op_add(g, x, cross_attention(g, m, &b->cross, y, c)));
+
+    y = op_norm_modulate(g, x, eps, (Modulation){s[3], s[4], t_index});
+    return op_gate(g, x, feed_forward(g, b, y), s[5], t_index);
+}
+
+/* e: time_embedding's result [R, dim]. */
+static Tensor *head(Graph *g, const Dit *m, Tensor *x, Tensor *e, Tensor *t_index)
+{
+    int64_t dim = m->config.dim;
+    Tensor *modulation = op_reshape(g, m->head_modulation, SHAPE(1, 2 * dim));
+    Tensor *shift = op_add(g, e, op_reshape(g, part(g, modulation, 0, dim), SHAPE(dim)));
+    Tensor *scale = op_add(g, e, op_reshape(g, part(g, modulation, 1, dim), SHAPE(dim)));
+    x = op_norm_modulate(g, x, m->config.eps, (Modulation){shift, scale, t_index});
+    return linear(g, x, &m->head, UNARY_NONE);
+}
+
+Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps, Tensor *t_index)
+{
+    Tensor *e = embed_time(g, m, timesteps);
+    Tensor *e6 = linear(g, op_silu(g, e), &m->time_projection, UNARY_NONE);
+    GraphScope scope = graph_scope(g);
+    Tensor *x = embed_patches(g, m, patches);
+    for (int i = 0; i < m->config.num_layers; i++)
+        x = graph_keep(g, scope, block(g, m, &m->blocks[i], x, e6, t_index, c));
+    return head(g, m, x, e, t_index);
+}
+
+Tensor *dit_forward(Graph *g, const Dit *m, const DitBatch *b)
+{
+    DitContext c = dit_prepare(g, m, b);
+    return dit_step(g, m, &c, b->patches, b->timesteps, b->t_index);
+}
+
+/* --- latents and patches --- */
+
+/* [C, F, H, W] as [C, f, pt, h, ph, w, pw]. */
+static Tensor *split_latent(Graph *g, const DitConfig *c, Tensor *latent)
+{
+    if (latent == NULL)
+        return NULL;
+    const int64_t *s = latent->shape;
+    const int *p = c->patch_size;
+    if (latent->ndim != 4 || s[1] % p[0] != 0 || s[2] % p[1] != 0 || s[3] % p[2] != 0) {
+        char text[160];
+        return graph_fail(g, SORA_ERROR_INPUT, "transformer: latent %s does not divide into patches of %d x %d x %d",
+                          tensor_shape_text(latent, text, sizeof text), p[0], p[1], p[2]);
+    }
+    return op_reshape(g, latent, SHAPE(s[0], s[1] / p[0], p[0], s[2] / p[1], p[1], s[3] / p[2], p[2]));
+}
+
+Tensor *dit_patchify(Graph *g, const DitConfig *c, Tensor *latent)
+{
+    Tensor *x = op_permute(g, split_latent(g, c, latent), (const int[]){1, 3, 5, 0, 2, 4, 6});
+    return x ? op_reshape(g, x, SHAPE(-1, x->shape[3] * patch_numel(c))) : NULL;
+}
+
+Tensor *dit_patchify_head(Graph *g, const DitConfig *c, Tensor *latent)
+{
+    Tensor *x = op_permute(g, split_latent(g, c, latent), (const int[]){1, 3, 5, 2, 4, 6, 0});
+    return x ? op_reshape(g, x, SHAPE(-1, x->shape[6] * patch_numel(c))) : NULL;
+}
+
+Tensor *dit_unpatchify(Graph *g, const DitConfig *c, Tensor *rows, const int64_t grid[3])
+{
+    const int *p = c->patch_size;
+    Tensor *x = op_reshape(g, rows, SHAPE(grid[0], grid[1], grid[2], p[0], p[1], p[2], c->out_dim));
+    x = op_permute(g, x, (const int[]){6, 0, 3, 1, 4, 2, 5});
+    return op_reshape(g, x, SHAPE(c->out_dim, grid[0] * p[0], grid[1] * p[1], grid[2] * p[2]));
+}
