@@ -1,6 +1,7 @@
 #include "model/transformer.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const Init ZERO = {INIT_ZERO, 0}, ONE = {INIT_ONE, 0};
 
@@ -233,12 +234,6 @@ static Tensor *embed_time(Graph *g, const Dit *m, Tensor *timesteps)
     return linear(g, x, &m->time_embedding[1], UNARY_NONE);
 }
 
-static Tensor *embed_patches(Graph *g, const Dit *m, Tensor *patches)
-{
-    Tensor *w = op_reshape(g, m->patch_embedding.w, SHAPE(m->config.dim, -1));
-    return op_linear(g, patches, w, m->patch_embedding.b, UNARY_NONE);
-}
-
 static double attention_scale(const DitConfig *c)
 {
     return 1 / sqrt((double)c->dim / c->num_heads);
@@ -320,7 +315,7 @@ Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, T
     Tensor *e = embed_time(g, m, timesteps);
     Tensor *e6 = linear(g, op_silu(g, e), &m->time_projection, UNARY_NONE);
     GraphScope scope = graph_scope(g);
-    Tensor *x = embed_patches(g, m, patches);
+    Tensor *x = linear(g, patches, &m->patch_embedding, UNARY_NONE);
     for (int i = 0; i < m->config.num_layers; i++)
         x = graph_keep(g, scope, block(g, m, &m->blocks[i], x, e6, t_index, c));
     return head(g, m, x, e, t_index);

@@ -1,6 +1,7 @@
 #include "model/umt5.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_ROWS = 8192 }; /* of one text: the table of positions has the square of it */
