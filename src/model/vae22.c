@@ -1,0 +1,208 @@
+#include "model/vae22.h"
+
+#include <stdio.h>
+
+enum { TIME = 1, MAX_NAME = 128 };
+
+Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    Tensor *h = x;
+    for (int i = 0; i < l->residuals; i++)
+        h = graph_keep(g, scope, vae_residual(g, &l->residual[i], cache, h));
+    if (l->resample.space.w != NULL)
+        h = graph_keep(g, scope, vae_downsample(g, &l->resample, cache, h));
+    return graph_keep(g, scope, op_add(g, h, vae_avg_down(g, x, l->channels, l->factors)));
+}
+
+Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    Tensor *h = x;
+    for (int i = 0; i < l->residuals; i++)
+        h = graph_keep(g, scope, vae_residual(g, &l->residual[i], cache, h));
+    if (l->resample.space.w == NULL)
+        return h;
+    h = graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h));
+    return graph_keep(g, scope, op_add(g, h, vae_dup_up(g, x, l->channels, l->factors, !cache->started)));
+}
+
+static Tensor *middle(Graph *g, const Vae22Coder *coder, VaeCache *cache, Tensor *x)
+{
+    x = vae_residual(g, &coder->middle0, cache, x);
+    x = vae_attention(g, &coder->middle1, x);
+    return vae_residual(g, &coder->middle2, cache, x);
+}
+
+/* [z_dim] numbers of the config as a tensor. */
+static Tensor *scale_input(Graph *g, const VaeConfig *c, const float *values)
+{
+    return graph_input(g, DTYPE_F32, SHAPE(c->z_dim), values);
+}
+
+static Tensor *normalise(Graph *g, const VaeConfig *c, Tensor *mu)
+{
+    float inv_std[VAE_MAX_Z];
+    for (int i = 0; i < c->z_dim; i++)
+        inv_std[i] = 1.0f / c->std[i];
+    return op_mul(g, op_sub(g, mu, scale_input(g, c, c->mean)), scale_input(g, c, inv_std));
+}
+
+static Tensor *denormalise(Graph *g, const VaeConfig *c, Tensor *z)
+{
+    return op_add(g, op_mul(g, z, scale_input(g, c, c->std)), scale_input(g, c, c->mean));
+}
+
+static bool check_frames(Graph *g, const VaeConfig *c, const VaeCache *cache, const Tensor *x)
+{
+    if (x == NULL)
+        return false;
+    int64_t time = vae_stride_time(c), space = vae_stride_space(c);
+    if (x->ndim != 5 || x->shape[4] != 3 || x->shape[2] % space != 0 || x->shape[3] % space != 0 ||
+        x->shape[1] < 1 || (x->shape[1] - !cache->started) % time != 0) {
+        char text[160];
+        graph_fail(g, SORA_ERROR_INPUT,
+                   "autoencoder: frames %s, expected [B, %sn*%lld, h*%lld, w*%lld, 3]",
+                   tensor_shape_text(x, text, sizeof text), cache->started ? "" : "1+", (long long)time,
+                   (long long)space, (long long)space);
+        return false;
+    }
+    return true;
+}
+
+Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames)
+{
+    const VaeConfig *c = &m->config;
+    const Vae22Coder *e = &m->encoder;
+    if (!check_frames(g, c, cache, frames))
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames, c->patchify));
+    x = graph_keep(g, scope, x);
+    for (int i = 0; i < c->levels; i++)
+        x = graph_keep(g, scope, vae22_down_level(g, &e->level[i], cache, x));
+    x = graph_keep(g, scope, middle(g, e, cache, x));
+    x = vae_norm_conv(g, e->head_norm, &e->head, cache, x);
+    vae_cache_end_chunk(cache);
+    Tensor *moments = vae_pointwise(g, &m->conv1, x); /* mu, log of the variance */
+    return graph_keep(g, scope, normalise(g, c, op_slice(g, moments, 4, 0, c->z_dim)));
+}
+
+Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
+{
+    const VaeConfig *c = &m->config;
+    const Vae22Coder *d = &m->decoder;
+    if (z == NULL)
+        return NULL;
+    if (z->ndim != 5 || z->shape[1] < 1 || z->shape[4] != c->z_dim) {
+        char text[160];
+        return graph_fail(g, SORA_ERROR_INPUT, "autoencoder: latents %s, expected [B, F, h, w, %d]",
+                          tensor_shape_text(z, text, sizeof text), c->z_dim);
+    }
+    GraphScope scope = graph_scope(g);
+    Tensor *x = vae_pointwise(g, &m->conv2, denormalise(g, c, z));
+    x = graph_keep(g, scope, vae_causal_conv(g, &d->conv1, cache, x));
+    x = graph_keep(g, scope, middle(g, d, cache, x));
+    for (int i = 0; i < c->levels; i++)
+        x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
+    x = graph_keep(g, scope, vae_norm_conv(g, d->head_norm, &d->head, cache, x));
+    vae_cache_end_chunk(cache);
+    return graph_keep(g, scope, vae_unpatchify(g, x, c->patchify));
+}
+
+Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames)
+{
+    int64_t stride = vae_stride_time(&m->config);
+    if (frames != NULL && frames->ndim == 5 && (frames->shape[TIME] - 1) % stride != 0)
+        frames = op_slice(g, frames, TIME, 0, 1 + (frames->shape[TIME] - 1) / stride * stride);
+    VaeCache cache = {.whole = true};
+    return vae22_encode_chunk(g, m, &cache, frames);
+}
+
+Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z)
+{
+    VaeCache cache = {.whole = true};
+    return vae22_decode_chunk(g, m, &cache, z);
+}
+
+/* --- parameters --- */
+
+static void bind_middle(Vae22Coder *coder, const char *name, int64_t channels, Params *p)
+{
+    char b[MAX_NAME];
+    snprintf(b, sizeof b, "%s.middle.0", name);
+    coder->middle0 = vae_bind_residual(p, b, channels, channels);
+    snprintf(b, sizeof b, "%s.middle.1", name);
+    coder->middle1 = vae_bind_attention(p, b, channels);
+    snprintf(b, sizeof b, "%s.middle.2", name);
+    coder->middle2 = vae_bind_residual(p, b, channels, channels);
+}
+
+typedef struct LevelShape {
+    int in, out, residuals;
+    bool resize, time, up;
+} LevelShape;
+
+static void bind_level(Vae22Level *l, const char *name, LevelShape s, Params *p)
+{
+    char b[MAX_NAME];
+    *l = (Vae22Level){.residuals = s.residuals,
+                      .channels = s.out,
+                      .factors = {s.resize && s.time ? 2 : 1, s.resize ? 2 : 1}};
+    for (int i = 0; i < s.residuals; i++) {
+        snprintf(b, sizeof b, "%s.%d", name, i);
+        l->residual[i] = vae_bind_residual(p, b, i == 0 ? s.in : s.out, s.out);
+    }
+    snprintf(b, sizeof b, "%s.%d", name, s.residuals);
+    if (s.resize)
+        l->resample = vae_bind_resample(p, b, (VaeResampleShape){s.out, s.time, s.up});
+}
+
+void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p)
+{
+    m->config = *c;
+    Vae22Coder *e = &m->encoder;
+    int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dim;
+    e->conv1 = vae_bind_causal(p, "encoder.conv1", pixels, in);
+    for (int i = 0; i <= last; i++) {
+        char b[MAX_NAME];
+        snprintf(b, sizeof b, "encoder.downsamples.%d.downsamples", i);
+        LevelShape s = {.in = in, .out = c->dim * c->dim_mult[i], .residuals = c->num_res_blocks};
+        s.resize = i < last;
+        s.time = s.resize && c->temperal_downsample[i];
+        bind_level(&e->level[i], b, s, p);
+        in = s.out;
+    }
+    bind_middle(e, "encoder", in, p);
+    e->head_norm = vae_bind_norm(p, "encoder.head.0", in);
+    e->head = vae_bind_causal(p, "encoder.head.2", in, 2 * c->z_dim);
+    m->conv1 = vae_bind_pointwise(p, "conv1", 2 * c->z_dim, 2 * c->z_dim);
+}
+
+void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p)
+{
+    m->config = *c;
+    Vae22Coder *d = &m->decoder;
+    int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dec_dim * c->dim_mult[last];
+    m->conv2 = vae_bind_pointwise(p, "conv2", c->z_dim, c->z_dim);
+    d->conv1 = vae_bind_causal(p, "decoder.conv1", c->z_dim, in);
+    bind_middle(d, "decoder", in, p);
+    for (int i = 0; i <= last; i++) {
+        char b[MAX_NAME];
+        snprintf(b, sizeof b, "decoder.upsamples.%d.upsamples", i);
+        LevelShape s = {.in = in, .out = c->dec_dim * c->dim_mult[last - i], .residuals = c->num_res_blocks + 1};
+        s.up = true;
+        s.resize = i < last;
+        s.time = s.resize && c->temperal_downsample[last - 1 - i];
+        bind_level(&d->level[i], b, s, p);
+        in = s.out;
+    }
+    d->head_norm = vae_bind_norm(p, "decoder.head.0", in);
+    d->head = vae_bind_causal(p, "decoder.head.2", in, pixels);
+}
+
+void vae22_bind(Vae22 *m, const VaeConfig *c, Params *p)
+{
+    vae22_bind_encoder(m, c, p);
+    vae22_bind_decoder(m, c, p);
+}

@@ -1,0 +1,63 @@
+/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised with the
+ * config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
+ *
+ *     VaeCache cache = {0};
+ *     for (each latent frame z) {
+ *         frames = vae22_decode_chunk(g, &vae, &cache, z);       // 1 frame, then 4 and 4 and 4
+ *         ...graph_download(g, frames, ...); graph_reset(g);     // what comes next needs the cache alone
+ *     }
+ *     vae_cache_free(g, &cache);
+ *
+ * Failures are the graph's: functions return NULL and graph_ok() tells. */
+#ifndef SORA_MODEL_VAE22_H
+#define SORA_MODEL_VAE22_H
+
+#include "model/vae_blocks.h"
+#include "model/vae_config.h"
+
+/* Residual blocks, then a change of size (not at the finest or coarsest end), beside a shortcut without weights. */
+typedef struct Vae22Level {
+    int residuals;
+    VaeResidual residual[VAE_MAX_RESIDUALS];
+    VaeResample resample; /* space.w NULL: the size stays */
+    int channels;         /* of the output */
+    VaeFactors factors;
+} Vae22Level;
+
+typedef struct Vae22Coder {
+    VaeConv conv1;
+    Vae22Level level[VAE_MAX_LEVELS]; /* encoder: finest first; decoder: coarsest first */
+    VaeResidual middle0, middle2;
+    VaeAttention middle1;
+    Tensor *head_norm;
+    VaeConv head;
+} Vae22Coder;
+
+typedef struct Vae22 {
+    VaeConfig config;
+    Vae22Coder encoder, decoder;
+    VaeConv conv1, conv2; /* between the coders and the latents */
+} Vae22;
+
+/* Asks p for each tensor, by its name in the published checkpoint. c: from vae_config_read() or as good. */
+void vae22_bind(Vae22 *m, const VaeConfig *c, Params *p);
+/* Half of it: m can then only encode or only decode. */
+void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p);
+void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p);
+
+/* A chunk is vae_stride_time() frames -> 1 latent frame, or a multiple of that; the first chunk of a clip has one
+ * frame more, and may be that one alone. */
+Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames);
+/* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
+Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
+
+/* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not fill
+ * a chunk are dropped. */
+Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames);
+Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z);
+
+/* The levels alone, for tests. */
+Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x);
+Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x);
+
+#endif

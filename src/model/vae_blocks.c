@@ -1,0 +1,297 @@
+#include "model/vae_blocks.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { TIME = 1, CHANNELS = 4, MAX_ATTENTION_FRAMES = 4096, MAX_NAME = 160 };
+
+void vae_cache_begin(VaeCache *c)
+{
+    *c = (VaeCache){0};
+}
+
+void vae_cache_free(Graph *g, VaeCache *c)
+{
+    for (int i = 0; i < VAE_MAX_SLOTS; i++)
+        graph_free_slot(g, &c->slots[i]);
+    *c = (VaeCache){0};
+}
+
+void vae_cache_end_chunk(VaeCache *c)
+{
+    c->started = true;
+    c->next = 0;
+}
+
+/* x after the frames that this convolution remembers; then it remembers the last `frames` of that. */
+static Tensor *with_past(Graph *g, VaeCache *c, Tensor *x, int64_t frames)
+{
+    if (c->next == VAE_MAX_SLOTS)
+        return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d causal convolutions", VAE_MAX_SLOTS);
+    Tensor **slot = &c->slots[c->next++];
+    if (*slot != NULL)
+        x = op_concat(g, 2, (Tensor *[]){*slot, x}, TIME);
+    if (x == NULL || c->whole)
+        return x;
+    GraphScope scope = graph_scope(g);
+    int64_t have = x->shape[TIME], keep = frames < have ? frames : have;
+    graph_store(g, slot, op_slice(g, x, TIME, have - keep, keep));
+    graph_keep(g, scope, x);
+    return x;
+}
+
+/* 2-D kernels [out, in, h, w] are 3-D ones of one frame. */
+static Tensor *kernel(Graph *g, const VaeConv *conv)
+{
+    const int64_t *s = conv->w->shape;
+    return conv->w->ndim == 5 ? conv->w : op_reshape(g, conv->w, SHAPE(s[0], s[1], 1, s[2], s[3]));
+}
+
+Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
+{
+    return op_linear(g, x, op_reshape(g, conv->w, SHAPE(conv->w->shape[0], -1)), conv->b, UNARY_NONE);
+}
+
+Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
+{
+    if (x == NULL)
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    int64_t frames = x->shape[TIME];
+    int past = (int)conv->w->shape[2] - 1, h = (int)conv->w->shape[3] / 2, w = (int)conv->w->shape[4] / 2;
+    x = with_past(g, c, x, past);
+    if (x == NULL)
+        return NULL;
+    int zeros = past - (int)(x->shape[TIME] - frames);
+    x = op_conv(g, x, conv->w, conv->b, (ConvShape){{1, 1, 1}, {zeros, 0, h, h, w, w}});
+    return graph_keep(g, scope, x);
+}
+
+static Tensor *norm_channels(Graph *g, Tensor *norm, Tensor *x)
+{
+    return op_l2_norm(g, x, op_reshape(g, norm, SHAPE(-1)));
+}
+
+Tensor *vae_norm_conv(Graph *g, Tensor *norm, const VaeConv *conv, VaeCache *c, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    Tensor *h = graph_keep(g, scope, op_silu(g, norm_channels(g, norm, x)));
+    return graph_keep(g, scope, vae_causal_conv(g, conv, c, h));
+}
+
+Tensor *vae_residual(Graph *g, const VaeResidual *r, VaeCache *c, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    Tensor *h = vae_norm_conv(g, r->norm1, &r->conv1, c, x);
+    h = graph_keep(g, scope, vae_norm_conv(g, r->norm2, &r->conv2, c, h));
+    if (r->shortcut.w != NULL)
+        x = vae_pointwise(g, &r->shortcut, x);
+    return graph_keep(g, scope, op_add(g, h, x));
+}
+
+/* The row at which each frame begins, frames and the end, for op_attention. */
+static Tensor *frame_starts(Graph *g, const Tensor *x)
+{
+    int64_t frames = x->shape[0] * x->shape[1], places = x->shape[2] * x->shape[3];
+    int32_t starts[MAX_ATTENTION_FRAMES + 1];
+    if (frames > MAX_ATTENTION_FRAMES || places > INT32_MAX / (frames > 0 ? frames : 1))
+        return graph_fail(g, SORA_ERROR_INPUT, "autoencoder: %lld latent frames of %lld places are too many",
+                          (long long)frames, (long long)places);
+    for (int64_t i = 0; i <= frames; i++)
+        starts[i] = (int32_t)(i * places);
+    return graph_input(g, DTYPE_I32, SHAPE(frames + 1), starts);
+}
+
+Tensor *vae_attention(Graph *g, const VaeAttention *a, Tensor *x)
+{
+    if (x == NULL)
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    int64_t n = x->shape[CHANNELS];
+    Tensor *starts = frame_starts(g, x);
+    Tensor *rows = op_reshape(g, x, SHAPE(-1, n));
+    Tensor *qkv = vae_pointwise(g, &a->to_qkv, norm_channels(g, a->norm, rows));
+    Tensor *h = op_attention(g, (AttentionInputs){.q = op_slice(g, qkv, 1, 0, n),
+                                                  .k = op_slice(g, qkv, 1, n, n),
+                                                  .v = op_slice(g, qkv, 1, 2 * n, n),
+                                                  .cu_q = starts,
+                                                  .cu_k = starts,
+                                                  .heads = 1,
+                                                  .scale = 1 / sqrt((double)n)});
+    h = op_reshape(g, vae_pointwise(g, &a->proj, h), x->ndim, x->shape);
+    return graph_keep(g, scope, op_add(g, h, x));
+}
+
+Tensor *vae_downsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    x = graph_keep(g, scope, op_conv(g, x, kernel(g, &r->space), r->space.b, (ConvShape){{1, 2, 2}, {0, 0, 0, 1, 0, 1}}));
+    if (r->time.w == NULL || x == NULL)
+        return x;
+    /* Three frames become one, two frames further on; the first frame stays. */
+    Tensor *parts[2];
+    int n = 0;
+    x = with_past(g, c, x, 1);
+    if (!c->started)
+        parts[n++] = op_slice(g, x, TIME, 0, 1);
+    if (x != NULL && x->shape[TIME] > 1)
+        parts[n++] = op_conv(g, x, r->time.w, r->time.b, (ConvShape){.stride = {2, 1, 1}});
+    return graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
+}
+
+/* Each frame becomes two: the halves of the channels, one after the other. */
+static Tensor *double_frames(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
+{
+    x = vae_causal_conv(g, conv, c, x);
+    if (x == NULL)
+        return NULL;
+    const int64_t *s = x->shape;
+    int64_t half = s[CHANNELS] / 2;
+    x = op_permute(g, op_reshape(g, x, SHAPE(s[0], s[1], s[2], s[3], 2, half)), (int[]){0, 1, 4, 2, 3, 5});
+    return op_reshape(g, x, SHAPE(s[0], 2 * s[1], s[2], s[3], half));
+}
+
+Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
+{
+    GraphScope scope = graph_scope(g);
+    if (r->time.w != NULL && x != NULL) {
+        Tensor *parts[2], *rest = x;
+        int n = 0;
+        int64_t frames = x->shape[TIME];
+        if (!c->started) {
+            parts[n++] = op_slice(g, x, TIME, 0, 1);
+            rest = frames > 1 ? op_slice(g, x, TIME, 1, frames - 1) : NULL;
+        }
+        if (rest != NULL)
+            parts[n++] = double_frames(g, &r->time, c, rest);
+        else
+            c->next++;
+        x = graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
+    }
+    x = op_conv(g, op_upsample(g, x), kernel(g, &r->space), r->space.b, (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}});
+    return graph_keep(g, scope, x);
+}
+
+Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f)
+{
+    if (x == NULL)
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    if (x->shape[TIME] % f.time != 0)
+        x = op_pad(g, x, TIME, f.time - x->shape[TIME] % f.time, 0);
+    if (x == NULL)
+        return NULL;
+    const int64_t *s = x->shape;
+    int64_t t = s[1] / f.time, h = s[2] / f.space, w = s[3] / f.space;
+    int64_t group = s[4] * f.time * f.space * f.space / channels;
+    x = op_reshape(g, x, SHAPE(s[0], t, f.time, h, f.space, w, f.space, s[4]));
+    x = op_permute(g, x, (int[]){0, 1, 3, 5, 7, 2, 4, 6});
+    x = op_reshape(g, x, SHAPE(s[0], t, h, w, channels * group));
+    return graph_keep(g, scope, op_group_mean(g, x, group));
+}
+
+Tensor *vae_dup_up(Graph *g, Tensor *x, int64_t channels, VaeFactors f, bool first)
+{
+    if (x == NULL)
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    const int64_t *s = x->shape;
+    int64_t frames = s[1] * f.time, drop = first ? f.time - 1 : 0;
+    Tensor *y = op_group_repeat(g, x, channels * f.time * f.space * f.space / s[4]);
+    y = op_reshape(g, y, SHAPE(s[0], s[1], s[2], s[3], channels, f.time, f.space, f.space));
+    y = op_permute(g, y, (int[]){0, 1, 5, 2, 6, 3, 7, 4});
+    y = op_reshape(g, y, SHAPE(s[0], frames, s[2] * f.space, s[3] * f.space, channels));
+    if (drop > 0)
+        y = op_slice(g, y, TIME, drop, frames - drop);
+    return graph_keep(g, scope, y);
+}
+
+Tensor *vae_patchify(Graph *g, Tensor *x, int p)
+{
+    if (x == NULL || p == 1)
+        return x;
+    const int64_t *s = x->shape;
+    int64_t h = s[2] / p, w = s[3] / p;
+    Tensor *y = op_reshape(g, x, SHAPE(s[0], s[1], h, p, w, p, s[4]));
+    y = op_permute(g, y, (int[]){0, 1, 2, 4, 6, 5, 3});
+    return op_reshape(g, y, SHAPE(s[0], s[1], h, w, s[4] * p * p));
+}
+
+Tensor *vae_unpatchify(Graph *g, Tensor *x, int p)
+{
+    if (x == NULL || p == 1)
+        return x;
+    const int64_t *s = x->shape;
+    int64_t colours = s[4] / (p * p);
+    Tensor *y = op_reshape(g, x, SHAPE(s[0], s[1], s[2], s[3], colours, p, p));
+    y = op_permute(g, y, (int[]){0, 1, 2, 6, 3, 5, 4});
+    return op_reshape(g, y, SHAPE(s[0], s[1], s[2] * p, s[3] * p, colours));
+}
+
+/* --- parameters --- */
+
+/* Weights and biases start uniform within gain / sqrt(fan in), as convolutions do in PyTorch. */
+static VaeConv bind_conv(Params *p, const char *name, int ndim, const int64_t *shape, double gain)
+{
+    int64_t fan_in = 1;
+    for (int i = 1; i < ndim; i++)
+        fan_in *= shape[i];
+    Init init = {gain > 0 ? INIT_UNIFORM : INIT_ZERO, (float)(gain / sqrt((double)fan_in))};
+    Tensor *w = params_get(p, init, ndim, shape, "%s.weight", name);
+    return (VaeConv){w, params_get(p, init, 1, shape, "%s.bias", name)};
+}
+
+static const char *join(char buffer[MAX_NAME], const char *name, const char *rest)
+{
+    snprintf(buffer, MAX_NAME, "%s.%s", name, rest);
+    return buffer;
+}
+
+VaeConv vae_bind_causal(Params *p, const char *name, int64_t in, int64_t out)
+{
+    return bind_conv(p, name, SHAPE(out, in, 3, 3, 3), 1);
+}
+
+VaeConv vae_bind_pointwise(Params *p, const char *name, int64_t in, int64_t out)
+{
+    return bind_conv(p, name, SHAPE(out, in, 1, 1, 1), 1);
+}
+
+Tensor *vae_bind_norm(Params *p, const char *name, int64_t channels)
+{
+    return params_get(p, (Init){.kind = INIT_ONE}, SHAPE(channels, 1, 1, 1), "%s.gamma", name);
+}
+
+VaeResidual vae_bind_residual(Params *p, const char *name, int64_t in, int64_t out)
+{
+    char b[MAX_NAME];
+    VaeResidual r = {0};
+    r.norm1 = vae_bind_norm(p, join(b, name, "residual.0"), in);
+    r.conv1 = vae_bind_causal(p, join(b, name, "residual.2"), in, out);
+    r.norm2 = vae_bind_norm(p, join(b, name, "residual.3"), out);
+    /* A new block is nearly its shortcut. */
+    r.conv2 = bind_conv(p, join(b, name, "residual.6"), SHAPE(out, out, 3, 3, 3), 0.1);
+    if (in != out)
+        r.shortcut = vae_bind_pointwise(p, join(b, name, "shortcut"), in, out);
+    return r;
+}
+
+VaeAttention vae_bind_attention(Params *p, const char *name, int64_t channels)
+{
+    char b[MAX_NAME];
+    VaeAttention a = {0};
+    a.norm = params_get(p, (Init){.kind = INIT_ONE}, SHAPE(channels, 1, 1), "%s.norm.gamma", name);
+    a.to_qkv = bind_conv(p, join(b, name, "to_qkv"), SHAPE(3 * channels, channels, 1, 1), 1);
+    a.proj = bind_conv(p, join(b, name, "proj"), SHAPE(channels, channels, 1, 1), 0);
+    return a;
+}
+
+VaeResample vae_bind_resample(Params *p, const char *name, VaeResampleShape shape)
+{
+    char b[MAX_NAME];
+    int64_t n = shape.channels;
+    VaeResample r = {.space = bind_conv(p, join(b, name, "resample.1"), SHAPE(n, n, 3, 3), 1)};
+    if (shape.time)
+        r.time = bind_conv(p, join(b, name, "time_conv"), SHAPE(shape.up ? 2 * n : n, n, 3, 1, 1), 1);
+    return r;
+}
