@@ -1,0 +1,139 @@
+#include "train/adamw.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 4096 }; /* sums go by chunks, so that they do not depend on the number of threads */
+
+AdamWConfig adamw_defaults(void)
+{
+    return (AdamWConfig){.learning_rate = 1e-3, .final_ratio = 0.05, .warmup = 200, .steps = 10000,
+                         .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1,
+                         .ema = 0.999};
+}
+
+void adamw_init(AdamW *o, const AdamWConfig *config)
+{
+    *o = (AdamW){.config = *config};
+    arena_init(&o->memory, (size_t)16 << 20);
+}
+
+void adamw_deinit(AdamW *o)
+{
+    for (int i = 0; i < o->count; i++)
+        o->slots[i].param->tensor.grad = NULL;
+    arena_deinit(&o->memory);
+    free(o->slots);
+    *o = (AdamW){0};
+}
+
+static bool add_slot(AdamW *o, const char *set, Param *param)
+{
+    AdamWSlot *slots = realloc(o->slots, (size_t)(o->count + 1) * sizeof *slots);
+    if (slots == NULL)
+        return false;
+    o->slots = slots;
+    int64_t n = tensor_numel(&param->tensor);
+    Tensor *grad = arena_alloc(&o->memory, sizeof *grad);
+    float *memory = arena_calloc(&o->memory, 4 * (size_t)n * sizeof *memory);
+    if (grad == NULL || memory == NULL)
+        return false;
+    slots[o->count] = (AdamWSlot){.set = set, .name = param->name, .param = param, .count = n,
+                                  .value = param->tensor.data, .grad = memory, .m = memory + n, .v = memory + 2 * n,
+                                  .ema = memory + 3 * n, .decays = params_is_matrix(&param->tensor)};
+    memcpy(memory + 3 * n, param->tensor.data, (size_t)n * sizeof *memory);
+    *grad = tensor_over(memory, DTYPE_F32, param->tensor.ndim, param->tensor.shape);
+    param->tensor.requires_grad = param->tensor.leaf = true;
+    param->tensor.grad = grad;
+    o->count++;
+    return true;
+}
+
+bool adamw_add(AdamW *o, const char *set, Params *p, SoraError *err)
+{
+    for (int i = 0; i < p->count; i++) {
+        if (p->items[i]->tensor.dtype != DTYPE_F32)
+            return error_set(err, SORA_ERROR_INPUT, "tensor \"%s\": training needs F32 weights", p->items[i]->name);
+        if (!add_slot(o, set, p->items[i]))
+            return error_set(err, SORA_ERROR_MEMORY, "out of memory for the optimiser");
+    }
+    return true;
+}
+
+double adamw_rate(const AdamW *o, int64_t step)
+{
+    const AdamWConfig *c = &o->config;
+    double warm = c->warmup > 0 ? fmin(1.0, (double)(step + 1) / (double)c->warmup) : 1.0;
+    double done = c->steps > c->warmup ? (double)(step - c->warmup) / (double)(c->steps - c->warmup) : 1.0;
+    done = fmin(1.0, fmax(0.0, done));
+    return c->learning_rate * warm * (c->final_ratio + (1 - c->final_ratio) * 0.5 * (1 + cos(M_PI * done)));
+}
+
+static double squares(const AdamWSlot *s)
+{
+    int64_t chunks = (s->count + CHUNK - 1) / CHUNK;
+    double sum = 0;
+    for (int64_t c = 0; c < chunks; c++) {
+        int64_t end = (c + 1) * CHUNK < s->count ? (c + 1) * CHUNK : s->count;
+        float part = 0;
+        for (int64_t i = c * CHUNK; i < end; i++)
+            part += s->grad[i] * s->grad[i];
+        sum += (double)part;
+    }
+    return sum;
+}
+
+/* Numbers of one step that are the same for every parameter. */
+typedef struct Step {
+    float rate, scale, decay, beta1, beta2, correct1, correct2, eps, ema;
+} Step;
+
+static void update(AdamWSlot *slot, const Step *k)
+{
+    float keep = 1 - k->rate * (slot->decays ? k->decay : 0);
+    float *value = slot->value, *grad = slot->grad, *m = slot->m, *v = slot->v, *ema = slot->ema;
+#pragma omp parallel for simd schedule(static) if (slot->count > 1 << 16)
+    for (int64_t i = 0; i < slot->count; i++) {
+        float g = grad[i] * k->scale;
+        m[i] = k->beta1 * m[i] + (1 - k->beta1) * g;
+        v[i] = k->beta2 * v[i] + (1 - k->beta2) * g * g;
+        value[i] = value[i] * keep - k->rate * (m[i] * k->correct1) / (sqrtf(v[i] * k->correct2) + k->eps);
+        ema[i] += (1 - k->ema) * (value[i] - ema[i]);
+        grad[i] = 0;
+    }
+}
+
+void adamw_step(AdamW *o, int64_t step)
+{
+    const AdamWConfig *c = &o->config;
+    double sum = 0;
+    for (int i = 0; i < o->count; i++)
+        sum += squares(&o->slots[i]);
+    o->gradient_norm = sqrt(sum);
+    double t = (double)(step + 1);
+    Step k = {.rate = (float)adamw_rate(o, step),
+              .scale = c->clip > 0 && o->gradient_norm > c->clip ? (float)(c->clip / o->gradient_norm) : 1.0f,
+              .decay = (float)c->weight_decay, .beta1 = (float)c->beta1, .beta2 = (float)c->beta2,
+              .correct1 = (float)(1 / (1 - pow(c->beta1, t))), .correct2 = (float)(1 / (1 - pow(c->beta2, t))),
+              .eps = (float)c->eps, .ema = (float)fmin(c->ema, t / (9 + t))};
+    if (!isfinite(sum)) /* one bad batch must not ruin the weights */
+        k.scale = k.rate = 0;
+    for (int i = 0; i < o->count; i++) {
+        if (!isfinite(sum))
+            memset(o->slots[i].grad, 0, (size_t)o->slots[i].count * sizeof(float));
+        update(&o->slots[i], &k);
+    }
+}
+
+void adamw_swap_ema(AdamW *o)
+{
+    for (int i = 0; i < o->count; i++) {
+        AdamWSlot *s = &o->slots[i];
+        for (int64_t j = 0; j < s->count; j++) {
+            float x = s->value[j];
+            s->value[j] = s->ema[j];
+            s->ema[j] = x;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/* safetensors: a JSON header and raw tensors. One file, or shards with an index (model.safetensors.index.json).
+ * Files are hostile until checked: sizes, types, ranges, overlaps and duplicates are errors that name file and tensor. */
+#ifndef SORA_WEIGHTS_SAFETENSORS_H
+#define SORA_WEIGHTS_SAFETENSORS_H
+
+#include "base/file.h"
+#include "tensor/tensor.h"
+
+typedef struct Safetensors Safetensors;
+
+/* path: a .safetensors file; a .index.json (its shards lie beside it); or a folder that has model.safetensors,
+ * model.safetensors.index.json, or one .safetensors file alone. Data stays mapped until close. NULL on failure. */
+Safetensors *safetensors_open(const char *path, SoraError *err);
+/* The same for bytes in memory, which stay the caller's; name stands for a path in messages. */
+Safetensors *safetensors_open_memory(const void *data, size_t size, const char *name, SoraError *err);
+void safetensors_close(Safetensors *s); /* NULL is allowed */
+
+int safetensors_count(const Safetensors *s);
+/* In the order of the file. Tensor and name are the file's. Data is read-only. */
+const Tensor *safetensors_tensor(const Safetensors *s, int i);
+const char *safetensors_tensor_name(const Safetensors *s, int i);
+/* NULL when there is none. */
+const Tensor *safetensors_find(const Safetensors *s, const char *name);
+/* A text of __metadata__; NULL when there is none. The file's. */
+const char *safetensors_metadata(const Safetensors *s, const char *key);
+const char *safetensors_path(const Safetensors *s); /* of the first file */
+
+/* Writing: declare all, then give the data in the same order. Appears under its name when complete.
+ *     SafetensorsWriter *w = safetensors_writer_new(err);
+ *     ok = safetensors_writer_metadata(w, "step", "100", err) && safetensors_writer_add(w, "x", &x, err) && ...
+ *          && safetensors_writer_save(w, path, err);
+ *     safetensors_writer_free(w); */
+typedef struct SafetensorsWriter SafetensorsWriter;
+SafetensorsWriter *safetensors_writer_new(SoraError *err);
+bool safetensors_writer_metadata(SafetensorsWriter *w, const char *key, const char *value, SoraError *err);
+/* Shape, type and data of tensor (host memory) are used at save, and must live until then; name is copied. */
+bool safetensors_writer_add(SafetensorsWriter *w, const char *name, const Tensor *tensor, SoraError *err);
+/* F32 data written as BF16. */
+bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype, SoraError *err);
+bool safetensors_writer_save(SafetensorsWriter *w, const char *path, SoraError *err);
+void safetensors_writer_free(SafetensorsWriter *w);
+
+#endif
