@@ -61,6 +61,15 @@ bool adamw_add(AdamW *o, const char *set, Params *p, SoraError *err)
     return true;
 }
 
+void adamw_freeze(AdamW *o, const char *prefix)
+{
+    for (int i = 0; i < o->count; i++)
+        if (strncmp(o->slots[i].name, prefix, strlen(prefix)) == 0) {
+            o->slots[i].frozen = true;
+            o->slots[i].param->tensor.requires_grad = false;
+        }
+}
+
 double adamw_rate(const AdamW *o, int64_t step)
 {
     const AdamWConfig *c = &o->config;
@@ -120,6 +129,8 @@ void adamw_step(AdamW *o, int64_t step)
     if (!isfinite(sum)) /* one bad batch must not ruin the weights */
         k.scale = k.rate = 0;
     for (int i = 0; i < o->count; i++) {
+        if (o->slots[i].frozen)
+            continue;
         if (!isfinite(sum))
             memset(o->slots[i].grad, 0, (size_t)o->slots[i].count * sizeof(float));
         update(&o->slots[i], &k);

@@ -24,6 +24,7 @@ typedef struct AdamWSlot {
     int64_t count;
     float *value, *grad, *m, *v, *ema;
     bool decays;
+    bool frozen; /* stays as it is */
 } AdamWSlot;
 
 typedef struct AdamW {
@@ -39,6 +40,9 @@ void adamw_deinit(AdamW *o);
 
 /* Takes every F32 parameter of p: sets its requires_grad and grad (zeros). p must outlive o. set is kept as a pointer. */
 bool adamw_add(AdamW *o, const char *set, Params *p, SoraError *err);
+
+/* Freezes the parameters whose names begin with prefix: they keep their values and want no gradient. */
+void adamw_freeze(AdamW *o, const char *prefix);
 
 /* The update of step (counted from 0) from the gradients that backward left, which become zeros. */
 void adamw_step(AdamW *o, int64_t step);

@@ -1,0 +1,234 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "train/checkpoint.h"
+#include "train/linear_start.h"
+#include "train/run.h"
+#include "weights/param_sources.h"
+
+enum { LINEAR_START_CLIPS = 48, MAX_PATH = 4096 };
+
+/* Crops of clips in, the same crops out. */
+typedef struct CodecTrainer {
+    TrainSettings settings;
+    VaeConfig config;
+    Vae22 vae;
+    RandomSource random;
+    Params params;
+    AdamW optimizer;
+    Graph *graph;
+    ClipSource *source;
+    int width, height, frames; /* of the clips */
+    double fps;
+    int crop, crop_frames, batch;
+    double l1, actor_weight;   /* loss = squared error + l1 |error|, with more weight in the subject's box */
+    bool train_encoder;
+    double samples;
+} CodecTrainer;
+
+static bool read_codec_settings(CodecTrainer *t, SoraError *err)
+{
+    const json_t *o = t->settings.json;
+    double encoder;
+    bool ok = vae_config_read(&t->config, json_object_get(o, "model"), err) &&
+              settings_integer(o, (NumberRule){"width", 128, 16, 4096}, &t->width, err) &&
+              settings_integer(o, (NumberRule){"height", 128, 16, 4096}, &t->height, err) &&
+              settings_integer(o, (NumberRule){"frames", 17, 1, 1025}, &t->frames, err) &&
+              settings_number(o, (NumberRule){"fps", 12, 1, 120}, &t->fps, err) &&
+              settings_integer(o, (NumberRule){"crop", 64, 16, 4096}, &t->crop, err) &&
+              settings_integer(o, (NumberRule){"crop_frames", 9, 1, 1025}, &t->crop_frames, err) &&
+              settings_integer(o, (NumberRule){"batch", 4, 1, 1024}, &t->batch, err) &&
+              settings_number(o, (NumberRule){"l1", 0, 0, 100}, &t->l1, err) &&
+              settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err) &&
+              settings_number(o, (NumberRule){"train_encoder", 0, 0, 1}, &encoder, err);
+    if (!ok)
+        return false;
+    t->train_encoder = encoder > 0;
+    int space = vae_stride_space(&t->config), time = vae_stride_time(&t->config);
+    if (t->crop > t->width || t->crop > t->height || t->crop % space != 0 || t->crop_frames > t->frames ||
+        (t->crop_frames - 1) % time != 0)
+        return error_set(err, SORA_ERROR_INPUT, "crops of %d px and %d frames do not fit: multiples of %d px, 1+%dn frames",
+                         t->crop, t->crop_frames, space, time);
+    return true;
+}
+
+/* A clip of the linear start, whole. */
+typedef struct StartClips {
+    ClipInput base;
+    CodecTrainer *trainer;
+} StartClips;
+
+static Tensor *start_clip(ClipInput *base, Graph *g, int index)
+{
+    CodecTrainer *t = ((StartClips *)base)->trainer;
+    ClipRequest request = {t->width, t->height, t->frames, t->fps, ((uint64_t)1 << 40) + (uint64_t)index};
+    Clip clip;
+    SoraError err = {0};
+    if (!clip_source_get(t->source, &request, &clip, &err))
+        return graph_fail(g, err.code, "%s", err.message);
+    float *x = malloc((size_t)t->frames * (size_t)t->width * (size_t)t->height * 3 * sizeof *x);
+    Tensor *out = NULL;
+    if (x != NULL) {
+        ClipCrop all = {0, 0, t->width, t->height, 0, t->frames};
+        clip_to_float(&clip, &all, x);
+        out = graph_input(g, DTYPE_F32, SHAPE(1, t->frames, t->height, t->width, 3), x);
+    }
+    free(x);
+    clip_deinit(&clip);
+    return x == NULL ? graph_fail(g, SORA_ERROR_MEMORY, "out of memory") : out;
+}
+
+/* Crop i of a step, and how much its pixels count. */
+static bool draw_crop(CodecTrainer *t, int64_t step, int i, float *video, float *weight, SoraError *err)
+{
+    Rng rng;
+    rng_init(&rng, t->settings.seed, (uint64_t)step * (uint64_t)t->batch + (uint64_t)i);
+    ClipRequest request = {t->width, t->height, t->frames, t->fps, rng_u32(&rng)};
+    Clip clip;
+    if (!clip_source_get(t->source, &request, &clip, err))
+        return false;
+    ClipCrop c = {.width = t->crop, .height = t->crop, .count = t->crop_frames};
+    c.x = rng_int(&rng, t->width - t->crop + 1);
+    c.y = rng_int(&rng, t->height - t->crop + 1);
+    c.first = rng_int(&rng, t->frames - t->crop_frames + 1);
+    clip_to_float(&clip, &c, video);
+    for (int f = 0; f < c.count; f++)
+        for (int y = 0; y < c.height; y++)
+            for (int x = 0; x < c.width; x++) {
+                const ClipBox *box = clip.boxes != NULL ? &clip.boxes[c.first + f] : NULL;
+                bool actor = box != NULL && c.x + x >= box->x0 && c.x + x < box->x1 && c.y + y >= box->y0 && c.y + y < box->y1;
+                for (int k = 0; k < 3; k++)
+                    *weight++ = actor ? (float)t->actor_weight : 1.0f;
+            }
+    clip_deinit(&clip);
+    return true;
+}
+
+static bool codec_step(void *self, int64_t step, double *loss, SoraError *err)
+{
+    CodecTrainer *t = self;
+    size_t one = (size_t)t->crop_frames * (size_t)t->crop * (size_t)t->crop * 3;
+    float *video = malloc(2 * (size_t)t->batch * one * sizeof *video), *weight = video + (size_t)t->batch * one;
+    if (video == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    bool ok = true;
+    for (int i = 0; ok && i < t->batch; i++)
+        ok = draw_crop(t, step, i, video + (size_t)i * one, weight + (size_t)i * one, err);
+    if (ok) {
+        Graph *g = t->graph;
+        graph_reset(g);
+        graph_record(g, true);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(t->batch, t->crop_frames, t->crop, t->crop, 3), video);
+        Tensor *w = x ? graph_input(g, DTYPE_F32, x->ndim, x->shape, weight) : NULL;
+        Tensor *d = op_sub(g, vae22_decode(g, &t->vae, vae22_encode(g, &t->vae, x)), x);
+        Tensor *error = op_mul(g, d, d);
+        if (t->l1 > 0)
+            error = op_add(g, error, op_scale(g, op_unary(g, UNARY_ABS, d), t->l1, 0));
+        Tensor *l = op_mean(g, op_mul(g, error, w));
+        float value = 0;
+        graph_download(g, l, &value);
+        graph_backward(g, l);
+        graph_record(g, false);
+        ok = graph_ok(g, err);
+        *loss = value;
+        t->samples += t->batch;
+    }
+    free(video);
+    return ok;
+}
+
+static double codec_samples(void *self)
+{
+    return ((CodecTrainer *)self)->samples;
+}
+
+static bool save_codec(void *self, const char *folder, SoraError *err)
+{
+    CodecTrainer *t = self;
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/vae", folder);
+    if (!dir_make(path, err))
+        return false;
+    snprintf(path, sizeof path, "%s/vae/config.json", folder);
+    json_t *config = vae_config_write(&t->vae.config);
+    bool ok = config != NULL && json_dump_file(config, path, JSON_INDENT(2)) == 0;
+    json_decref(config);
+    if (!ok)
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
+    snprintf(path, sizeof path, "%s/vae/model.safetensors", folder);
+    return checkpoint_export(&t->optimizer, "vae", path, err);
+}
+
+/* The latents' mean and std of a run that goes on. */
+static bool resume_config(CodecTrainer *t, const char *folder, SoraError *err)
+{
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/model/vae/config.json", folder);
+    json_error_t where;
+    json_t *json = json_load_file(path, 0, &where);
+    if (json == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "%s: %s", path, where.text);
+    VaeConfig config;
+    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", path);
+    json_decref(json);
+    if (ok && config.z_dim == t->config.z_dim)
+        t->vae.config = t->config = config;
+    return ok;
+}
+
+static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions *o, SoraError *err)
+{
+    ClipSourceConfig source = t->settings.source;
+    source.stage_pack = o->stage_pack;
+    t->source = clip_source_open(&source, err);
+    t->graph = graph_new(backend);
+    if (t->source == NULL || t->graph == NULL)
+        return t->source == NULL ? false : error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    vae22_bind(&t->vae, &t->config, &t->params);
+    if (!params_ok(&t->params, err))
+        return false;
+    char checkpoint[MAX_PATH];
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", o->folder);
+    if (o->resume && file_exists(checkpoint)) {
+        if (!resume_config(t, o->folder, err))
+            return false;
+    } else if (!json_is_false(json_object_get(t->settings.json, "linear_start"))) {
+        StartClips clips = {{start_clip, LINEAR_START_CLIPS}, t};
+        if (!linear_start(t->graph, &t->vae, &t->config, &clips.base, err))
+            return false;
+    }
+    if (!adamw_add(&t->optimizer, "vae", &t->params, err))
+        return false;
+    if (!t->train_encoder) {
+        adamw_freeze(&t->optimizer, "encoder.");
+        adamw_freeze(&t->optimizer, "conv1.");
+    }
+    return true;
+}
+
+bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
+{
+    CodecTrainer *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
+    random_source_init(&t->random, t->settings.seed);
+    params_init(&t->params, &t->random.source);
+    adamw_init(&t->optimizer, &t->settings.adamw);
+    ok = ok && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, backend, o, err);
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = t->graph, .self = t,
+                    .step = codec_step, .save_model = save_codec, .samples = codec_samples};
+    ok = ok && train_run(&run, err);
+    adamw_deinit(&t->optimizer);
+    graph_free(t->graph);
+    clip_source_close(t->source);
+    params_deinit(&t->params);
+    random_source_deinit(&t->random);
+    settings_deinit(&t->settings);
+    free(t);
+    return ok;
+}

@@ -1,0 +1,124 @@
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/safetensors.h"
+
+enum { PARTS = 4, MAX_NAME = 512 };
+
+static const char *const PART_NAMES[PARTS] = {"weight", "m", "v", "ema"};
+
+static float *part(const AdamWSlot *s, int i)
+{
+    float *parts[PARTS] = {s->value, s->m, s->v, s->ema};
+    return parts[i];
+}
+
+static void part_name(const AdamWSlot *s, int i, char out[MAX_NAME])
+{
+    snprintf(out, MAX_NAME, "%s/%s/%s", PART_NAMES[i], s->set, s->name);
+}
+
+static Tensor part_tensor(const AdamWSlot *s, int i)
+{
+    return tensor_over(part(s, i), DTYPE_F32, s->param->tensor.ndim, s->param->tensor.shape);
+}
+
+bool checkpoint_save(const AdamW *o, int64_t step, const char *path, SoraError *err)
+{
+    Tensor *tensors = malloc((size_t)o->count * PARTS * sizeof *tensors + 1);
+    SafetensorsWriter *w = safetensors_writer_new(err);
+    char text[MAX_NAME];
+    snprintf(text, sizeof text, "%lld", (long long)step);
+    bool ok = w != NULL && (tensors != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory")) &&
+              safetensors_writer_metadata(w, "step", text, err);
+    for (int i = 0; ok && i < o->count * PARTS; i++) {
+        const AdamWSlot *s = &o->slots[i / PARTS];
+        tensors[i] = part_tensor(s, i % PARTS);
+        part_name(s, i % PARTS, text);
+        ok = safetensors_writer_add(w, text, &tensors[i], err);
+    }
+    ok = ok && safetensors_writer_save(w, path, err);
+    safetensors_writer_free(w);
+    free(tensors);
+    return ok;
+}
+
+/* The file's tensor for part i of the slot, of the same shape and F32. */
+static const Tensor *find_part(const Safetensors *f, const AdamWSlot *s, int i, SoraError *err)
+{
+    char name[MAX_NAME];
+    part_name(s, i, name);
+    const Tensor *t = safetensors_find(f, name);
+    if (t == NULL || t->dtype != DTYPE_F32 || !tensor_same_shape(t, &s->param->tensor)) {
+        error_set(err, SORA_ERROR_INPUT, "%s: %s tensor \"%s\": a checkpoint of another network?", safetensors_path(f),
+                  t == NULL ? "no" : "other shape of", name);
+        return NULL;
+    }
+    return t;
+}
+
+bool checkpoint_load(AdamW *o, int64_t *step, const char *path, SoraError *err)
+{
+    Safetensors *f = safetensors_open(path, err);
+    bool ok = f != NULL;
+    for (int i = 0; ok && i < o->count * PARTS; i++)
+        ok = find_part(f, &o->slots[i / PARTS], i % PARTS, err) != NULL;
+    const char *text = ok ? safetensors_metadata(f, "step") : NULL;
+    if (ok && (text == NULL || sscanf(text, "%lld", (long long *)step) != 1 || *step < 0))
+        ok = error_set(err, SORA_ERROR_INPUT, "%s: no step in the metadata", path);
+    for (int i = 0; ok && i < o->count * PARTS; i++) {
+        const AdamWSlot *s = &o->slots[i / PARTS];
+        memcpy(part(s, i % PARTS), find_part(f, s, i % PARTS, err)->data, (size_t)s->count * sizeof(float));
+    }
+    safetensors_close(f);
+    return ok;
+}
+
+bool checkpoint_export(const AdamW *o, const char *set, const char *path, SoraError *err)
+{
+    Tensor *tensors = malloc((size_t)o->count * sizeof *tensors + 1);
+    SafetensorsWriter *w = safetensors_writer_new(err);
+    bool ok = w != NULL && (tensors != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+    for (int i = 0; ok && i < o->count; i++) {
+        const AdamWSlot *s = &o->slots[i];
+        if (strcmp(s->set, set) != 0)
+            continue;
+        tensors[i] = part_tensor(s, PARTS - 1);
+        ok = safetensors_writer_add_as(w, s->name, &tensors[i], s->decays ? DTYPE_BF16 : DTYPE_F32, err);
+    }
+    ok = ok && safetensors_writer_save(w, path, err);
+    safetensors_writer_free(w);
+    free(tensors);
+    return ok;
+}
+
+static float element(const Tensor *t, int64_t i)
+{
+    if (t->dtype == DTYPE_F32)
+        return ((const float *)t->data)[i];
+    uint16_t h = ((const uint16_t *)t->data)[i];
+    return t->dtype == DTYPE_BF16 ? bf16_to_f32(h) : f16_to_f32(h);
+}
+
+bool checkpoint_import(AdamW *o, const char *set, const char *path, int *missing, SoraError *err)
+{
+    Safetensors *f = safetensors_open(path, err);
+    if (f == NULL)
+        return false;
+    for (int i = 0; i < o->count; i++) {
+        AdamWSlot *s = &o->slots[i];
+        if (strcmp(s->set, set) != 0)
+            continue;
+        const Tensor *t = safetensors_find(f, s->name);
+        bool fits = t != NULL && tensor_same_shape(t, &s->param->tensor) &&
+                    (t->dtype == DTYPE_F32 || t->dtype == DTYPE_BF16 || t->dtype == DTYPE_F16);
+        *missing += !fits;
+        for (int64_t k = 0; fits && k < s->count; k++)
+            s->ema[k] = s->value[k] = element(t, k);
+    }
+    safetensors_close(f);
+    return true;
+}

@@ -1,0 +1,50 @@
+/* Where training clips come from: Emoji Stage, or a folder of videos with captions beside them (fox.mp4, fox.txt: one
+ * caption a line). A clip is a pure function of the request. */
+#ifndef SORA_TRAIN_CLIPS_H
+#define SORA_TRAIN_CLIPS_H
+
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct ClipRequest {
+    int width, height, frames;
+    double fps;
+    uint64_t index; /* which clip; a folder starts again after its last */
+} ClipRequest;
+
+typedef struct ClipBox {
+    int x0, y0, x1, y1; /* pixels, x1 and y1 exclusive; empty when nothing is visible */
+} ClipBox;
+
+typedef struct Clip {
+    int width, height, frames;
+    uint8_t *rgb;      /* [frames, height, width, 3] */
+    char **captions;   /* UTF-8 */
+    int caption_count;
+    ClipBox *boxes;    /* [frames]: the subject; NULL if unknown */
+    bool calm;         /* no weather; true if unknown */
+} Clip;
+
+typedef struct ClipSource ClipSource;
+
+typedef struct ClipSourceConfig {
+    const char *folder;     /* of videos; NULL: the stage */
+    const char *stage_pack; /* NULL: the default place */
+    uint64_t seed;          /* of the stage */
+    bool held_out;          /* clips that training never sees: other random numbers and held-out pairs */
+    const char *const *nouns; /* of the stage: only these, repeated for weight; NULL: all */
+    int noun_count;
+} ClipSourceConfig;
+
+ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err);
+void clip_source_close(ClipSource *s);
+bool clip_source_get(ClipSource *s, const ClipRequest *request, Clip *clip, SoraError *err);
+void clip_deinit(Clip *clip);
+
+/* Frames first .. first+count-1, cropped to width x height at (x, y), as F32 in [-1, 1]: out [count, height, width, 3]. */
+typedef struct ClipCrop {
+    int x, y, width, height, first, count;
+} ClipCrop;
+void clip_to_float(const Clip *clip, const ClipCrop *crop, float *out);
+
+#endif

@@ -1,0 +1,33 @@
+#include "train/codec.h"
+
+#include <stdio.h>
+
+bool codec_load(Codec *c, const char *folder, SoraError *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    json_error_t where;
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    VaeConfig config;
+    bool ok = json != NULL ? vae_config_read(&config, json, err) || error_wrap(err, "%s", path)
+                           : error_set(err, SORA_ERROR_NOT_FOUND, "%s: %s", path, where.text);
+    json_decref(json);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    c->file = ok ? safetensors_open(path, err) : NULL;
+    if (c->file == NULL)
+        return false;
+    file_source_init(&c->source, c->file);
+    params_init(&c->params, &c->source.source);
+    vae22_bind(&c->vae, &config, &c->params);
+    return params_ok(&c->params, err);
+}
+
+void codec_unload(Codec *c)
+{
+    if (c->file != NULL) {
+        params_deinit(&c->params);
+        file_source_deinit(&c->source);
+    }
+    safetensors_close(c->file);
+    *c = (Codec){0};
+}

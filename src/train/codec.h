@@ -1,0 +1,19 @@
+/* A trained autoencoder from its folder: config.json and model.safetensors. */
+#ifndef SORA_TRAIN_CODEC_H
+#define SORA_TRAIN_CODEC_H
+
+#include "model/vae22.h"
+#include "weights/param_sources.h"
+#include "weights/safetensors.h"
+
+typedef struct Codec {
+    Vae22 vae;
+    Params params;
+    FileSource source;
+    Safetensors *file;
+} Codec;
+
+bool codec_load(Codec *c, const char *folder, SoraError *err);
+void codec_unload(Codec *c); /* also after a failure, or all zeros */
+
+#endif

@@ -1,0 +1,238 @@
+#include "train/latents.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "weights/safetensors.h"
+
+enum { ENCODE_BATCH = 4, MAX_PATH = 4096 };
+
+struct LatentCache {
+    LatentCacheConfig config;
+    char *folder;
+    Safetensors **shards; /* [bucket][shard], opened when first used */
+    int *first_shard;     /* [bucket] */
+};
+
+LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err)
+{
+    if (!dir_make(config->folder, err))
+        return NULL;
+    LatentCache *c = calloc(1, sizeof *c);
+    int total = 0;
+    if (c != NULL) {
+        c->config = *config;
+        c->folder = strdup(config->folder);
+        c->first_shard = calloc((size_t)config->bucket_count + 1, sizeof *c->first_shard);
+    }
+    for (int i = 0; c != NULL && c->first_shard != NULL && i < config->bucket_count; i++) {
+        c->first_shard[i] = total;
+        total += config->buckets[i].shards;
+    }
+    if (c == NULL || c->folder == NULL || c->first_shard == NULL ||
+        (c->shards = calloc((size_t)total + 1, sizeof(Safetensors *))) == NULL) {
+        latent_cache_free(c);
+        error_set(err, SORA_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    c->first_shard[config->bucket_count] = total;
+    return c;
+}
+
+void latent_cache_free(LatentCache *c)
+{
+    if (c == NULL)
+        return;
+    for (int i = 0; c->shards != NULL && i < c->first_shard[c->config.bucket_count]; i++)
+        safetensors_close(c->shards[i]);
+    free(c->shards);
+    free(c->first_shard);
+    free(c->folder);
+    free(c);
+}
+
+void latent_cache_shape(const LatentCache *c, int bucket, int64_t shape[4])
+{
+    const Bucket *b = &c->config.buckets[bucket];
+    const VaeConfig *v = &c->config.codec->config;
+    shape[0] = 1 + (b->frames - 1) / vae_stride_time(v);
+    shape[1] = b->height / vae_stride_space(v);
+    shape[2] = b->width / vae_stride_space(v);
+    shape[3] = v->z_dim;
+}
+
+/* What becomes a shard. */
+typedef struct Shard {
+    int clips;
+    int64_t latent; /* elements of one */
+    uint16_t *latents;
+    char *captions;
+    size_t bytes;
+    int32_t *offsets, *counts; /* [clips + 1] where a clip's captions begin, [clips] how many */
+} Shard;
+
+static void shard_deinit(Shard *s)
+{
+    free(s->latents);
+    free(s->captions);
+    free(s->offsets);
+    free(s->counts);
+}
+
+static bool shard_init(Shard *s, int clips, int64_t latent)
+{
+    *s = (Shard){.clips = clips, .latent = latent,
+                 .latents = malloc((size_t)clips * (size_t)latent * sizeof(uint16_t)),
+                 .offsets = calloc((size_t)clips + 1, sizeof(int32_t)),
+                 .counts = calloc((size_t)clips, sizeof(int32_t))};
+    return s->latents != NULL && s->offsets != NULL && s->counts != NULL;
+}
+
+static bool add_captions(Shard *s, int clip, const Clip *from)
+{
+    size_t more = 0;
+    for (int i = 0; i < from->caption_count; i++)
+        more += strlen(from->captions[i]) + 1;
+    char *captions = realloc(s->captions, s->bytes + more + 1);
+    if (captions == NULL || s->bytes + more > INT32_MAX)
+        return false;
+    s->captions = captions;
+    for (int i = 0; i < from->caption_count; i++) {
+        size_t n = strlen(from->captions[i]) + 1;
+        memcpy(captions + s->bytes, from->captions[i], n);
+        s->bytes += n;
+    }
+    s->counts[clip] = from->caption_count;
+    s->offsets[clip + 1] = (int32_t)s->bytes;
+    return true;
+}
+
+/* Renders and encodes clips first .. first+count-1 of the shard. */
+static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard *s, int first, int count, SoraError *err)
+{
+    size_t frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * 3;
+    float *video = malloc((size_t)count * frames * sizeof *video);
+    float *latents = malloc((size_t)count * (size_t)s->latent * sizeof *latents);
+    bool ok = (video != NULL && latents != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    for (int i = 0; ok && i < count; i++) {
+        ClipRequest request = {b->width, b->height, b->frames, b->fps, index + (uint64_t)(first + i)};
+        Clip clip;
+        ok = clip_source_get(c->config.source, &request, &clip, err);
+        if (!ok)
+            break;
+        ClipCrop all = {0, 0, b->width, b->height, 0, b->frames};
+        clip_to_float(&clip, &all, video + (size_t)i * frames);
+        ok = add_captions(s, first + i, &clip) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+        clip_deinit(&clip);
+    }
+    if (ok) {
+        Graph *g = c->config.graph;
+        graph_reset(g);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(count, b->frames, b->height, b->width, 3), video);
+        Tensor *z = vae22_encode(g, c->config.codec, x);
+        graph_download(g, z, latents);
+        ok = graph_ok(g, err);
+        for (int64_t i = 0; ok && i < count * s->latent; i++)
+            s->latents[first * s->latent + i] = f32_to_bf16(latents[i]);
+        graph_reset(g);
+    }
+    free(video);
+    free(latents);
+    return ok;
+}
+
+static bool save_shard(const Shard *s, const int64_t shape[4], const char *path, SoraError *err)
+{
+    const int64_t latents_shape[5] = {s->clips, shape[0], shape[1], shape[2], shape[3]};
+    const int64_t bytes = (int64_t)s->bytes, ends = s->clips + 1, clips = s->clips;
+    Tensor latents = tensor_over(s->latents, DTYPE_BF16, 5, latents_shape);
+    Tensor captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
+    Tensor offsets = tensor_over(s->offsets, DTYPE_I32, 1, &ends), counts = tensor_over(s->counts, DTYPE_I32, 1, &clips);
+    SafetensorsWriter *w = safetensors_writer_new(err);
+    bool ok = w != NULL && safetensors_writer_add(w, "latents", &latents, err) &&
+              safetensors_writer_add(w, "captions", &captions, err) &&
+              safetensors_writer_add(w, "caption_offsets", &offsets, err) &&
+              safetensors_writer_add(w, "caption_counts", &counts, err) && safetensors_writer_save(w, path, err);
+    safetensors_writer_free(w);
+    return ok;
+}
+
+static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, SoraError *err)
+{
+    const Bucket *b = &c->config.buckets[bucket];
+    int64_t shape[4];
+    latent_cache_shape(c, bucket, shape);
+    Shard s;
+    bool ok = shard_init(&s, b->shard_clips, shape[0] * shape[1] * shape[2] * shape[3]) ||
+              error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    /* Buckets see different clips: their numbers lie far apart. */
+    uint64_t index = ((uint64_t)bucket << 32) + (uint64_t)shard * (uint64_t)b->shard_clips;
+    for (int first = 0; ok && first < b->shard_clips; first += ENCODE_BATCH) {
+        int left = b->shard_clips - first;
+        ok = encode_batch(c, b, index, &s, first, left < ENCODE_BATCH ? left : ENCODE_BATCH, err);
+        if (ok && c->config.progress != NULL)
+            c->config.progress(c->config.user, bucket, shard, first, b->shard_clips);
+    }
+    ok = ok && save_shard(&s, shape, path, err);
+    shard_deinit(&s);
+    return ok;
+}
+
+/* The file may be anybody's: check what is used without looking later. */
+static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, SoraError *err)
+{
+    const Bucket *b = &c->config.buckets[bucket];
+    int64_t shape[4];
+    latent_cache_shape(c, bucket, shape);
+    const Tensor *latents = safetensors_find(f, "latents"), *captions = safetensors_find(f, "captions");
+    const Tensor *offsets = safetensors_find(f, "caption_offsets"), *counts = safetensors_find(f, "caption_counts");
+    bool ok = latents && captions && offsets && counts && latents->dtype == DTYPE_BF16 && latents->ndim == 5 &&
+              latents->shape[0] == b->shard_clips && memcmp(latents->shape + 1, shape, 4 * sizeof *shape) == 0 &&
+              captions->dtype == DTYPE_U8 && offsets->dtype == DTYPE_I32 && counts->dtype == DTYPE_I32 &&
+              tensor_numel(offsets) == b->shard_clips + 1 && tensor_numel(counts) == b->shard_clips;
+    const char *text = ok ? captions->data : NULL;
+    const int32_t *at = ok ? offsets->data : NULL, *count = ok ? counts->data : NULL;
+    int64_t size = ok ? tensor_numel(captions) : 0;
+    for (int i = 0; ok && i < b->shard_clips; i++) {
+        ok = at[i] >= 0 && at[i] <= at[i + 1] && at[i + 1] <= size;
+        int ends = 0;
+        for (int32_t k = at[i]; ok && k < at[i + 1]; k++)
+            ends += text[k] == 0;
+        ok = ok && ends == count[i];
+    }
+    return ok || error_set(err, SORA_ERROR_INPUT, "%s: not the latents of this bucket; delete it to make them again",
+                           safetensors_path(f));
+}
+
+static Safetensors *open_shard(LatentCache *c, int bucket, int shard, SoraError *err)
+{
+    const Bucket *b = &c->config.buckets[bucket];
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/%dx%dx%d-%04d.safetensors", c->folder, b->width, b->height, b->frames, shard);
+    if (!file_exists(path) && !make_shard(c, bucket, shard, path, err))
+        return NULL;
+    Safetensors *f = safetensors_open(path, err);
+    if (f != NULL && !check_shard(c, bucket, f, err)) {
+        safetensors_close(f);
+        return NULL;
+    }
+    return f;
+}
+
+bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err)
+{
+    Safetensors **slot = &c->shards[c->first_shard[bucket] + shard];
+    if (*slot == NULL && (*slot = open_shard(c, bucket, shard, err)) == NULL)
+        return false;
+    int64_t shape[4];
+    latent_cache_shape(c, bucket, shape);
+    const int32_t *offsets = safetensors_find(*slot, "caption_offsets")->data;
+    const int32_t *counts = safetensors_find(*slot, "caption_counts")->data;
+    const uint16_t *latents = safetensors_find(*slot, "latents")->data;
+    *sample = (LatentSample){.latent = latents + clip * shape[0] * shape[1] * shape[2] * shape[3],
+                             .captions = (const char *)safetensors_find(*slot, "captions")->data + offsets[clip],
+                             .caption_count = counts[clip]};
+    return true;
+}

@@ -1,0 +1,47 @@
+/* Latents of training clips, encoded once and kept on disk. A bucket is one size and length; its clips come in
+ * shards, which are made when they are first asked for. A shard is a pure function of source, codec and number. */
+#ifndef SORA_TRAIN_LATENTS_H
+#define SORA_TRAIN_LATENTS_H
+
+#include "model/vae22.h"
+#include "train/clips.h"
+
+typedef struct Bucket {
+    int width, height, frames; /* pixels; frames = 1 + a multiple of the codec's temporal stride */
+    double fps;
+    int batch;                 /* samples a step */
+    double weight;             /* how often, beside the other buckets */
+    int shard_clips, shards;   /* clips a shard, and shards at most */
+} Bucket;
+
+/* One sample: a latent and its captions; both the cache's. */
+typedef struct LatentSample {
+    const uint16_t *latent; /* BF16 [F, h, w, z], normalised */
+    const char *captions;   /* count texts, each ended by a 0 byte */
+    int caption_count;
+} LatentSample;
+
+typedef struct LatentCache LatentCache;
+
+typedef struct LatentCacheConfig {
+    const char *folder;  /* made if it is not there */
+    ClipSource *source;  /* these three are the caller's and outlive the cache */
+    const Vae22 *codec;
+    Graph *graph;        /* reset by the cache; not recording while it encodes */
+    const Bucket *buckets;
+    int bucket_count;
+    /* Called while a shard is being made; may be NULL. */
+    void (*progress)(void *user, int bucket, int shard, int done, int total);
+    void *user;
+} LatentCacheConfig;
+
+LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err);
+void latent_cache_free(LatentCache *c);
+
+/* Shape of a bucket's latents: F, h, w, z. */
+void latent_cache_shape(const LatentCache *c, int bucket, int64_t shape[4]);
+
+/* Clip `clip` of a shard; makes the shard if it is not there. */
+bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err);
+
+#endif

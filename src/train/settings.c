@@ -1,0 +1,139 @@
+#include "train/settings.h"
+
+#include <math.h>
+#include <stdio.h>
+
+bool settings_number(const json_t *object, NumberRule r, double *out, SoraError *err)
+{
+    const json_t *value = json_object_get(object, r.key);
+    *out = r.fallback;
+    if (value == NULL)
+        return true;
+    if (!json_is_number(value))
+        return error_set(err, SORA_ERROR_INPUT, "\"%s\" is not a number", r.key);
+    *out = json_number_value(value);
+    if (!(*out >= r.low && *out <= r.high))
+        return error_set(err, SORA_ERROR_INPUT, "\"%s\" is %g, allowed are %g to %g", r.key, *out, r.low, r.high);
+    return true;
+}
+
+bool settings_integer(const json_t *object, NumberRule rule, int *out, SoraError *err)
+{
+    double x;
+    if (!settings_number(object, rule, &x, err))
+        return false;
+    if (x != floor(x))
+        return error_set(err, SORA_ERROR_INPUT, "\"%s\" is %g, a whole number is expected", rule.key, x);
+    *out = (int)x;
+    return true;
+}
+
+static bool read_steps(const json_t *object, NumberRule rule, int64_t *out, SoraError *err)
+{
+    int x;
+    bool ok = settings_integer(object, rule, &x, err);
+    *out = ok ? x : 0;
+    return ok;
+}
+
+static bool read_optimizer(const json_t *o, AdamWConfig *c, SoraError *err)
+{
+    const AdamWConfig d = adamw_defaults();
+    *c = d;
+    return settings_number(o, (NumberRule){"learning_rate", d.learning_rate, 0, 1}, &c->learning_rate, err) &&
+           settings_number(o, (NumberRule){"final_ratio", d.final_ratio, 0, 1}, &c->final_ratio, err) &&
+           read_steps(o, (NumberRule){"warmup", (double)d.warmup, 0, 1e9}, &c->warmup, err) &&
+           read_steps(o, (NumberRule){"steps", (double)d.steps, 1, 1e9}, &c->steps, err) &&
+           settings_number(o, (NumberRule){"beta1", d.beta1, 0, 0.9999}, &c->beta1, err) &&
+           settings_number(o, (NumberRule){"beta2", d.beta2, 0, 0.99999}, &c->beta2, err) &&
+           settings_number(o, (NumberRule){"eps", d.eps, 1e-20, 1}, &c->eps, err) &&
+           settings_number(o, (NumberRule){"weight_decay", d.weight_decay, 0, 10}, &c->weight_decay, err) &&
+           settings_number(o, (NumberRule){"clip", d.clip, 0, 1e9}, &c->clip, err) &&
+           settings_number(o, (NumberRule){"ema", d.ema, 0, 0.999999}, &c->ema, err);
+}
+
+/* "nouns": {"dog": 4, ...} with whole weights, or ["dog", ...]. */
+static bool read_nouns(TrainSettings *s, json_t *nouns, SoraError *err)
+{
+    size_t index;
+    json_t *value;
+    const char *key;
+    int n = 0;
+    if (json_is_array(nouns)) {
+        json_array_foreach(nouns, index, value)
+            if (json_is_string(value) && n < MAX_NOUNS)
+                s->nouns[n++] = json_string_value(value);
+    } else if (json_is_object(nouns)) {
+        json_object_foreach(nouns, key, value)
+            for (json_int_t i = 0; i < json_integer_value(value) && n < MAX_NOUNS; i++)
+                s->nouns[n++] = key;
+    }
+    if (nouns != NULL && n == 0)
+        return error_set(err, SORA_ERROR_INPUT, "\"nouns\" names none");
+    s->source.nouns = s->nouns;
+    s->source.noun_count = n;
+    return true;
+}
+
+static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
+{
+    double seed;
+    if (!settings_number(data, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) ||
+        !read_nouns(s, json_object_get(data, "nouns"), err))
+        return false;
+    s->source.seed = (uint64_t)seed;
+    s->source.folder = json_string_value(json_object_get(data, "folder"));
+    return true;
+}
+
+bool settings_load(TrainSettings *s, const char *path, SoraError *err)
+{
+    *s = (TrainSettings){0};
+    json_error_t where;
+    s->json = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    if (s->json == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "%s:%d: %s", path, where.line, where.text);
+    double seed;
+    if (settings_number(s->json, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) &&
+        read_optimizer(json_object_get(s->json, "optimizer"), &s->adamw, err) &&
+        read_steps(s->json, (NumberRule){"checkpoint_every", 500, 1, 1e9}, &s->checkpoint_every, err) &&
+        read_steps(s->json, (NumberRule){"preview_every", 0, 0, 1e9}, &s->preview_every, err) &&
+        read_steps(s->json, (NumberRule){"log_every", 10, 1, 1e9}, &s->log_every, err) &&
+        read_source(s, json_object_get(s->json, "data"), err)) {
+        s->seed = (uint64_t)seed;
+        return true;
+    }
+    settings_deinit(s);
+    return error_wrap(err, "%s", path);
+}
+
+void settings_deinit(TrainSettings *s)
+{
+    json_decref(s->json);
+    *s = (TrainSettings){0};
+}
+
+static bool read_bucket(const json_t *o, Bucket *b, SoraError *err)
+{
+    const char *size = json_string_value(json_object_get(o, "size"));
+    if (size == NULL || sscanf(size, "%dx%d", &b->width, &b->height) != 2 || b->width < 16 || b->height < 16 ||
+        b->width > 4096 || b->height > 4096)
+        return error_set(err, SORA_ERROR_INPUT, "bucket: \"size\" like \"128x128\" expected");
+    return settings_integer(o, (NumberRule){"frames", 17, 1, 1025}, &b->frames, err) &&
+           settings_number(o, (NumberRule){"fps", 12, 1, 120}, &b->fps, err) &&
+           settings_integer(o, (NumberRule){"batch", 8, 1, 4096}, &b->batch, err) &&
+           settings_number(o, (NumberRule){"weight", 1, 0, 1e6}, &b->weight, err) &&
+           settings_integer(o, (NumberRule){"shard_clips", 256, 1, 1 << 20}, &b->shard_clips, err) &&
+           settings_integer(o, (NumberRule){"shards", 16, 1, 9999}, &b->shards, err);
+}
+
+bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err)
+{
+    *count = (int)json_array_size(array);
+    if (*count < 1 || *count > MAX_BUCKETS)
+        return error_set(err, SORA_ERROR_INPUT, "\"buckets\": 1 to %d expected", MAX_BUCKETS);
+    for (int i = 0; i < *count; i++)
+        if (!read_bucket(json_array_get(array, (size_t)i), &buckets[i], err))
+            return false;
+    return true;
+}

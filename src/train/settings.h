@@ -1,0 +1,36 @@
+/* Training configurations, in JSON. */
+#ifndef SORA_TRAIN_SETTINGS_H
+#define SORA_TRAIN_SETTINGS_H
+
+#include <jansson.h>
+#include "train/adamw.h"
+#include "train/clips.h"
+#include "train/latents.h"
+
+enum { MAX_BUCKETS = 16, MAX_NOUNS = 1024 };
+
+/* What both trainers share. */
+typedef struct TrainSettings {
+    json_t *json; /* owns the strings */
+    uint64_t seed;
+    AdamWConfig adamw;
+    int64_t checkpoint_every, preview_every, log_every; /* steps; preview 0: never */
+    ClipSourceConfig source;
+    const char *nouns[MAX_NOUNS];
+} TrainSettings;
+
+/* path's own keys: seed, optimizer {...}, checkpoint_every, preview_every, log_every, data {folder | stage}. */
+bool settings_load(TrainSettings *s, const char *path, SoraError *err);
+void settings_deinit(TrainSettings *s);
+
+/* A number of an object, with a default and a range; false and an error naming the key when it does not fit. */
+typedef struct NumberRule {
+    const char *key;
+    double fallback, low, high;
+} NumberRule;
+bool settings_number(const json_t *object, NumberRule rule, double *out, SoraError *err);
+bool settings_integer(const json_t *object, NumberRule rule, int *out, SoraError *err);
+
+bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* The trainer: an autoencoder, or a transformer with its text encoder, from a configuration file (docs/training.md).
+ *
+ * Everything that a step does is a function of (configuration, step): it draws its random numbers from
+ * (seed, step), so a run that resumes gives the same losses as one that never stopped.
+ *
+ * DIR/checkpoint.safetensors   everything to go on from; replaced at once
+ * DIR/log.tsv                  a line for each few steps
+ * DIR/model/...                the averaged weights, as the engine reads them
+ * DIR/latents/                 the codec's latents of the training clips */
+#ifndef SORA_TRAIN_TRAIN_H
+#define SORA_TRAIN_TRAIN_H
+
+#include <stdint.h>
+#include "base/error.h"
+#include "tensor/graph.h"
+
+typedef struct TrainProgress {
+    const char *phase;       /* "training", "encoding clips" */
+    int64_t done, total;
+    double loss, rate;       /* loss: average since the last report */
+    double gradient_norm;
+    double seconds;          /* in this run */
+    double samples;          /* a second */
+} TrainProgress;
+
+typedef struct TrainHooks {
+    void *user;
+    /* false: save and stop. */
+    bool (*progress)(void *user, const TrainProgress *progress);
+    /* The model in DIR/model was just written; may be NULL. */
+    void (*preview)(void *user, const char *folder, int64_t step);
+} TrainHooks;
+
+typedef struct TrainOptions {
+    const char *config_path, *folder;
+    bool resume;          /* go on from the folder's checkpoint; without, a checkpoint there is an error */
+    const char *stage_pack; /* NULL: the default place */
+    double max_seconds;   /* save and stop after so long; 0: no limit */
+    TrainHooks hooks;
+} TrainOptions;
+
+/* backend's precision is that of the products. SORA_ERROR_CANCELLED when progress said stop; the checkpoint is written. */
+bool train_autoencoder(Backend *backend, const TrainOptions *options, SoraError *err);
+bool train_transformer(Backend *backend, const TrainOptions *options, SoraError *err);
+
+/* PSNR of a codec on clips that training never sees, in dB over all pixels of all clips. */
+typedef struct CodecScore {
+    double all, calm, weather, actors; /* actors: the boxes of the moving subject alone */
+    int clips;
+} CodecScore;
+bool evaluate_autoencoder(Backend *backend, const char *codec_folder, const char *stage_pack, int clips,
+                          CodecScore *score, SoraError *err);
+
+#endif
