@@ -1,13 +1,15 @@
-/* The transformer and the text encoder, one block each: gradients by finite differences; and that what is recorded,
- * what is not and what is prepared beforehand give the same numbers. */
+/* The transformer and the text encoder, one block each: gradients by finite differences; that what is recorded, what
+ * is not and what is prepared beforehand give the same numbers; names, configurations and bad batches. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "cpu/backend.h"
 #include "model/transformer.h"
@@ -388,6 +390,73 @@ static void random_parameters_depend_on_name_and_seed(void **state)
         assert_true(fabsf(got[0][k]) <= 0.5f);
 }
 
+/* --- published checkpoints --- */
+
+/* Notes what is asked for as a line of wan_keys.tsv, "1536x16x1x2x2", and gives no memory. */
+typedef struct KeySource {
+    ParamSource source;
+    const char *model;
+    const char *keys; /* the whole table */
+} KeySource;
+
+static bool find_key(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
+{
+    KeySource *s = (KeySource *)source;
+    char line[256];
+    size_t used = (size_t)snprintf(line, sizeof line, "\n%s\t%s\t", s->model, name);
+    for (int d = 0; d < tensor->ndim; d++)
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s%lld", d ? "x" : "", (long long)tensor->shape[d]);
+    snprintf(line + used, sizeof line - used, "\t");
+    return strstr(s->keys, line) != NULL || error_set(err, SORA_ERROR_INPUT, "no line %s", line + 1);
+}
+
+static void published_names_are_asked_for(void **state)
+{
+    static const struct { const char *model, *json; int tensors; int64_t numbers; } MODELS[] = {
+        {"Wan2.1-T2V-1.3B", "{\"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": 30}", 825,
+         1418996800},
+        {"Wan2.1-T2V-14B", "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40}", 1095,
+         14288491584},
+        {"Wan2.2-TI2V-5B", "{\"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, \"num_layers\": 30,"
+         " \"in_dim\": 48, \"out_dim\": 48}", 825, 4999787712},
+        {"Wan2.2-I2V-A14B(each expert)", "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40,"
+         " \"num_layers\": 40, \"in_dim\": 36}", 1095, 14288901184},
+        {"UMT5-XXL-encoder", "{\"dim\": 4096, \"dim_attn\": 4096, \"dim_ffn\": 10240, \"num_heads\": 64,"
+         " \"num_layers\": 24}", 242, 5680910336},
+    };
+    const char *fixtures = getenv("SORA_FIXTURES");
+    char path[512];
+    snprintf(path, sizeof path, "%s/../wan_keys.tsv", fixtures ? fixtures : "../shared/fixtures/wan");
+    char *keys = file_exists(path) ? file_read(path, 1 << 24, NULL, NULL) : NULL;
+    if (keys == NULL) {
+        print_message("published_names_are_asked_for: no %s\n", path);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof MODELS / sizeof MODELS[0]; i++) {
+        KeySource source = {{find_key}, MODELS[i].model, keys};
+        Params p;
+        SoraError err = {0};
+        params_init(&p, &source.source);
+        json_t *json = json_loads(MODELS[i].json, 0, NULL);
+        DitConfig dit;
+        Umt5Config umt5;
+        if (strcmp(MODELS[i].model, "UMT5-XXL-encoder") == 0) {
+            assert_true(umt5_config_parse(&umt5, json, &err));
+            umt5_bind(&(Umt5){0}, &umt5, &p);
+        } else {
+            assert_true(dit_config_parse(&dit, json, &err));
+            dit_bind(&(Dit){0}, &dit, &p);
+        }
+        if (!params_ok(&p, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(p.count, MODELS[i].tensors);
+        assert_int_equal(params_numel(&p), MODELS[i].numbers);
+        json_decref(json);
+        params_deinit(&p);
+    }
+    free(keys);
+}
+
 static void configs_are_checked(void **state)
 {
     static const struct { const char *json, *message; } BAD[] = {
@@ -438,6 +507,7 @@ int main(void)
         cmocka_unit_test(bad_batches_fail),
         cmocka_unit_test(no_text_is_padding),
         cmocka_unit_test(random_parameters_depend_on_name_and_seed),
+        cmocka_unit_test(published_names_are_asked_for),
         cmocka_unit_test(configs_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
