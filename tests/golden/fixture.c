@@ -12,7 +12,8 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     if (t.data == NULL || !tensor_same_shape(&t, tensor)) {
         char have[128], want[128];
         return error_set(err, SORA_ERROR_INPUT, "tensor \"%s\" is %s, expected %s", name,
-                         tensor_shape_text(&t, have, sizeof have), tensor_shape_text(tensor, want, sizeof want));
+                         tensor_shape_text(&t, have, sizeof have),
+                         tensor_shape_text(tensor, want, sizeof want));
     }
     tensor->data = t.data;
     tensor->dtype = t.dtype;

@@ -1,5 +1,6 @@
-/* The transformer and the text encoder, one block each: gradients by finite differences; that what is recorded, what
- * is not and what is prepared beforehand give the same numbers; names, configurations and bad batches. */
+/* The transformer and the text encoder, one block each: gradients by finite differences; that what is
+ * recorded, what is not and what is prepared beforehand give the same numbers; names, configurations and bad
+ * batches. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +19,26 @@
 
 enum { SAMPLES = 2, TOKENS = 2 * 2 * 3 + 2, TEXT_ROWS = 4 };
 
-static const DitConfig DIT = {.in_dim = 3, .out_dim = 2, .dim = 24, .ffn_dim = 20, .num_heads = 2, .num_layers = 1,
-                              .patch_size = {1, 2, 2}, .text_len = 5, .text_dim = 6, .freq_dim = 8, .eps = 1e-6};
-static const Umt5Config UMT5 = {.vocab = 11, .dim = 12, .dim_attn = 8, .dim_ffn = 10, .num_heads = 2, .num_layers = 1,
-                                .num_buckets = 8, .max_dist = 8, .eps = 1e-6};
+static const DitConfig DIT = {.in_dim = 3,
+                              .out_dim = 2,
+                              .dim = 24,
+                              .ffn_dim = 20,
+                              .num_heads = 2,
+                              .num_layers = 1,
+                              .patch_size = {1, 2, 2},
+                              .text_len = 5,
+                              .text_dim = 6,
+                              .freq_dim = 8,
+                              .eps = 1e-6};
+static const Umt5Config UMT5 = {.vocab = 11,
+                                .dim = 12,
+                                .dim_attn = 8,
+                                .dim_ffn = 10,
+                                .num_heads = 2,
+                                .num_layers = 1,
+                                .num_buckets = 8,
+                                .max_dist = 8,
+                                .eps = 1e-6};
 
 typedef struct Net {
     RandomSource source;
@@ -193,8 +210,8 @@ static void check_param(Net *n, Tensor *(*run)(Net *), const Param *p)
         double got = slope(n, run, &t, direction);
         double tolerance = 2e-3 * length / (d == 0 ? 1 : sqrt((double)count)) + 4e-4;
         if (!(fabs(got - expected) <= tolerance))
-            fail_msg("%s, direction %d: slope %g, gradient says %g (its length is %g)", p->name, d, got, expected,
-                     length);
+            fail_msg("%s, direction %d: slope %g, gradient says %g (its length is %g)", p->name, d, got,
+                     expected, length);
     }
     free(direction);
 }
@@ -336,9 +353,11 @@ static void bad_batches_fail(void **state)
     b = dit_batch(&n);
     b.grid = (const int64_t[][3]){{2, 2, 3}, {1 << 20, 1 << 20, INT64_MAX}};
     Tensor *y = dit_forward(n.g, &n.dit, &b);
-    assert_fails(&n, y, "transformer: a grid of 1048576 x 1048576 x 9223372036854775807 patches is out of range");
+    assert_fails(&n, y,
+                 "transformer: a grid of 1048576 x 1048576 x 9223372036854775807 patches is out of range");
 
-    assert_fails(&n, umt5_forward(n.g, &n.umt5, &(Umt5Batch){1, (const int64_t[]){2}, (const int32_t[]){1, 11}}),
+    assert_fails(&n,
+                 umt5_forward(n.g, &n.umt5, &(Umt5Batch){1, (const int64_t[]){2}, (const int32_t[]){1, 11}}),
                  "text encoder: token id 11 is outside the vocabulary of 11");
     assert_fails(&n, umt5_forward(n.g, &n.umt5, &(Umt5Batch){1, (const int64_t[]){0}, NULL}),
                  "text encoder: a text of 0 tokens, expected 1 to 8192");
@@ -374,7 +393,8 @@ static void random_parameters_depend_on_name_and_seed(void **state)
         params_init(&p, &s.source);
         if (i == 1)
             params_get(&p, (Init){INIT_NORMAL, 1}, SHAPE(7), "other");
-        memcpy(got[i], params_get(&p, (Init){INIT_UNIFORM, 0.5f}, SHAPE(2, 2), "a.%d", 3)->data, sizeof got[i]);
+        memcpy(got[i], params_get(&p, (Init){INIT_UNIFORM, 0.5f}, SHAPE(2, 2), "a.%d", 3)->data,
+               sizeof got[i]);
         assert_ptr_equal(params_find(&p, "a.3")->tensor.data, p.items[p.count - 1]->tensor.data);
         assert_int_equal(params_numel(&p), i == 1 ? 11 : 4);
         SoraError err;
@@ -405,24 +425,35 @@ static bool find_key(ParamSource *source, const char *name, Tensor *tensor, Init
     char line[256];
     size_t used = (size_t)snprintf(line, sizeof line, "\n%s\t%s\t", s->model, name);
     for (int d = 0; d < tensor->ndim; d++)
-        used += (size_t)snprintf(line + used, sizeof line - used, "%s%lld", d ? "x" : "", (long long)tensor->shape[d]);
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s%lld", d ? "x" : "",
+                                 (long long)tensor->shape[d]);
     snprintf(line + used, sizeof line - used, "\t");
     return strstr(s->keys, line) != NULL || error_set(err, SORA_ERROR_INPUT, "no line %s", line + 1);
 }
 
 static void published_names_are_asked_for(void **state)
 {
-    static const struct { const char *model, *json; int tensors; int64_t numbers; } MODELS[] = {
+    static const struct {
+        const char *model, *json;
+        int tensors;
+        int64_t numbers;
+    } MODELS[] = {
         {"Wan2.1-T2V-1.3B", "{\"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": 30}", 825,
          1418996800},
         {"Wan2.1-T2V-14B", "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40}", 1095,
          14288491584},
-        {"Wan2.2-TI2V-5B", "{\"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, \"num_layers\": 30,"
-         " \"in_dim\": 48, \"out_dim\": 48}", 825, 4999787712},
-        {"Wan2.2-I2V-A14B(each expert)", "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40,"
-         " \"num_layers\": 40, \"in_dim\": 36}", 1095, 14288901184},
-        {"UMT5-XXL-encoder", "{\"dim\": 4096, \"dim_attn\": 4096, \"dim_ffn\": 10240, \"num_heads\": 64,"
-         " \"num_layers\": 24}", 242, 5680910336},
+        {"Wan2.2-TI2V-5B",
+         "{\"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, \"num_layers\": 30,"
+         " \"in_dim\": 48, \"out_dim\": 48}",
+         825, 4999787712},
+        {"Wan2.2-I2V-A14B(each expert)",
+         "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40,"
+         " \"num_layers\": 40, \"in_dim\": 36}",
+         1095, 14288901184},
+        {"UMT5-XXL-encoder",
+         "{\"dim\": 4096, \"dim_attn\": 4096, \"dim_ffn\": 10240, \"num_heads\": 64,"
+         " \"num_layers\": 24}",
+         242, 5680910336},
     };
     const char *fixtures = getenv("SORA_FIXTURES");
     char path[512];
@@ -459,7 +490,9 @@ static void published_names_are_asked_for(void **state)
 
 static void configs_are_checked(void **state)
 {
-    static const struct { const char *json, *message; } BAD[] = {
+    static const struct {
+        const char *json, *message;
+    } BAD[] = {
         {"[]", "config: no JSON object"},
         {"{}", "config: \"dim\" is missing"},
         {"{\"dim\": \"x\"}", "config: \"dim\" is no integer"},
@@ -486,9 +519,11 @@ static void configs_are_checked(void **state)
         json_decref(json);
     }
     /* As published beside Wan2.1-T2V-1.3B. */
-    json_t *json = json_loads("{\"_class_name\": \"WanModel\", \"dim\": 1536, \"eps\": 1e-06, \"ffn_dim\": 8960,"
-                              " \"freq_dim\": 256, \"in_dim\": 16, \"model_type\": \"t2v\", \"num_heads\": 12,"
-                              " \"num_layers\": 30, \"out_dim\": 16, \"text_len\": 512}", 0, NULL);
+    json_t *json =
+        json_loads("{\"_class_name\": \"WanModel\", \"dim\": 1536, \"eps\": 1e-06, \"ffn_dim\": 8960,"
+                   " \"freq_dim\": 256, \"in_dim\": 16, \"model_type\": \"t2v\", \"num_heads\": 12,"
+                   " \"num_layers\": 30, \"out_dim\": 16, \"text_len\": 512}",
+                   0, NULL);
     DitConfig c;
     assert_true(dit_config_parse(&c, json, NULL));
     assert_int_equal(c.text_dim, 4096);
