@@ -49,8 +49,8 @@ typedef struct DitBatch {
     Tensor *timesteps;        /* F32 [R], 0 (clean) to 1000 (noise) */
     Tensor *t_index;          /* I32 [M]: which timestep each patch has */
     Tensor *text;             /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
-    const int64_t
-        *text_rows; /* host, per sample: 0 to text_len; attention sees zero rows up to text_len, unmasked */
+    /* Host, per sample: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
+    const int64_t *text_rows;
 } DitBatch;
 
 /* What does not change from step to step; in the graph's arena. */

@@ -52,8 +52,8 @@ bool params_ok(const Params *p, SoraError *err);
 Param *params_find(const Params *p, const char *name);
 int64_t params_numel(const Params *p);
 
-/* A weight of linear, conv or gather; false for biases, norm weights and modulation ([n], [n, 1, 1], [1, 6,
- * n]). */
+/* A weight of linear, conv or gather; false for biases, norm weights and modulation: [n], [n, 1, 1] and
+ * [1, 6, n]. */
 bool params_is_matrix(const Tensor *t);
 
 #endif

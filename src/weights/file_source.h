@@ -7,13 +7,11 @@
 #include "weights/safetensors.h"
 
 typedef enum FileSourceMode {
-    FILE_SOURCE_MAPPED, /* to run: matrices are the file's own bytes where they are aligned, in the file's
-                           type; read-only */
+    FILE_SOURCE_MAPPED, /* to run: aligned matrices are the file's own bytes, in its type, read-only */
     FILE_SOURCE_F32,    /* to train: everything is a writable F32 copy */
 } FileSourceMode;
 
-/* Missing tensors, other shapes and types that are no floating numbers are errors that name file and tensor.
- */
+/* Missing tensors, other shapes and types that are no floating numbers are errors: file, tensor, fact. */
 typedef struct FileSource {
     ParamSource source; /* for params_init() */
     const Safetensors *file;
