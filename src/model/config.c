@@ -17,8 +17,8 @@ static bool check_int(const json_t *value, const IntField *f, int *out, SoraErro
         return error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is no integer", f->key);
     json_int_t n = json_integer_value(value);
     if (n < f->min || n > f->max)
-        return error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is %lld, expected %d to %d", f->key, (long long)n,
-                         f->min, f->max);
+        return error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is %lld, expected %d to %d", f->key,
+                         (long long)n, f->min, f->max);
     *out = (int)n;
     return true;
 }
@@ -57,7 +57,8 @@ static bool require_bool(const json_t *json, const char *key, bool wanted, SoraE
     const json_t *value = json_object_get(json, key);
     if (value == NULL || (json_is_boolean(value) && json_is_true(value) == wanted))
         return true;
-    return error_set(err, SORA_ERROR_UNSUPPORTED, "config: \"%s\" must be %s", key, wanted ? "true" : "false");
+    return error_set(err, SORA_ERROR_UNSUPPORTED, "config: \"%s\" must be %s", key,
+                     wanted ? "true" : "false");
 }
 
 static bool parse_patch_size(int patch[3], const json_t *json, SoraError *err)
@@ -79,7 +80,8 @@ static bool parse_patch_size(int patch[3], const json_t *json, SoraError *err)
 static bool check_heads(int dim, int heads, const char *key, SoraError *err)
 {
     return dim % heads == 0 ||
-           error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is %d, no multiple of the %d heads", key, dim, heads);
+           error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is %d, no multiple of the %d heads", key, dim,
+                     heads);
 }
 
 bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
@@ -105,7 +107,8 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "config: heads of %d numbers, expected an even number",
                          c->dim / c->num_heads);
     if (c->freq_dim % 2 != 0)
-        return error_set(err, SORA_ERROR_INPUT, "config: \"freq_dim\" is %d, expected an even number", c->freq_dim);
+        return error_set(err, SORA_ERROR_INPUT, "config: \"freq_dim\" is %d, expected an even number",
+                         c->freq_dim);
     return true;
 }
 
@@ -122,11 +125,12 @@ bool umt5_config_parse(Umt5Config *c, const json_t *json, SoraError *err)
         {"max_dist", offsetof(Umt5Config, max_dist), 2, 1 << 24, 128},
     };
     *c = (Umt5Config){0};
-    if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) || !parse_eps(&c->eps, json, err) ||
-        !require_bool(json, "shared_pos", false, err) || !check_heads(c->dim_attn, c->num_heads, "dim_attn", err))
+    if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) ||
+        !parse_eps(&c->eps, json, err) || !require_bool(json, "shared_pos", false, err) ||
+        !check_heads(c->dim_attn, c->num_heads, "dim_attn", err))
         return false;
     if (c->num_buckets % 4 != 0 || c->max_dist <= c->num_buckets / 4)
-        return error_set(err, SORA_ERROR_INPUT, "config: %d buckets do not reach to a distance of %d", c->num_buckets,
-                         c->max_dist);
+        return error_set(err, SORA_ERROR_INPUT, "config: %d buckets do not reach to a distance of %d",
+                         c->num_buckets, c->max_dist);
     return true;
 }

@@ -24,14 +24,18 @@ static DitAttention bind_attention(Params *p, int64_t dim, int block, const char
         linear[i] = bind_linear(p, init_xavier(dim, dim), dim, dim, full);
     }
     return (DitAttention){
-        .q = linear[0], .k = linear[1], .v = linear[2], .o = linear[3],
+        .q = linear[0],
+        .k = linear[1],
+        .v = linear[2],
+        .o = linear[3],
         .norm_q = params_get(p, ONE, SHAPE(dim), "blocks.%d.%s.norm_q.weight", block, name),
         .norm_k = params_get(p, ONE, SHAPE(dim), "blocks.%d.%s.norm_k.weight", block, name),
     };
 }
 
-/* Modulation starts at random numbers of 1/sqrt(dim), as Wan's does: with time_projection at zero that is the whole
- * of it, so every block begins with gates of a few per cent, near the identity, and shifts and scales near none. */
+/* Modulation starts at random numbers of 1/sqrt(dim), as Wan's does: with time_projection at zero that is the
+ * whole of it, so every block begins with gates of a few per cent, near the identity, and shifts and scales
+ * near none. */
 static DitBlock bind_block(Params *p, const DitConfig *c, int block)
 {
     Init modulation = {INIT_NORMAL, 1 / sqrtf((float)c->dim)}, ffn = init_xavier(c->ffn_dim, c->dim);
@@ -44,7 +48,8 @@ static DitBlock bind_block(Params *p, const DitConfig *c, int block)
         .cross = bind_attention(p, c->dim, block, "cross_attn"),
         .norm3 = {params_get(p, ONE, SHAPE(c->dim), "blocks.%d.norm3.weight", block),
                   params_get(p, ZERO, SHAPE(c->dim), "blocks.%d.norm3.bias", block)},
-        .ffn = {bind_linear(p, ffn, c->ffn_dim, c->dim, ffn_0), bind_linear(p, ffn, c->dim, c->ffn_dim, ffn_2)},
+        .ffn = {bind_linear(p, ffn, c->ffn_dim, c->dim, ffn_0),
+                bind_linear(p, ffn, c->dim, c->ffn_dim, ffn_2)},
     };
 }
 
@@ -53,19 +58,22 @@ static int64_t patch_numel(const DitConfig *c)
     return (int64_t)c->patch_size[0] * c->patch_size[1] * c->patch_size[2];
 }
 
-/* The head starts at zero (a velocity of 0 everywhere) and so does time_projection (no block depends on t yet): both
- * learn from the first step, since their inputs are not zero. */
+/* The head starts at zero (a velocity of 0 everywhere) and so does time_projection (no block depends on t
+ * yet): both learn from the first step, since their inputs are not zero. */
 void dit_bind(Dit *m, const DitConfig *c, Params *p)
 {
     int64_t dim = c->dim, out = c->out_dim * patch_numel(c);
     *m = (Dit){.config = *c};
-    m->patch_embedding.w = params_get(p, init_xavier(dim, c->in_dim * patch_numel(c)),
-                                      SHAPE(dim, c->in_dim, c->patch_size[0], c->patch_size[1], c->patch_size[2]),
-                                      "patch_embedding.weight");
+    m->patch_embedding.w =
+        params_get(p, init_xavier(dim, c->in_dim * patch_numel(c)),
+                   SHAPE(dim, c->in_dim, c->patch_size[0], c->patch_size[1], c->patch_size[2]),
+                   "patch_embedding.weight");
     m->patch_embedding.b = params_get(p, ZERO, SHAPE(dim), "patch_embedding.bias");
-    m->text_embedding[0] = bind_linear(p, init_xavier(dim, c->text_dim), dim, c->text_dim, "text_embedding.0");
+    m->text_embedding[0] =
+        bind_linear(p, init_xavier(dim, c->text_dim), dim, c->text_dim, "text_embedding.0");
     m->text_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "text_embedding.2");
-    m->time_embedding[0] = bind_linear(p, init_xavier(dim, c->freq_dim), dim, c->freq_dim, "time_embedding.0");
+    m->time_embedding[0] =
+        bind_linear(p, init_xavier(dim, c->freq_dim), dim, c->freq_dim, "time_embedding.0");
     m->time_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "time_embedding.2");
     m->time_projection = bind_linear(p, ZERO, 6 * dim, dim, "time_projection.1");
     m->blocks = arena_calloc(&p->arena, (size_t)c->num_layers * sizeof m->blocks[0]);
@@ -73,8 +81,8 @@ void dit_bind(Dit *m, const DitConfig *c, Params *p)
         p->failed = !error_set(&p->error, SORA_ERROR_MEMORY, "transformer: out of memory");
     for (int i = 0; i < c->num_layers && !p->failed; i++)
         m->blocks[i] = bind_block(p, c, i);
-    m->head_modulation = params_get(p, (Init){INIT_NORMAL, 1 / sqrtf((float)dim)}, SHAPE(1, 2, dim),
-                                    "head.modulation");
+    m->head_modulation =
+        params_get(p, (Init){INIT_NORMAL, 1 / sqrtf((float)dim)}, SHAPE(1, 2, dim), "head.modulation");
     m->head = bind_linear(p, ZERO, out, dim, "head.head");
 }
 
@@ -101,7 +109,8 @@ static bool check_batch(Graph *g, const DitConfig *c, const DitBatch *b, int64_t
             return graph_fail(g, SORA_ERROR_INPUT, "transformer: %lld rows of text, expected 0 to %d",
                               (long long)b->text_rows[i], c->text_len);
         if (*tokens >= INT32_MAX)
-            return graph_fail(g, SORA_ERROR_INPUT, "transformer: a grid of %lld x %lld x %lld patches is out of range",
+            return graph_fail(g, SORA_ERROR_INPUT,
+                              "transformer: a grid of %lld x %lld x %lld patches is out of range",
                               (long long)n[0], (long long)n[1], (long long)n[2]);
     }
     if (b->samples < 1 || (int64_t)b->samples * c->text_len > INT32_MAX)
@@ -120,7 +129,8 @@ static float *rope_axis(float *out, int64_t position, int pairs)
     return out;
 }
 
-/* [M, head_dim]. A third of a head's pairs each for frame, row and column; what is left over goes to the frame. */
+/* [M, head_dim]. A third of a head's pairs each for frame, row and column; what is left over goes to the
+ * frame. */
 static Tensor *rope_table(Graph *g, const DitConfig *c, const DitBatch *b, int64_t tokens, Arena *scratch)
 {
     int head_dim = c->dim / c->num_heads, third = head_dim / 6;
@@ -151,7 +161,8 @@ static Tensor *token_offsets(Graph *g, const DitBatch *b, Arena *scratch)
 }
 
 /* Each sample's rows of the packed text, then the row of padding (the last one) up to text_len. */
-static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t rows, DitContext *out, Arena *scratch)
+static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t rows, DitContext *out,
+                       Arena *scratch)
 {
     int64_t total = (int64_t)b->samples * c->text_len;
     int32_t *index = arena_alloc(scratch, (size_t)total * sizeof *index);
@@ -170,8 +181,8 @@ static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t 
     out->text_tokens = graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), offsets);
 }
 
-/* The reference pads the text with zero rows before this embedding and masks nothing; all rows of padding come out
- * the same, so one is computed here and repeated by text_index. */
+/* The reference pads the text with zero rows before this embedding and masks nothing; all rows of padding
+ * come out the same, so one is computed here and repeated by text_index. */
 static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows)
 {
     Tensor *x = rows > 0 ? op_pad(g, b->text, 0, 0, 1) : op_fill(g, SHAPE(1, m->config.text_dim), 0);
@@ -246,8 +257,8 @@ static Tensor *self_attention(Graph *g, const Dit *m, const DitAttention *a, Ten
     Tensor *q = op_rope(g, op_rms_norm(g, linear(g, x, &a->q, UNARY_NONE), a->norm_q, eps), c->rope, heads);
     Tensor *k = op_rope(g, op_rms_norm(g, linear(g, x, &a->k, UNARY_NONE), a->norm_k, eps), c->rope, heads);
     Tensor *v = linear(g, x, &a->v, UNARY_NONE);
-    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->tokens, NULL, heads,
-                                                  attention_scale(&m->config)});
+    Tensor *y = op_attention(
+        g, (AttentionInputs){q, k, v, c->tokens, c->tokens, NULL, heads, attention_scale(&m->config)});
     return linear(g, y, &a->o, UNARY_NONE);
 }
 
@@ -260,8 +271,8 @@ static Tensor *cross_attention(Graph *g, const Dit *m, const DitAttention *a, Te
     Tensor *v = linear(g, c->text, &a->v, UNARY_NONE);
     k = op_gather(g, k, c->text_index);
     v = op_gather(g, v, c->text_index);
-    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->text_tokens, NULL, m->config.num_heads,
-                                                  attention_scale(&m->config)});
+    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->text_tokens, NULL,
+                                                  m->config.num_heads, attention_scale(&m->config)});
     return linear(g, y, &a->o, UNARY_NONE);
 }
 
@@ -310,7 +321,8 @@ static Tensor *head(Graph *g, const Dit *m, Tensor *x, Tensor *e, Tensor *t_inde
     return linear(g, x, &m->head, UNARY_NONE);
 }
 
-Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps, Tensor *t_index)
+Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps,
+                 Tensor *t_index)
 {
     Tensor *e = embed_time(g, m, timesteps);
     Tensor *e6 = linear(g, op_silu(g, e), &m->time_projection, UNARY_NONE);
@@ -338,7 +350,8 @@ static Tensor *split_latent(Graph *g, const DitConfig *c, Tensor *latent)
     const int *p = c->patch_size;
     if (latent->ndim != 4 || s[1] % p[0] != 0 || s[2] % p[1] != 0 || s[3] % p[2] != 0) {
         char text[160];
-        return graph_fail(g, SORA_ERROR_INPUT, "transformer: latent %s does not divide into patches of %d x %d x %d",
+        return graph_fail(g, SORA_ERROR_INPUT,
+                          "transformer: latent %s does not divide into patches of %d x %d x %d",
                           tensor_shape_text(latent, text, sizeof text), p[0], p[1], p[2]);
     }
     return op_reshape(g, latent, SHAPE(s[0], s[1] / p[0], p[0], s[2] / p[1], p[1], s[3] / p[2], p[2]));

@@ -1,8 +1,8 @@
-/* The diffusion transformer of Wan 2.1 and 2.2 (T2V, TI2V): latent patches, text and a timestep for every patch in,
- * velocity for every patch out. Any size; tensors have the names of the published checkpoints.
+/* The diffusion transformer of Wan 2.1 and 2.2 (T2V, TI2V): latent patches, text and a timestep for every
+ * patch in, velocity for every patch out. Any size; tensors have the names of the published checkpoints.
  *
- * Batches are packed: the tokens of all samples lie one after the other, whatever their sizes. M is the number of all
- * tokens, R that of distinct timesteps.
+ * Batches are packed: the tokens of all samples lie one after the other, whatever their sizes. M is the
+ * number of all tokens, R that of distinct timesteps.
  *
  * One call does all (training):         y = dit_forward(g, m, &batch);
  * Many steps on one text (sampling):    c = dit_prepare(g, m, &batch); then per step, within a graph scope,
@@ -34,7 +34,7 @@ typedef struct Dit {
     DitConfig config;
     DitLinear patch_embedding; /* w [dim, in_dim, pt, ph, pw] */
     DitLinear text_embedding[2], time_embedding[2], time_projection;
-    DitBlock *blocks; /* [num_layers], in the parameters' arena */
+    DitBlock *blocks;        /* [num_layers], in the parameters' arena */
     Tensor *head_modulation; /* [1, 2, dim]: shift, scale */
     DitLinear head;
 } Dit;
@@ -44,28 +44,30 @@ void dit_bind(Dit *m, const DitConfig *c, Params *p);
 
 typedef struct DitBatch {
     int samples;
-    const int64_t (*grid)[3];  /* host, per sample: patches in frame, row, column: latent F/pt, H/ph, W/pw */
-    Tensor *patches;           /* [M, in_dim * pt * ph * pw], each flattened in the order (c, pt, ph, pw) */
-    Tensor *timesteps;         /* F32 [R], 0 (clean) to 1000 (noise) */
-    Tensor *t_index;           /* I32 [M]: which timestep each patch has */
-    Tensor *text;              /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
-    const int64_t *text_rows;  /* host, per sample: 0 to text_len; attention sees zero rows up to text_len, unmasked */
+    const int64_t (*grid)[3]; /* host, per sample: patches in frame, row, column: latent F/pt, H/ph, W/pw */
+    Tensor *patches;          /* [M, in_dim * pt * ph * pw], each flattened in the order (c, pt, ph, pw) */
+    Tensor *timesteps;        /* F32 [R], 0 (clean) to 1000 (noise) */
+    Tensor *t_index;          /* I32 [M]: which timestep each patch has */
+    Tensor *text;             /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
+    /* Host, per sample: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
+    const int64_t *text_rows;
 } DitBatch;
 
 /* What does not change from step to step; in the graph's arena. */
 typedef struct DitContext {
-    Tensor *rope;           /* [M, head_dim] */
-    Tensor *tokens;         /* I32 [samples + 1]: where each sample's tokens begin */
-    Tensor *text;           /* [rows + 1, dim]: embedded rows, and what a row of padding becomes */
-    Tensor *text_index;     /* I32 [samples * text_len]: rows of text */
-    Tensor *text_tokens;    /* I32 [samples + 1]: where each sample's part of text_index begins */
+    Tensor *rope;        /* [M, head_dim] */
+    Tensor *tokens;      /* I32 [samples + 1]: where each sample's tokens begin */
+    Tensor *text;        /* [rows + 1, dim]: embedded rows, and what a row of padding becomes */
+    Tensor *text_index;  /* I32 [samples * text_len]: rows of text */
+    Tensor *text_tokens; /* I32 [samples + 1]: where each sample's part of text_index begins */
 } DitContext;
 
 /* Of the batch it reads samples, grid, text and text_rows alone. */
 DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b);
 
 /* -> velocity [M, pt * ph * pw * out_dim], each patch in the order (pt, ph, pw, c). */
-Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps, Tensor *t_index);
+Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps,
+                 Tensor *t_index);
 Tensor *dit_forward(Graph *g, const Dit *m, const DitBatch *b);
 
 /* Latent [C, F, H, W] -> [patches, C * pt * ph * pw], in the order of DitBatch.patches. */

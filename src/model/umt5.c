@@ -16,7 +16,8 @@ static Tensor *bind_matrix(Params *p, double variance, int64_t out, int64_t in, 
     return params_get(p, (Init){INIT_NORMAL, (float)sqrt(variance)}, SHAPE(out, in), "%s.weight", name);
 }
 
-/* Starts as T5 does: variance 1 / inputs; smaller by the width of a head for q, since scores are not scaled. */
+/* Starts as T5 does: variance 1 / inputs; smaller by the width of a head for q, since scores are not scaled.
+ */
 static Umt5Block bind_block(Params *p, const Umt5Config *c)
 {
     double in = 1.0 / c->dim, head = (double)c->num_heads / c->dim_attn;
@@ -53,15 +54,16 @@ void umt5_bind(Umt5 *m, const Umt5Config *c, Params *p)
     m->norm = bind_norm(p, c->dim, "norm");
 }
 
-/* Half of the buckets are for keys after the query. Of each half the first half holds one distance each, the rest
- * grows by logarithms up to max_dist; in single precision, where the reference's borders come from. */
+/* Half of the buckets are for keys after the query. Of each half the first half holds one distance each, the
+ * rest grows by logarithms up to max_dist; in single precision, where the reference's borders come from. */
 int umt5_bucket(const Umt5Config *c, int relative)
 {
     int half = c->num_buckets / 2, exact = half / 2;
     int side = relative > 0 ? half : 0, distance = abs(relative);
     if (distance < exact)
         return side + distance;
-    float far = logf((float)distance / (float)exact) / (float)log((double)c->max_dist / exact) * (float)(half - exact);
+    float far = logf((float)distance / (float)exact) / (float)log((double)c->max_dist / exact) *
+                (float)(half - exact);
     int bucket = exact + (int)far;
     return side + (bucket < half - 1 ? bucket : half - 1);
 }
@@ -86,8 +88,9 @@ static bool check_batch(Graph *g, const Umt5Config *c, const Umt5Batch *b, int64
         return graph_fail(g, SORA_ERROR_INPUT, "text encoder: %lld tokens in a batch", (long long)*total);
     for (int64_t i = 0; i < *total; i++)
         if (b->ids[i] < 0 || b->ids[i] >= c->vocab)
-            return graph_fail(g, SORA_ERROR_INPUT, "text encoder: token id %d is outside the vocabulary of %d",
-                              b->ids[i], c->vocab);
+            return graph_fail(g, SORA_ERROR_INPUT,
+                              "text encoder: token id %d is outside the vocabulary of %d", b->ids[i],
+                              c->vocab);
     return true;
 }
 

@@ -1,5 +1,6 @@
-/* The text encoder: UMT5, as Wan uses it (relative positions in every layer, gated feed-forward). Any size; tensors
- * have the names of Wan's checkpoint. Batches are packed: the ids of all texts lie one after the other. */
+/* The text encoder: UMT5, as Wan uses it (relative positions in every layer, gated feed-forward). Any size;
+ * tensors have the names of Wan's checkpoint. Batches are packed: the ids of all texts lie one after the
+ * other. */
 #ifndef SORA_MODEL_UMT5_H
 #define SORA_MODEL_UMT5_H
 

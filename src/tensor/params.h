@@ -1,6 +1,6 @@
 /* Parameters by name. A network's bind function asks for each of its tensors once, by its name in the
- * published checkpoints; a source fills it: from a file, from random numbers (a new network), or from nothing but
- * a size (benchmarks). One description of a network thus serves loading, training and measuring. */
+ * published checkpoints; a source fills it: from a file, from random numbers (a new network), or from nothing
+ * but a size (benchmarks). One description of a network thus serves loading, training and measuring. */
 #ifndef SORA_TENSOR_PARAMS_H
 #define SORA_TENSOR_PARAMS_H
 
@@ -24,8 +24,8 @@ typedef struct Param {
 } Param;
 
 /* Sets tensor->data and tensor->dtype for the shape that is there; the memory lives as long as the source.
- * Matrices (params_is_matrix) may be F32, BF16 or F16; everything else comes as F32, because only the inputs of
- * linear, conv and gather may be narrower. The tensor's other fields are the caller's. */
+ * Matrices (params_is_matrix) may be F32, BF16 or F16; everything else comes as F32, because only the inputs
+ * of linear, conv and gather may be narrower. The tensor's other fields are the caller's. */
 typedef struct ParamSource ParamSource;
 struct ParamSource {
     bool (*fill)(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err);
@@ -52,7 +52,8 @@ bool params_ok(const Params *p, SoraError *err);
 Param *params_find(const Params *p, const char *name);
 int64_t params_numel(const Params *p);
 
-/* A weight of linear, conv or gather; false for biases, norm weights and modulation ([n], [n, 1, 1], [1, 6, n]). */
+/* A weight of linear, conv or gather; false for biases, norm weights and modulation: [n], [n, 1, 1] and
+ * [1, 6, n]. */
 bool params_is_matrix(const Tensor *t);
 
 #endif

@@ -10,7 +10,8 @@ static bool allocate(Arena *memory, const char *name, Tensor *tensor, SoraError 
 {
     tensor->data = arena_alloc(memory, tensor_bytes(tensor));
     return tensor->data != NULL ||
-           error_set(err, SORA_ERROR_MEMORY, "tensor \"%s\": out of memory (%zu bytes)", name, tensor_bytes(tensor));
+           error_set(err, SORA_ERROR_MEMORY, "tensor \"%s\": out of memory (%zu bytes)", name,
+                     tensor_bytes(tensor));
 }
 
 /* FNV-1a, 64 bits. */
@@ -84,7 +85,8 @@ static bool fill_bench(ParamSource *source, const char *name, Tensor *tensor, In
         return error_set(err, SORA_ERROR_MEMORY, "tensor \"%s\": out of memory", name);
     size_t bytes = tensor_bytes(tensor);
     for (size_t at = 0; at < bytes; at += PATTERN_BYTES)
-        memcpy((char *)tensor->data + at, s->pattern, bytes - at < PATTERN_BYTES ? bytes - at : PATTERN_BYTES);
+        memcpy((char *)tensor->data + at, s->pattern,
+               bytes - at < PATTERN_BYTES ? bytes - at : PATTERN_BYTES);
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* Where a network's tensors come from (see tensor/params.h). Each source owns the memory that it hands out. */
+/* Where a network's tensors come from (see tensor/params.h). Each source owns the memory that it hands out.
+ */
 #ifndef SORA_WEIGHTS_PARAM_SOURCES_H
 #define SORA_WEIGHTS_PARAM_SOURCES_H
 
@@ -16,11 +17,12 @@ typedef struct RandomSource {
 void random_source_init(RandomSource *s, uint64_t seed);
 void random_source_deinit(RandomSource *s);
 
-/* A network to measure, of any size, without a file: matrices in the given type with small random numbers (one
- * megabyte of them, over and over), everything else F32 and 1/16. The results mean nothing; the work is real. */
+/* A network to measure, of any size, without a file: matrices in the given type with small random numbers
+ * (one megabyte of them, over and over), everything else F32 and 1/16. The results mean nothing; the work is
+ * real. */
 typedef struct BenchSource {
     ParamSource source;
-    DType dtype; /* F32 or BF16 */
+    DType dtype;   /* F32 or BF16 */
     void *pattern; /* NULL until the first matrix */
     Arena memory;
 } BenchSource;
