@@ -30,5 +30,7 @@ bool golden_finish(Golden *g, const char *dir);
 /* The parts. Each runs the cases that it knows and finds in dir, and is silent about files that are
  * not there. */
 void golden_text(Golden *g, const char *dir);
+void golden_umt5(Golden *g, const char *dir);
+void golden_dit(Golden *g, const char *dir);
 
 #endif

@@ -18,5 +18,7 @@ int main(int argc, char **argv)
     }
     Golden g = {0};
     golden_text(&g, dir);
+    golden_umt5(&g, dir);
+    golden_dit(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }
