@@ -49,7 +49,7 @@ static Tensor *kernel(Graph *g, const VaeConv *conv)
 
 Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
 {
-    return op_linear(g, x, op_reshape(g, conv->w, SHAPE(conv->w->shape[0], -1)), conv->b, UNARY_NONE);
+    return op_linear(g, x, conv->w, conv->b, UNARY_NONE);
 }
 
 Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
