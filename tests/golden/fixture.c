@@ -22,7 +22,7 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
 bool fixture_open(Fixture *f, const char *dir, const char *name, const char *kind)
 {
     *f = (Fixture){.source = {fill}};
-    snprintf(f->path, sizeof f->path, "%s/%s.%s.safetensors", dir, name, kind);
+    snprintf(f->path, sizeof f->path, "%s/%s%s%s.safetensors", dir, name, kind ? "." : "", kind ? kind : "");
     if (!file_exists(f->path))
         return false;
     SoraError err = {0};
