@@ -66,7 +66,8 @@ static Tensor *run_downsample(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 
 static void bind_upsample(Net *n)
 {
-    n->resample = vae_bind_resample(&n->params, "u", (VaeResampleShape){.channels = 4, .time = true, .up = true});
+    n->resample =
+        vae_bind_resample(&n->params, "u", (VaeResampleShape){.channels = 4, .time = true, .up = true});
 }
 
 static Tensor *run_upsample(Graph *g, const Net *n, VaeCache *c, Tensor *x)
@@ -101,8 +102,16 @@ static Tensor *run_up_level(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 /* Stride 2 in time, 4 in space. */
 static VaeConfig small_config(void)
 {
-    VaeConfig c = {.dim = 4, .dec_dim = 4, .z_dim = 3, .levels = 2, .dim_mult = {2, 1}, .num_res_blocks = 1,
-                   .temperal_downsample = {true}, .patchify = 2, .mean = {0.1f, -0.2f, 0.3f}, .std = {0.5f, 1, 2}};
+    VaeConfig c = {.dim = 4,
+                   .dec_dim = 4,
+                   .z_dim = 3,
+                   .levels = 2,
+                   .dim_mult = {2, 1},
+                   .num_res_blocks = 1,
+                   .temperal_downsample = {true},
+                   .patchify = 2,
+                   .mean = {0.1f, -0.2f, 0.3f},
+                   .std = {0.5f, 1, 2}};
     return c;
 }
 
@@ -140,7 +149,7 @@ typedef struct Bench {
     Net net;
     Backend *backend;
     Graph *g;
-    Tensor clip;        /* all chunks, [frames, BATCH, H, W, C]: a chunk is contiguous */
+    Tensor clip;          /* all chunks, [frames, BATCH, H, W, C]: a chunk is contiguous */
     Tensor x[MAX_CHUNKS]; /* views of it, as [BATCH, frames, ...]: any order of numbers will do */
     int chunks;
     VaeCache cache;
@@ -174,7 +183,8 @@ static void open_bench(Bench *b, const Case *c)
     rng_fill_normal(&rng, data, (size_t)(total * frame));
     b->clip = tensor_over(data, DTYPE_F32, SHAPE(total, frame));
     for (int i = 0, at = 0; i < b->chunks; at += c->frames[i++])
-        b->x[i] = tensor_over(data + at * frame, DTYPE_F32, SHAPE(BATCH, c->frames[i], HEIGHT, WIDTH, c->channels));
+        b->x[i] =
+            tensor_over(data + at * frame, DTYPE_F32, SHAPE(BATCH, c->frames[i], HEIGHT, WIDTH, c->channels));
 }
 
 static void close_bench(Bench *b)
@@ -284,8 +294,8 @@ static void check_direction(Bench *b, const char *name, Tensor *t, const float *
     free(saved);
     double found = (loss[0] - loss[1]) / (2 * step), scale = sqrt(size) + 1e-2;
     if (!(fabs(found - expected) <= 0.01 * scale))
-        fail_msg("%s: %s: gradient along a direction is %g, by differences %g (norm %g)", b->c->name, name, expected,
-                 found, scale);
+        fail_msg("%s: %s: gradient along a direction is %g, by differences %g (norm %g)", b->c->name, name,
+                 expected, found, scale);
 }
 
 /* The gradient's own memory belongs to the graph, which the differences reset. */
@@ -322,7 +332,8 @@ static void check_case(const Case *c)
             continue;
         reached++;
         for (uint64_t d = 0; d < 2; d++)
-            check_direction(&b, i < count ? b.net.params.items[i]->name : "input", t, grads[i], 2 * (uint64_t)i + d);
+            check_direction(&b, i < count ? b.net.params.items[i]->name : "input", t, grads[i],
+                            2 * (uint64_t)i + d);
     }
     bool half = c->bind == bind_vae;
     assert_true(reached == total || (half && reached > total / 3));
@@ -354,12 +365,14 @@ static void check_chunks(const int *latent_frames, int chunks)
         total += latent_frames[i];
     int64_t frames = 2 * total - 1, frame = 8 * 8 * 3;
     float *video = malloc((size_t)(frames * frame) * sizeof *video);
-    float *z = malloc((size_t)total * 2 * 2 * 3 * sizeof *z), *out = malloc((size_t)(frames * frame) * sizeof *out);
+    float *z = malloc((size_t)total * 2 * 2 * 3 * sizeof *z),
+          *out = malloc((size_t)(frames * frame) * sizeof *out);
     assert_true(video != NULL && z != NULL && out != NULL);
     Rng rng;
     rng_init(&rng, 1, 2);
     rng_fill_normal(&rng, video, (size_t)(frames * frame));
-    graph_download(g, vae22_encode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, frames, 8, 8, 3), video)), z);
+    graph_download(g, vae22_encode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, frames, 8, 8, 3), video)),
+                   z);
     graph_download(g, vae22_decode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, total, 2, 2, 3), z)), out);
     require(g);
     VaeCache encoding = {0}, decoding = {0};
@@ -368,7 +381,8 @@ static void check_chunks(const int *latent_frames, int chunks)
         int64_t n = latent_frames[i], t = 2 * n - (i == 0);
         float got[4096];
         graph_reset(g);
-        Tensor *y = vae22_encode_chunk(g, &net.vae, &encoding, graph_input(g, DTYPE_F32, SHAPE(1, t, 8, 8, 3), at));
+        Tensor *y =
+            vae22_encode_chunk(g, &net.vae, &encoding, graph_input(g, DTYPE_F32, SHAPE(1, t, 8, 8, 3), at));
         require(g);
         assert_int_equal(y->shape[1], n);
         graph_download(g, y, got);
@@ -428,13 +442,17 @@ static void test_config(void **state)
     expect_config_error("[]", "not an object");
     expect_config_error("{\"dim\": 1e3}", "\"dim\"");
     expect_config_error("{\"dim\": 8, \"z_dim\": 4, \"num_res_blocks\": 9}", "\"num_res_blocks\"");
-    expect_config_error("{\"dim\": 8, \"z_dim\": 4, \"num_res_blocks\": 1, \"dim_mult\": []}", "\"dim_mult\"");
+    expect_config_error("{\"dim\": 8, \"z_dim\": 4, \"num_res_blocks\": 1, \"dim_mult\": []}",
+                        "\"dim_mult\"");
     expect_config_error("{\"dim\": 8, \"z_dim\": 4, \"num_res_blocks\": 1, \"dim_mult\": [1, 2], "
-                        "\"temperal_downsample\": [true, true]}", "\"temperal_downsample\"");
+                        "\"temperal_downsample\": [true, true]}",
+                        "\"temperal_downsample\"");
     expect_config_error("{\"dim\": 8, \"z_dim\": 4, \"num_res_blocks\": 1, \"dim_mult\": [1, 2], "
-                        "\"temperal_downsample\": [true]}", "cannot average");
+                        "\"temperal_downsample\": [true]}",
+                        "cannot average");
     expect_config_error("{\"dim\": 8, \"z_dim\": 2, \"num_res_blocks\": 1, \"dim_mult\": [2, 2], "
-                        "\"temperal_downsample\": [true], \"std\": [1, 0]}", "\"std\"[1]");
+                        "\"temperal_downsample\": [true], \"std\": [1, 0]}",
+                        "\"std\"[1]");
 }
 
 static void test_bad_shapes(void **state)
@@ -448,7 +466,8 @@ static void test_bad_shapes(void **state)
     for (int i = 0; i < 3; i++) {
         vae_cache_begin(&b.cache);
         graph_reset(b.g);
-        assert_null(vae22_encode_chunk(b.g, &b.net.vae, &b.cache, graph_input(b.g, DTYPE_F32, 5, shapes[i], zeros)));
+        assert_null(
+            vae22_encode_chunk(b.g, &b.net.vae, &b.cache, graph_input(b.g, DTYPE_F32, 5, shapes[i], zeros)));
         assert_false(graph_ok(b.g, &err));
         assert_int_equal(err.code, SORA_ERROR_INPUT);
     }
