@@ -211,8 +211,7 @@ DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
 
 /* --- a step --- */
 
-/* cos, then sin, of t 10000^(-i/(n/2)) -> [R, freq_dim]. */
-static Tensor *sinusoid(Graph *g, const DitConfig *c, Tensor *timesteps)
+Tensor *dit_sinusoid(Graph *g, const DitConfig *c, Tensor *timesteps)
 {
     if (timesteps == NULL)
         return NULL;
@@ -241,7 +240,7 @@ static Tensor *sinusoid(Graph *g, const DitConfig *c, Tensor *timesteps)
 
 static Tensor *embed_time(Graph *g, const Dit *m, Tensor *timesteps)
 {
-    Tensor *x = linear(g, sinusoid(g, &m->config, timesteps), &m->time_embedding[0], UNARY_SILU);
+    Tensor *x = linear(g, dit_sinusoid(g, &m->config, timesteps), &m->time_embedding[0], UNARY_SILU);
     return linear(g, x, &m->time_embedding[1], UNARY_NONE);
 }
 

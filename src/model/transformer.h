@@ -70,6 +70,9 @@ Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, T
                  Tensor *t_index);
 Tensor *dit_forward(Graph *g, const Dit *m, const DitBatch *b);
 
+/* cos, then sin, of t * 10000^(-i / (n/2)) for n = freq_dim: what the time embedding is made of. -> [R, freq_dim] */
+Tensor *dit_sinusoid(Graph *g, const DitConfig *c, Tensor *timesteps);
+
 /* Latent [C, F, H, W] -> [patches, C * pt * ph * pw], in the order of DitBatch.patches. */
 Tensor *dit_patchify(Graph *g, const DitConfig *c, Tensor *latent);
 /* The same in the order of dit_step()'s result: for a training target. */

@@ -24,7 +24,7 @@ Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x
     if (l->resample.space.w == NULL)
         return h;
     h = graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h));
-    return graph_keep(g, scope, op_add(g, h, vae_dup_up(g, x, l->channels, l->factors, !cache->started)));
+    return graph_keep(g, scope, op_add(g, h, vae_dup_up(g, cache, x, l->channels, l->factors)));
 }
 
 static Tensor *middle(Graph *g, const Vae22Coder *coder, VaeCache *cache, Tensor *x)
@@ -61,8 +61,7 @@ static bool check_frames(Graph *g, const VaeConfig *c, const VaeCache *cache, co
     if (x->ndim != 5 || x->shape[4] != 3 || x->shape[2] % space != 0 || x->shape[3] % space != 0 ||
         x->shape[1] < 1 || (x->shape[1] - !cache->started) % time != 0) {
         char text[160];
-        graph_fail(g, SORA_ERROR_INPUT,
-                   "autoencoder: frames %s, expected [B, %sn*%lld, h*%lld, w*%lld, 3]",
+        graph_fail(g, SORA_ERROR_INPUT, "autoencoder: frames %s, expected [B, %sn*%lld, h*%lld, w*%lld, 3]",
                    tensor_shape_text(x, text, sizeof text), cache->started ? "" : "1+", (long long)time,
                    (long long)space, (long long)space);
         return false;
@@ -190,7 +189,8 @@ void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p)
     for (int i = 0; i <= last; i++) {
         char b[MAX_NAME];
         snprintf(b, sizeof b, "decoder.upsamples.%d.upsamples", i);
-        LevelShape s = {.in = in, .out = c->dec_dim * c->dim_mult[last - i], .residuals = c->num_res_blocks + 1};
+        LevelShape s = {
+            .in = in, .out = c->dec_dim * c->dim_mult[last - i], .residuals = c->num_res_blocks + 1};
         s.up = true;
         s.resize = i < last;
         s.time = s.resize && c->temperal_downsample[last - 1 - i];

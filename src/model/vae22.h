@@ -1,5 +1,5 @@
-/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised with the
- * config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
+/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised with
+ * the config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
  *
  *     VaeCache cache = {0};
  *     for (each latent frame z) {
@@ -15,7 +15,7 @@
 #include "model/vae_blocks.h"
 #include "model/vae_config.h"
 
-/* Residual blocks, then a change of size (not at the finest or coarsest end), beside a shortcut without weights. */
+/* Residual blocks, then a change of size (but for the last level), beside a shortcut without weights. */
 typedef struct Vae22Level {
     int residuals;
     VaeResidual residual[VAE_MAX_RESIDUALS];
@@ -45,14 +45,14 @@ void vae22_bind(Vae22 *m, const VaeConfig *c, Params *p);
 void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p);
 void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p);
 
-/* A chunk is vae_stride_time() frames -> 1 latent frame, or a multiple of that; the first chunk of a clip has one
- * frame more, and may be that one alone. */
+/* A chunk is vae_stride_time() frames -> 1 latent frame, or a multiple of that; the first chunk of a clip has
+ * one frame more, and may be that one alone. */
 Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames);
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
 Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
 
-/* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not fill
- * a chunk are dropped. */
+/* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not
+ * fill a chunk are dropped. */
 Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames);
 Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z);
 

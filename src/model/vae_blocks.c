@@ -27,7 +27,8 @@ void vae_cache_end_chunk(VaeCache *c)
 static Tensor *with_past(Graph *g, VaeCache *c, Tensor *x, int64_t frames)
 {
     if (c->next == VAE_MAX_SLOTS)
-        return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d causal convolutions", VAE_MAX_SLOTS);
+        return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d causal convolutions",
+                          VAE_MAX_SLOTS);
     Tensor **slot = &c->slots[c->next++];
     if (*slot != NULL)
         x = op_concat(g, 2, (Tensor *[]){*slot, x}, TIME);
@@ -49,7 +50,7 @@ static Tensor *kernel(Graph *g, const VaeConv *conv)
 
 Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
 {
-    return op_linear(g, x, op_reshape(g, conv->w, SHAPE(conv->w->shape[0], -1)), conv->b, UNARY_NONE);
+    return op_linear(g, x, conv->w, conv->b, UNARY_NONE);
 }
 
 Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
@@ -125,7 +126,9 @@ Tensor *vae_attention(Graph *g, const VaeAttention *a, Tensor *x)
 Tensor *vae_downsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
-    x = graph_keep(g, scope, op_conv(g, x, kernel(g, &r->space), r->space.b, (ConvShape){{1, 2, 2}, {0, 0, 0, 1, 0, 1}}));
+    x = graph_keep(
+        g, scope,
+        op_conv(g, x, kernel(g, &r->space), r->space.b, (ConvShape){{1, 2, 2}, {0, 0, 0, 1, 0, 1}}));
     if (r->time.w == NULL || x == NULL)
         return x;
     /* Three frames become one, two frames further on; the first frame stays. */
@@ -168,7 +171,8 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
             c->next++;
         x = graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
     }
-    x = op_conv(g, op_upsample(g, x), kernel(g, &r->space), r->space.b, (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}});
+    x = op_conv(g, op_upsample(g, x), kernel(g, &r->space), r->space.b,
+                (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}});
     return graph_keep(g, scope, x);
 }
 
@@ -190,13 +194,13 @@ Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f)
     return graph_keep(g, scope, op_group_mean(g, x, group));
 }
 
-Tensor *vae_dup_up(Graph *g, Tensor *x, int64_t channels, VaeFactors f, bool first)
+Tensor *vae_dup_up(Graph *g, const VaeCache *c, Tensor *x, int64_t channels, VaeFactors f)
 {
     if (x == NULL)
         return NULL;
     GraphScope scope = graph_scope(g);
     const int64_t *s = x->shape;
-    int64_t frames = s[1] * f.time, drop = first ? f.time - 1 : 0;
+    int64_t frames = s[1] * f.time, drop = c->started ? 0 : f.time - 1;
     Tensor *y = op_group_repeat(g, x, channels * f.time * f.space * f.space / s[4]);
     y = op_reshape(g, y, SHAPE(s[0], s[1], s[2], s[3], channels, f.time, f.space, f.space));
     y = op_permute(g, y, (int[]){0, 1, 5, 2, 6, 3, 7, 4});

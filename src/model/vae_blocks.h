@@ -1,8 +1,8 @@
 /* The blocks of a causal video autoencoder, as in Wan 2.1 and 2.2. Everything is [B, T, H, W, C] F32.
  *
- * A clip goes through in chunks of frames, one after the other. Each causal convolution remembers the last frames
- * it saw in a slot of the cache; so the chunks give what the whole clip at once would give, whatever their sizes.
- * The first frame of a clip stands for itself: the blocks that change the frame rate pass it by. */
+ * A clip goes through in chunks of frames, one after the other. Each causal convolution remembers the last
+ * frames it saw in a slot of the cache; so the chunks give what the whole clip at once would give, whatever
+ * their sizes. The first frame of a clip stands for itself: the blocks that change the frame rate pass it by. */
 #ifndef SORA_MODEL_VAE_BLOCKS_H
 #define SORA_MODEL_VAE_BLOCKS_H
 
@@ -11,9 +11,9 @@
 
 enum { VAE_MAX_SLOTS = 96 };
 
-/* One pass over one clip (or batch of clips). Zero it, or vae_cache_begin(); it must stay at its address while in use.
- * While recording, slots are tensors of the tape, so that gradients flow from chunk to chunk; without, they are copies
- * that outlive graph_reset(). */
+/* One pass over one clip (or batch of clips). Zero it, or vae_cache_begin(); it must stay at its address while in
+ * use. While recording, slots are tensors of the tape, so that gradients flow from chunk to chunk (and a
+ * graph_reset() ends the clip); without, they are copies that outlive graph_reset(). */
 typedef struct VaeCache {
     Tensor *slots[VAE_MAX_SLOTS];
     int next;     /* slot of the next convolution in this chunk */
@@ -58,8 +58,8 @@ typedef struct VaeFactors {
     int time, space;
 } VaeFactors;
 Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f);
-/* first: of a clip; the frames that its first frame has too many are dropped. */
-Tensor *vae_dup_up(Graph *g, Tensor *x, int64_t channels, VaeFactors f, bool first);
+/* At the start of a clip the frames that its first frame gets too many are dropped. */
+Tensor *vae_dup_up(Graph *g, const VaeCache *c, Tensor *x, int64_t channels, VaeFactors f);
 
 /* [B, T, H, W, 3] <-> [B, T, H/p, W/p, 3*p*p], channels ordered (colour, column, row). */
 Tensor *vae_patchify(Graph *g, Tensor *x, int p);

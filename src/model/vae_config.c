@@ -24,9 +24,10 @@ static bool read_int(const json_t *json, IntKey key, SoraError *err)
     }
     if (value == NULL)
         return error_set(err, SORA_ERROR_INPUT, "autoencoder config: no \"%s\"", key.name);
-    if (!json_is_integer(value) || json_integer_value(value) < key.low || json_integer_value(value) > key.high)
-        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\" must be an integer from %d to %d", key.name,
-                         key.low, key.high);
+    if (!json_is_integer(value) || json_integer_value(value) < key.low ||
+        json_integer_value(value) > key.high)
+        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\" must be an integer from %d to %d",
+                         key.name, key.low, key.high);
     *key.out = (int)json_integer_value(value);
     return true;
 }
@@ -42,18 +43,19 @@ static bool read_levels(VaeConfig *c, const json_t *json, SoraError *err)
     for (size_t i = 0; i < levels; i++) {
         const json_t *value = json_array_get(mult, i);
         if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > 64)
-            return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"dim_mult\"[%zu] must be an integer from 1 to 64",
-                             i);
+            return error_set(err, SORA_ERROR_INPUT,
+                             "autoencoder config: \"dim_mult\"[%zu] must be an integer from 1 to 64", i);
         c->dim_mult[i] = (int)json_integer_value(value);
     }
     const json_t *temporal = json_object_get(json, "temperal_downsample");
     if (!json_is_array(temporal) || json_array_size(temporal) != levels - 1)
-        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"temperal_downsample\" must list %zu booleans",
-                         levels - 1);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "autoencoder config: \"temperal_downsample\" must list %zu booleans", levels - 1);
     for (size_t i = 0; i + 1 < levels; i++) {
         const json_t *value = json_array_get(temporal, i);
         if (!json_is_boolean(value))
-            return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"temperal_downsample\"[%zu] must be a boolean", i);
+            return error_set(err, SORA_ERROR_INPUT,
+                             "autoencoder config: \"temperal_downsample\"[%zu] must be a boolean", i);
         c->temperal_downsample[i] = json_is_true(value);
     }
     return true;
@@ -70,7 +72,8 @@ static bool read_scale(const json_t *json, int count, ScaleKey key, SoraError *e
 {
     const json_t *list = find(json, key.name, key.other);
     if (list != NULL && (!json_is_array(list) || json_array_size(list) != (size_t)count))
-        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\" must list %d numbers", key.name, count);
+        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\" must list %d numbers", key.name,
+                         count);
     for (int i = 0; i < count; i++) {
         key.out[i] = key.absent;
         if (list == NULL)
@@ -78,8 +81,8 @@ static bool read_scale(const json_t *json, int count, ScaleKey key, SoraError *e
         const json_t *value = json_array_get(list, (size_t)i);
         float x = (float)json_number_value(value);
         if (!json_is_number(value) || !isfinite(x) || (key.positive && !(x > 0)))
-            return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\"[%d] must be a %snumber", key.name, i,
-                             key.positive ? "positive " : "");
+            return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"%s\"[%d] must be a %snumber",
+                             key.name, i, key.positive ? "positive " : "");
         key.out[i] = x;
     }
     return true;
@@ -94,16 +97,16 @@ static bool check_shortcuts(const VaeConfig *c, SoraError *err)
         int in = i > 0 ? c->dim_mult[i - 1] : 1, out = c->dim_mult[i];
         if (in * factor % out != 0)
             return error_set(err, SORA_ERROR_INPUT,
-                             "autoencoder config: encoder level %d cannot average %d x %d channels to %d x", i, factor,
-                             in, out);
+                             "autoencoder config: encoder level %d cannot average %d x %d channels to %d x",
+                             i, factor, in, out);
     }
     for (int i = 0; i + 1 < c->levels; i++) { /* decoder level i, coarsest first */
         int in = c->dim_mult[c->levels - (i > 0 ? i : 1)], out = c->dim_mult[c->levels - 1 - i];
         int factor = c->temperal_downsample[c->levels - 2 - i] ? 8 : 4;
         if (out * factor % in != 0)
             return error_set(err, SORA_ERROR_INPUT,
-                             "autoencoder config: decoder level %d cannot repeat %d x channels to %d x %d", i, in,
-                             factor, out);
+                             "autoencoder config: decoder level %d cannot repeat %d x channels to %d x %d", i,
+                             in, factor, out);
     }
     return true;
 }
@@ -118,7 +121,8 @@ bool vae_config_read(VaeConfig *c, const json_t *json, SoraError *err)
     if (!read_int(json, (IntKey){"dim", "base_dim", 1, 4096, 0, &c->dim}, err) ||
         !read_int(json, (IntKey){"dec_dim", "decoder_base_dim", 1, 4096, c->dim, &c->dec_dim}, err) ||
         !read_int(json, (IntKey){"z_dim", NULL, 1, VAE_MAX_Z, 0, &c->z_dim}, err) ||
-        !read_int(json, (IntKey){"num_res_blocks", NULL, 1, VAE_MAX_RESIDUALS - 1, 0, &c->num_res_blocks}, err) ||
+        !read_int(json, (IntKey){"num_res_blocks", NULL, 1, VAE_MAX_RESIDUALS - 1, 0, &c->num_res_blocks},
+                  err) ||
         !read_int(json, (IntKey){"patchify", "patch_size", 1, 8, 2, &c->patchify}, err))
         return false;
     return read_levels(c, json, err) && check_shortcuts(c, err) &&
@@ -138,9 +142,10 @@ json_t *vae_config_write(const VaeConfig *c)
         ok = json_array_append_new(mean, json_real(c->mean[i])) == 0 &&
              json_array_append_new(std, json_real(c->std[i])) == 0 && ok;
     /* json_pack takes the four lists, also when it fails. */
-    json_t *json = json_pack("{s:i, s:i, s:i, s:o, s:i, s:o, s:i, s:o, s:o}", "dim", c->dim, "dec_dim", c->dec_dim,
-                             "z_dim", c->z_dim, "dim_mult", mult, "num_res_blocks", c->num_res_blocks,
-                             "temperal_downsample", temporal, "patchify", c->patchify, "mean", mean, "std", std);
+    json_t *json =
+        json_pack("{s:i, s:i, s:i, s:o, s:i, s:o, s:i, s:o, s:o}", "dim", c->dim, "dec_dim", c->dec_dim,
+                  "z_dim", c->z_dim, "dim_mult", mult, "num_res_blocks", c->num_res_blocks,
+                  "temperal_downsample", temporal, "patchify", c->patchify, "mean", mean, "std", std);
     if (!ok) {
         json_decref(json);
         return NULL;

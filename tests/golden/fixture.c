@@ -12,8 +12,7 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     if (t.data == NULL || !tensor_same_shape(&t, tensor)) {
         char have[128], want[128];
         return error_set(err, SORA_ERROR_INPUT, "tensor \"%s\" is %s, expected %s", name,
-                         tensor_shape_text(&t, have, sizeof have),
-                         tensor_shape_text(tensor, want, sizeof want));
+                         tensor_shape_text(&t, have, sizeof have), tensor_shape_text(tensor, want, sizeof want));
     }
     tensor->data = t.data;
     tensor->dtype = t.dtype;
@@ -23,7 +22,7 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
 bool fixture_open(Fixture *f, const char *dir, const char *name, const char *kind)
 {
     *f = (Fixture){.source = {fill}};
-    snprintf(f->path, sizeof f->path, "%s/%s.%s.safetensors", dir, name, kind);
+    snprintf(f->path, sizeof f->path, "%s/%s%s%s.safetensors", dir, name, kind ? "." : "", kind ? kind : "");
     if (!file_exists(f->path))
         return false;
     SoraError err = {0};

@@ -14,7 +14,7 @@ typedef struct Fixture {
     char path[512];
 } Fixture;
 
-/* DIR/NAME.KIND.safetensors; false, and a line on stderr unless it is just not there. */
+/* DIR/NAME.KIND.safetensors, or DIR/NAME.safetensors when kind is NULL; false, and a line on stderr unless it is just not there. */
 bool fixture_open(Fixture *f, const char *dir, const char *name, const char *kind);
 void fixture_close(Fixture *f);
 

@@ -20,5 +20,7 @@ int main(int argc, char **argv)
     golden_text(&g, dir);
     golden_umt5(&g, dir);
     golden_dit(&g, dir);
+    golden_vae(&g, dir);
+    golden_ops(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }
