@@ -35,19 +35,6 @@ static const SinkKind *find_kind(const char *path, SoraError *err)
     return NULL;
 }
 
-bool video_writer_check(const char *path, SoraError *err)
-{
-    if (find_kind(path, err) == NULL)
-        return false;
-    if (dir_exists(path))
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", path);
-    FileWriter probe; /* rights, quotas and read-only disks show only when one tries */
-    if (!file_writer_open(&probe, path, err))
-        return false;
-    file_writer_abort(&probe);
-    return true;
-}
-
 static bool check_format(const SinkKind *kind, const char *path, const VideoFormat *f, SoraError *err)
 {
     if (f->width < 1 || f->height < 1 || f->width > MEDIA_MAX_SIDE || f->height > MEDIA_MAX_SIDE ||
@@ -61,6 +48,20 @@ static bool check_format(const SinkKind *kind, const char *path, const VideoForm
     if (!isfinite(f->fps) || f->fps < 0.1 || f->fps > kind->max_fps)
         return error_set(err, SORA_ERROR_INPUT, "%s: %g frames a second; %s takes 0.1 to %g", path, f->fps,
                          kind->extension, kind->max_fps);
+    return true;
+}
+
+bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err)
+{
+    const SinkKind *kind = find_kind(path, err);
+    if (kind == NULL || (format != NULL && !check_format(kind, path, format, err)))
+        return false;
+    if (dir_exists(path))
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", path);
+    FileWriter probe; /* rights, quotas and read-only disks show only when one tries */
+    if (!file_writer_open(&probe, path, err))
+        return false;
+    file_writer_abort(&probe);
     return true;
 }
 

@@ -27,9 +27,9 @@ typedef struct VideoFormat {
 
 typedef struct VideoWriter VideoWriter;
 
-/* Can path be written at all: is the extension known, the folder there and writable? To be asked before
- * hours of work. Leaves nothing behind. */
-bool video_writer_check(const char *path, SoraError *err);
+/* Can path be written at all: is the extension known, the folder there and writable, and does that kind of
+ * file take the format (NULL: any)? To be asked before hours of work. Leaves nothing behind. */
+bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err);
 
 /* The format is copied. NULL on failure. */
 VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err);

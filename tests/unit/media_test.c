@@ -271,15 +271,18 @@ static void bad_formats_are_refused(void **state)
     expect_refused(in_dir("a.gif"), (VideoFormat){32, 32, 60, NULL, NULL}, SORA_ERROR_INPUT, "60 frames a second");
     expect_refused(in_dir("a.mp4"), (VideoFormat){32, 32, 0, NULL, NULL}, SORA_ERROR_INPUT, "0 frames a second");
     SoraError err = {0};
-    assert_true(video_writer_check(in_dir("a.mp4"), &err));
-    assert_true(video_writer_check("a.gif", &err));
-    assert_false(video_writer_check("/nonexistent/a.mp4", &err));
+    assert_true(video_writer_check(in_dir("a.mp4"), NULL, &err));
+    assert_true(video_writer_check("a.gif", NULL, &err));
+    assert_false(video_writer_check("/nonexistent/a.mp4", NULL, &err));
     assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
-    assert_false(video_writer_check("/proc/a.mp4", &err));
-    assert_false(video_writer_check("/tmp/", &err));
-    assert_true(symlink(".", in_dir("folder.mp4")) == 0 && !video_writer_check(in_dir("folder.mp4"), &err));
+    assert_false(video_writer_check("/proc/a.mp4", NULL, &err));
+    assert_false(video_writer_check("/tmp/", NULL, &err));
+    assert_true(symlink(".", in_dir("folder.mp4")) == 0 && !video_writer_check(in_dir("folder.mp4"), NULL, &err));
     assert_int_equal(err.code, SORA_ERROR_IO);
     empty_dir();
+    VideoFormat odd = {31, 32, 12, NULL, NULL};
+    assert_true(video_writer_check(in_dir("a.webm"), &odd, &err));
+    assert_false(video_writer_check(in_dir("a.mp4"), &odd, &err));
 }
 
 /* A limit on the size of files acts like a full disk, at every moment of writing. */
