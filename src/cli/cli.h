@@ -1,0 +1,31 @@
+/* The commands of the sora program, one file each, and what they share. */
+#ifndef SORA_CLI_CLI_H
+#define SORA_CLI_CLI_H
+
+#include "cli/options.h"
+
+extern const Command CMD_GENERATE, CMD_COMPLETION;
+
+/* All commands, in the order of the help; ends with NULL. */
+extern const Command *const COMMANDS[];
+
+/* Exit codes besides 0: printed by `sora --help`. */
+enum {
+    EXIT_FAILED = 1,
+    EXIT_INPUT = 2, /* wrong option, prompt, size or file */
+    EXIT_NOT_FOUND = 3,
+    EXIT_IO = 4,
+    EXIT_MEMORY = 5,
+    EXIT_UNSUPPORTED = 6,
+    EXIT_CANCELLED = 130,
+};
+
+/* Makes Ctrl-C (SIGINT) and SIGTERM ask for an end instead of killing; the second one kills. */
+void interrupt_catch(void);
+bool interrupt_requested(void);
+
+/* The model's folder: name if it is one, or an installed model of that name; with NULL $SORA_MODEL, ./models/nano,
+ * the installed one, or the one beside the program. Heap; NULL with SORA_ERROR_NOT_FOUND. */
+char *model_find(const char *name, SoraError *err);
+
+#endif

@@ -1,0 +1,209 @@
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "media/video_writer.h"
+
+enum { MAX_PROMPT = 32000 };
+
+typedef struct GenerateArgs {
+    const char *model, *prompt, *negative, *image, *output;
+    OptionSize size;
+    int frames, steps, threads, precision, solver, cpu;
+    double fps, guidance, shift;
+    uint64_t seed;
+    bool json;
+} GenerateArgs;
+
+/* 0 and -1 stand for the model's own, as in sora.h. */
+static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1};
+
+/* In the order of SoraSolver, SoraPrecision and of the names below. */
+static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
+
+static const Option options[] = {
+    {'m', "model", OPTION_STRING, offsetof(GenerateArgs, model), "DIR",
+     .help = "the model's folder, or the name of an installed one (default: $SORA_MODEL, else nano)"},
+    {'p', "prompt", OPTION_STRING, offsetof(GenerateArgs, prompt), "TEXT", .help = "what happens in the video"},
+    {'n', "negative", OPTION_STRING, offsetof(GenerateArgs, negative), "TEXT",
+     .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"},
+    {0, "image", OPTION_STRING, offsetof(GenerateArgs, image), "FILE",
+     .help = "a picture that becomes the first frame: PNG, JPEG, WebP ..."},
+    {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1, .max = 16384},
+    {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N", .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1,
+     .max = 100000},
+    {0, "fps", OPTION_DOUBLE, offsetof(GenerateArgs, fps), "N", .help = "frames a second, 1 to 120", .min = 1, .max = 120},
+    {0, "steps", OPTION_INT, offsetof(GenerateArgs, steps), "N", .help = "sampling steps, 1 to 1000", .min = 1, .max = 1000},
+    {0, "guidance", OPTION_DOUBLE, offsetof(GenerateArgs, guidance), "N",
+     .help = "how closely the prompt is followed, 0 to 100; 1 takes half the time", .min = 0, .max = 100},
+    {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N", .help = "of the noise schedule, 0.1 to 100", .min = 0.1,
+     .max = 100},
+    {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N", .help = "another number, another video (default 0)"},
+    {0, "solver", OPTION_CHOICE, offsetof(GenerateArgs, solver), .help = "how noise becomes a video",
+     .choices = "auto|unipc|dpmpp|euler"},
+    {0, "precision", OPTION_CHOICE, offsetof(GenerateArgs, precision),
+     .help = "bf16 is faster where the processor has it", .choices = "auto|f32|bf16"},
+    {0, "threads", OPTION_INT, offsetof(GenerateArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
+     .choices = "auto|reference|avx2|avx512"},
+    {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
+     .help = "where to: .mp4, .webm, .gif or .png (default out.mp4)"},
+    {0, "json", OPTION_FLAG, offsetof(GenerateArgs, json), .help = "print the result as one JSON object"},
+    {0},
+};
+
+static bool check_prompt(const char *text, const char *what, SoraError *err)
+{
+    size_t size = strlen(text);
+    if (size > MAX_PROMPT)
+        return error_set(err, SORA_ERROR_INPUT, "the %s has %zu bytes; at most %d are accepted", what, size,
+                         MAX_PROMPT);
+    utf8proc_int32_t c;
+    for (size_t i = 0; i < size;) {
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(size - i), &c);
+        if (n < 1)
+            return error_set(err, SORA_ERROR_INPUT, "the %s is not UTF-8 at byte %zu", what, i);
+        i += (size_t)n;
+    }
+    return true;
+}
+
+static const char *choose_prompt(const GenerateArgs *a, char **arguments, int count, SoraError *err)
+{
+    if (a->prompt != NULL && count > 0) {
+        error_set(err, SORA_ERROR_INPUT, "two prompts: --prompt and \"%.60s\"", arguments[0]);
+        return NULL;
+    }
+    const char *prompt = a->prompt ? a->prompt : count > 0 ? arguments[0] : NULL;
+    if (prompt == NULL)
+        error_set(err, SORA_ERROR_INPUT, "a prompt is missing, such as: sora \"a dog walks left\"");
+    else if (!check_prompt(prompt, "prompt", err))
+        return NULL;
+    else if (prompt[strspn(prompt, " \t\r\n")] == 0)
+        error_set(err, SORA_ERROR_INPUT, "the prompt is empty");
+    else
+        return prompt;
+    return NULL;
+}
+
+static bool on_progress(const SoraProgress *progress, void *user)
+{
+    static const char *const labels[] = {"text", "denoise", "decode"};
+    static const char *const units[] = {"prompts", "steps", "frames"};
+    progress_show(user, &(ProgressStep){labels[progress->stage], units[progress->stage], progress->done,
+                                        progress->total});
+    return !interrupt_requested();
+}
+
+static void fill_request(SoraRequest *request, const GenerateArgs *a)
+{
+    sora_request_init(request);
+    request->negative_prompt = a->negative;
+    request->image_path = a->image;
+    request->width = a->size.width;
+    request->height = a->size.height;
+    request->frames = a->frames;
+    request->fps = a->fps;
+    request->steps = a->steps;
+    request->guidance_scale = a->guidance;
+    request->shift = a->shift;
+    request->seed = a->seed;
+    request->solver = (SoraSolver)a->solver;
+    request->progress = on_progress;
+}
+
+/* Will the file take this frame rate? Asked before the work. The size is the model's to judge, and even. */
+static bool check_output(const SoraEngine *engine, const SoraRequest *r, const char *path, SoraError *err)
+{
+    SoraRequest own;
+    sora_engine_defaults(engine, &own);
+    VideoFormat format = {2, 2, r->fps > 0 ? r->fps : own.fps, NULL, NULL};
+    return video_writer_check(path, &format, err);
+}
+
+/* A PNG sequence is named by its pattern. */
+static void print_json(const SoraVideo *video, const GenerateArgs *a, double seconds)
+{
+    size_t n = strlen(a->output);
+    bool sequence = sora_video_frames(video) > 1 && n > 4 && strcasecmp(a->output + n - 4, ".png") == 0;
+    json_t *output = sequence ? json_sprintf("%.*s-%%04d%s", (int)(n - 4), a->output, a->output + n - 4)
+                              : json_string(a->output);
+    /* A file name need not be UTF-8, JSON must. */
+    json_t *o = json_pack("{s:o, s:f, s:I, s:i, s:i, s:i, s:f, s:o}", "output", output ? output : json_null(),
+                          "seconds", seconds, "seed", (json_int_t)a->seed, "width", sora_video_width(video), "height",
+                          sora_video_height(video), "frames", sora_video_frames(video), "fps",
+                          sora_video_fps(video), "parameters",
+                          json_loads(sora_video_parameters(video), 0, NULL));
+    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(o);
+}
+
+static void print_line(const SoraVideo *video, const GenerateArgs *a, double seconds)
+{
+    int frames = sora_video_frames(video);
+    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s\n", a->output, frames,
+           frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video), a->seed,
+           seconds);
+}
+
+static bool run(const void *values, char **arguments, int count, SoraError *err)
+{
+    const GenerateArgs *a = values;
+    SoraRequest request;
+    fill_request(&request, a);
+    request.prompt = choose_prompt(a, arguments, count, err);
+    if (request.prompt == NULL || (a->negative != NULL && !check_prompt(a->negative, "negative prompt", err)))
+        return false;
+    if (!video_writer_check(a->output, NULL, err))
+        return false;
+    if (a->image != NULL && !file_exists(a->image))
+        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
+    char *model = model_find(a->model, err);
+    if (model == NULL)
+        return false;
+    interrupt_catch();
+    Progress progress;
+    progress_begin(&progress);
+    request.user = &progress;
+    double began = clock_seconds();
+    bool ok = false;
+    SoraVideo *video = NULL;
+    SoraOptions how = {a->threads, (SoraPrecision)a->precision, cpu_levels[a->cpu]};
+    SoraEngine *engine = sora_engine_open(model, &how, err);
+    if (engine != NULL && check_output(engine, &request, a->output, err))
+        video = sora_generate(engine, &request, err);
+    progress_end(&progress);
+    ok = video != NULL && sora_video_write(video, a->output, err);
+    if (ok && a->json)
+        print_json(video, a, clock_seconds() - began);
+    else if (ok)
+        print_line(video, a, clock_seconds() - began);
+    sora_video_free(video);
+    sora_engine_close(engine);
+    free(model);
+    return ok;
+}
+
+const Command CMD_GENERATE = {
+    .name = "generate",
+    .summary = "turn a sentence into a video",
+    .arguments = "[PROMPT]",
+    .description = "Makes a video of what the prompt says. What is not given is the model's own\n"
+                   "choice. The same numbers give the same video. Ctrl-C stops and leaves no file.",
+    .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
+                "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"
+                "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"
+                "  sora generate -p \"the cat runs away\" --image cat.jpg -o cat.mp4\n"
+                "  sora generate -p \"a house in the snow\" --frames 1 -o house.png --json",
+    .options = options,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .max_arguments = 1,
+    .run = run,
+};

@@ -1,0 +1,35 @@
+/* Pictures: packed RGB of 8 bits, read from and written to files, resized as the models' own tools do. */
+#ifndef SORA_MEDIA_IMAGE_H
+#define SORA_MEDIA_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct Image {
+    int width, height;
+    uint8_t *rgb; /* [height, width, 3]; heap, freed by image_deinit */
+} Image;
+
+/* Zeroed pixels; 1 to 16384 a side, at most 64 Mi pixels. */
+bool image_init(Image *image, int width, int height, SoraError *err);
+void image_deinit(Image *image); /* a zeroed Image is allowed */
+
+/* PNG, JPEG (turned upright by its EXIF orientation), WebP, BMP, GIF (first frame) or TIFF, told by content and not by name. Alpha
+ * is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. */
+bool image_read(Image *image, const char *path, SoraError *err);
+
+/* title and comment are stored as PNG text (Title, Comment); NULL: none. Atomic. */
+bool image_write_png(const Image *image, const char *path, const char *title, const char *comment, SoraError *err);
+
+/* PIL's Image.resize(LANCZOS) for RGB: support 3, widened when shrinking, 22-bit fixed-point weights,
+ * rows first, rounded to bytes between the passes. out is initialised here. */
+bool image_resize(Image *out, const Image *in, int width, int height, SoraError *err);
+
+/* The part of width x height pixels whose top left corner is at (x, y); it must lie inside. */
+bool image_crop(Image *out, const Image *in, int x, int y, int width, int height, SoraError *err);
+
+/* Resizes so that width x height is just covered, and cuts the middle out. */
+bool image_cover(Image *out, const Image *in, int width, int height, SoraError *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* The kinds of files behind a VideoWriter. Private to src/media. */
+#ifndef SORA_MEDIA_SINK_H
+#define SORA_MEDIA_SINK_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include "base/file.h"
+#include "media/video_writer.h"
+
+typedef struct SinkKind {
+    const char *extension; /* with the dot, lower case */
+    const char *muxer, *encoder;
+    bool even_size;        /* pixels are stored with chroma at half size, without an odd edge */
+    double max_fps;
+    void *(*open)(const struct SinkKind *kind, const char *path, const VideoFormat *format, SoraError *err);
+    bool (*write)(void *sink, const uint8_t *rgb, SoraError *err);
+    bool (*commit)(void *sink, SoraError *err); /* the file gets its name; close still follows */
+    void (*close)(void *sink);                  /* removes what is not committed */
+} SinkKind;
+
+extern const SinkKind SINK_MP4, SINK_WEBM, SINK_GIF, SINK_PNG;
+
+/* One encoder into one file through FFmpeg's muxer; the base of MP4, WebM and GIF. */
+typedef struct Muxer {
+    FileWriter file;
+    AVIOContext *io;
+    AVFormatContext *format;
+    AVCodecContext *codec;
+    AVStream *stream;
+    AVPacket *packet;
+    const char *path; /* the file's */
+    int io_error;     /* errno of the first failed write; 0: none */
+} Muxer;
+
+/* options: of the encoder, "key=value:key=value" or NULL. On failure muxer_close() is still due. */
+bool muxer_open(Muxer *m, const SinkKind *kind, const char *path, const VideoFormat *format,
+                enum AVPixelFormat pixels, const char *options, SoraError *err);
+bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err); /* NULL: no more frames */
+bool muxer_finish(Muxer *m, SoraError *err);                 /* flushes and writes the trailer */
+bool muxer_commit(Muxer *m, SoraError *err);                 /* renames */
+void muxer_close(Muxer *m);
+
+/* "PATH: cannot write: WHY", WHY from errno when the file was the cause, else from FFmpeg. Returns false. */
+bool muxer_error(Muxer *m, const char *what, int code, SoraError *err);
+
+#endif

@@ -1,0 +1,111 @@
+#include "media/video_writer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/file.h"
+#include "media/ffmpeg.h"
+#include "media/sink.h"
+
+struct VideoWriter {
+    const SinkKind *kind;
+    void *sink;
+    char *path;
+    long frames;
+};
+
+static const SinkKind *find_kind(const char *path, SoraError *err)
+{
+    static const SinkKind *const kinds[] = {&SINK_MP4, &SINK_WEBM, &SINK_GIF, &SINK_PNG};
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    const char *dot = strrchr(name, '.');
+    if (dot != NULL && dot != name) {
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+            if (strcasecmp(dot, kinds[i]->extension) == 0)
+                return kinds[i];
+        }
+    }
+    if (*name == 0)
+        error_set(err, SORA_ERROR_INPUT, "%s: not a file name", *path ? path : "\"\"");
+    else
+        error_set(err, SORA_ERROR_INPUT, "%s: %s; known are .mp4 .webm .gif .png", path,
+                  dot && dot != name ? "unknown extension" : "no extension");
+    return NULL;
+}
+
+static bool check_format(const SinkKind *kind, const char *path, const VideoFormat *f, SoraError *err)
+{
+    if (f->width < 1 || f->height < 1 || f->width > MEDIA_MAX_SIDE || f->height > MEDIA_MAX_SIDE ||
+        (int64_t)f->width * f->height > MEDIA_MAX_PIXELS)
+        return error_set(err, SORA_ERROR_INPUT, "%s: a video of %dx%d pixels cannot be written", path, f->width,
+                         f->height);
+    if (kind->even_size && (f->width % 2 != 0 || f->height % 2 != 0))
+        return error_set(err, SORA_ERROR_INPUT, "%s: %s needs an even width and height, not %dx%d (%dx%d works)",
+                         path, kind->extension, f->width, f->height, f->width + f->width % 2,
+                         f->height + f->height % 2);
+    if (!isfinite(f->fps) || f->fps < 0.1 || f->fps > kind->max_fps)
+        return error_set(err, SORA_ERROR_INPUT, "%s: %g frames a second; %s takes 0.1 to %g", path, f->fps,
+                         kind->extension, kind->max_fps);
+    return true;
+}
+
+bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err)
+{
+    const SinkKind *kind = find_kind(path, err);
+    if (kind == NULL || (format != NULL && !check_format(kind, path, format, err)))
+        return false;
+    if (dir_exists(path))
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", path);
+    FileWriter probe; /* rights, quotas and read-only disks show only when one tries */
+    if (!file_writer_open(&probe, path, err))
+        return false;
+    file_writer_abort(&probe);
+    return true;
+}
+
+VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err)
+{
+    ffmpeg_quiet();
+    const SinkKind *kind = find_kind(path, err);
+    if (kind == NULL || !check_format(kind, path, format, err))
+        return NULL;
+    VideoWriter *w = calloc(1, sizeof *w);
+    if (w == NULL || (w->path = strdup(path)) == NULL) {
+        free(w);
+        ffmpeg_out_of_memory(err, path);
+        return NULL;
+    }
+    w->kind = kind;
+    w->sink = kind->open(kind, path, format, err);
+    if (w->sink == NULL) {
+        free(w->path);
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err)
+{
+    w->frames++;
+    return w->kind->write(w->sink, rgb, err);
+}
+
+bool video_writer_commit(VideoWriter *w, SoraError *err)
+{
+    bool ok = w->frames > 0 ? w->kind->commit(w->sink, err)
+                            : error_set(err, SORA_ERROR_INPUT, "%s: no frames to write", w->path);
+    video_writer_abort(w);
+    return ok;
+}
+
+void video_writer_abort(VideoWriter *w)
+{
+    if (w == NULL)
+        return;
+    w->kind->close(w->sink);
+    free(w->path);
+    free(w);
+}

@@ -1,0 +1,44 @@
+/* Video files, written frame by frame; they appear under their name only when complete.
+ *
+ *     VideoWriter *w = video_writer_open("dog.mp4", &(VideoFormat){128, 128, 12, prompt, json}, &err);
+ *     while (w != NULL && more) {
+ *         if (!video_writer_write(w, rgb, &err)) {
+ *             video_writer_abort(w);
+ *             return false;
+ *         }
+ *     }
+ *     return w != NULL && video_writer_commit(w, &err);
+ *
+ * The extension chooses: .mp4 (H.264), .webm (VP9), .gif (one palette for the whole video), .png (one
+ * frame; several become NAME-0001.png ...). Memory does not grow with the number of frames. */
+#ifndef SORA_MEDIA_VIDEO_WRITER_H
+#define SORA_MEDIA_VIDEO_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct VideoFormat {
+    int width, height;   /* pixels, 1 to 16384; .mp4 needs even ones */
+    double fps;          /* 0.1 to 240 frames a second; .gif at most 50 */
+    const char *title;   /* UTF-8, stored in the file; NULL: none */
+    const char *comment; /* UTF-8, stored in the file (the parameters as JSON); NULL: none */
+} VideoFormat;
+
+typedef struct VideoWriter VideoWriter;
+
+/* Can path be written at all: is the extension known, the folder there and writable, and does that kind of
+ * file take the format (NULL: any)? To be asked before hours of work. Leaves nothing behind. */
+bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err);
+
+/* The format is copied. NULL on failure. */
+VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err);
+
+/* rgb: [height, width, 3] packed bytes, full range sRGB. After a failure only abort is useful. */
+bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err);
+
+/* Both free w; commit does so when it fails, too, and then leaves no file. abort(NULL) is allowed. */
+bool video_writer_commit(VideoWriter *w, SoraError *err);
+void video_writer_abort(VideoWriter *w);
+
+#endif

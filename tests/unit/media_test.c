@@ -1,0 +1,593 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "media/image.h"
+#include "media/sheet.h"
+#include "media/video_reader.h"
+#include "media/video_writer.h"
+
+static char dir[] = "/tmp/sora-media-test-XXXXXX";
+
+static int make_dir(void **state)
+{
+    return mkdtemp(dir) == NULL;
+}
+
+static const char *in_dir(const char *name)
+{
+    static char paths[4][320];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+/* Removes every file of the folder and says how many there were. */
+static int empty_dir(void)
+{
+    int count = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] != '.') {
+            unlink(in_dir(e->d_name));
+            count++;
+        }
+    }
+    closedir(d);
+    return count;
+}
+
+static int remove_dir(void **state)
+{
+    empty_dir();
+    return rmdir(dir);
+}
+
+static void write_bytes(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, size, f), size);
+    fclose(f);
+}
+
+/* A square that moves right over four plain colours. */
+static void draw_frame(uint8_t *rgb, int width, int height, int t)
+{
+    static const uint8_t colors[4][3] = {{200, 30, 40}, {30, 160, 60}, {40, 60, 200}, {220, 200, 40}};
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            const uint8_t *c = colors[(x >= width / 2) + 2 * (y >= height / 2)];
+            int inside = x >= 2 * t && x < 2 * t + 8 && y >= 4 && y < 12;
+            for (int k = 0; k < 3; k++)
+                rgb[3 * (y * width + x) + k] = inside ? 250 : c[k];
+        }
+    }
+}
+
+static bool write_video(const char *path, int width, int height, int frames, double fps, SoraError *err)
+{
+    VideoFormat format = {width, height, fps, "a \"dog\" walks", "{\"seed\": 7, \"prompt\": \"\xe7\x8a\xac\"}"};
+    VideoWriter *w = video_writer_open(path, &format, err);
+    if (w == NULL)
+        return false;
+    uint8_t *rgb = malloc(3 * (size_t)width * (size_t)height);
+    for (int t = 0; t < frames; t++) {
+        draw_frame(rgb, width, height, t);
+        if (!video_writer_write(w, rgb, err)) {
+            video_writer_abort(w);
+            free(rgb);
+            return false;
+        }
+    }
+    free(rgb);
+    return video_writer_commit(w, err);
+}
+
+/* Mean absolute difference of the frames of a file from draw_frame()'s. */
+static double read_back(const char *path, int width, int height, int frames, double fps)
+{
+    SoraError err = {0};
+    VideoReader *r = video_reader_open(path, &(VideoReaderOptions){0}, &err);
+    if (r == NULL)
+        fail_msg("%s", err.message);
+    assert_int_equal(video_reader_width(r), width);
+    assert_int_equal(video_reader_height(r), height);
+    assert_true(video_reader_fps(r) > fps * 0.95 && video_reader_fps(r) < fps * 1.05);
+    uint8_t *expected = malloc(3 * (size_t)width * (size_t)height);
+    const uint8_t *rgb;
+    double sum = 0;
+    int t = 0;
+    for (; video_reader_read(r, &rgb, &err) && rgb != NULL; t++) {
+        draw_frame(expected, width, height, t);
+        for (int i = 0; i < 3 * width * height; i++)
+            sum += abs(rgb[i] - expected[i]);
+    }
+    assert_string_equal(err.message, "");
+    assert_int_equal(t, frames);
+    free(expected);
+    video_reader_close(r);
+    return sum / (3.0 * width * height * frames);
+}
+
+static void videos_survive_writing_and_reading(void **state)
+{
+    SoraError err = {0};
+    static const struct {
+        const char *name;
+        int width, height;
+        double error; /* mean, of 255; BT.601 taken for BT.709 gives more than 6 */
+    } cases[] = {{"a.mp4", 64, 48, 2.5}, {"b.webm", 64, 48, 3}, {"c.WEBM", 63, 47, 5}, {"d.gif", 64, 48, 0.01}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_video(in_dir(cases[i].name), cases[i].width, cases[i].height, 17, 12, &err))
+            fail_msg("%s", err.message);
+        print_message("%s: ", cases[i].name);
+        double error = read_back(in_dir(cases[i].name), cases[i].width, cases[i].height, 17, 12);
+        print_message("mean error %.3f of 255\n", error);
+        if (error > cases[i].error)
+            fail_msg("%s: mean error %g", cases[i].name, error);
+    }
+    assert_int_equal(empty_dir(), 4);
+}
+
+static bool contains(const char *path, const char *text)
+{
+    size_t size, n = strlen(text);
+    char *data = file_read(path, 1 << 24, &size, NULL);
+    bool found = false;
+    for (size_t i = 0; data != NULL && i + n <= size && !found; i++)
+        found = memcmp(data + i, text, n) == 0;
+    free(data);
+    return found;
+}
+
+static void parameters_are_stored(void **state)
+{
+    SoraError err = {0};
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png"};
+    for (int i = 0; i < 4; i++) {
+        assert_true(write_video(in_dir(names[i]), 32, 32, i == 3 ? 1 : 13, 12, &err));
+        assert_true(contains(in_dir(names[i]), "{\"seed\": 7, \"prompt\": \"\xe7\x8a\xac\"}"));
+    }
+    VideoReader *r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){0}, &err);
+    assert_non_null(r);
+    assert_string_equal(video_reader_metadata(r, "title"), "a \"dog\" walks");
+    assert_null(video_reader_metadata(r, "no such key"));
+    video_reader_close(r);
+    /* The comment must not hurt the GIF, nor the text chunk the PNG. */
+    assert_true(read_back(in_dir("a.gif"), 32, 32, 13, 12) < 0.01);
+    Image image;
+    assert_true(image_read(&image, in_dir("a.png"), &err));
+    assert_true(contains(in_dir("a.png"), "tEXtTitle"));
+    assert_true(contains(in_dir("a.png"), "iTXtComment"));
+    image_deinit(&image);
+    empty_dir();
+}
+
+static void mp4_can_start_before_it_is_loaded(void **state)
+{
+    SoraError err = {0};
+    assert_true(write_video(in_dir("a.mp4"), 64, 64, 9, 12, &err));
+    size_t size;
+    char *data = file_read(in_dir("a.mp4"), 1 << 24, &size, &err);
+    char *moov = memmem(data, size, "moov", 4), *mdat = memmem(data, size, "mdat", 4);
+    assert_true(moov != NULL && mdat != NULL && moov < mdat);
+    free(data);
+    /* The same frames give the same bytes. */
+    assert_true(write_video(in_dir("b.mp4"), 64, 64, 9, 12, &err));
+    size_t size2;
+    data = file_read(in_dir("a.mp4"), 1 << 24, &size, &err);
+    char *data2 = file_read(in_dir("b.mp4"), 1 << 24, &size2, &err);
+    assert_int_equal(size, size2);
+    assert_memory_equal(data, data2, size);
+    free(data);
+    free(data2);
+    empty_dir();
+}
+
+static void png_is_one_file_or_numbered(void **state)
+{
+    SoraError err = {0};
+    assert_true(write_video(in_dir("a.png"), 20, 10, 1, 12, &err));
+    assert_true(file_exists(in_dir("a.png")));
+    assert_int_equal(empty_dir(), 1);
+    assert_true(write_video(in_dir("a.png"), 20, 16, 3, 12, &err));
+    uint8_t expected[3 * 20 * 16];
+    for (int t = 0; t < 3; t++) {
+        char name[32];
+        snprintf(name, sizeof name, "a-%04d.png", t + 1);
+        Image image;
+        assert_true(image_read(&image, in_dir(name), &err));
+        assert_int_equal(image.width, 20);
+        draw_frame(expected, 20, 16, t);
+        assert_memory_equal(image.rgb, expected, sizeof expected);
+        image_deinit(&image);
+    }
+    assert_int_equal(empty_dir(), 3);
+}
+
+static void abort_leaves_nothing(void **state)
+{
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png"};
+    uint8_t rgb[3 * 32 * 32];
+    for (int i = 0; i < 4; i++) {
+        for (int frames = 0; frames < 4; frames++) {
+            SoraError err = {0};
+            VideoWriter *w = video_writer_open(in_dir(names[i]), &(VideoFormat){32, 32, 12, NULL, NULL}, &err);
+            assert_non_null(w);
+            for (int t = 0; t < frames; t++) {
+                draw_frame(rgb, 32, 32, t);
+                assert_true(video_writer_write(w, rgb, &err));
+            }
+            if (frames == 0) {
+                assert_false(video_writer_commit(w, &err));
+                assert_non_null(strstr(err.message, "no frames"));
+            } else {
+                video_writer_abort(w);
+            }
+            assert_int_equal(empty_dir(), 0);
+        }
+    }
+    video_writer_abort(NULL);
+}
+
+static void expect_refused(const char *path, VideoFormat format, SoraErrorCode code, const char *part)
+{
+    SoraError err = {0};
+    VideoWriter *w = video_writer_open(path, &format, &err);
+    assert_null(w);
+    if (strstr(err.message, part) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", err.message, part);
+    assert_null(strchr(err.message, '\n'));
+    assert_int_equal(err.code, code);
+    assert_int_equal(empty_dir(), 0);
+}
+
+static void bad_formats_are_refused(void **state)
+{
+    VideoFormat good = {32, 32, 12, NULL, NULL};
+    expect_refused(in_dir("a.avi"), good, SORA_ERROR_INPUT, "unknown extension; known are .mp4");
+    expect_refused(in_dir("a"), good, SORA_ERROR_INPUT, "no extension");
+    expect_refused(in_dir(".mp4"), good, SORA_ERROR_INPUT, "no extension");
+    expect_refused("", good, SORA_ERROR_INPUT, "not a file name");
+    expect_refused("/nonexistent/a.mp4", good, SORA_ERROR_NOT_FOUND, "No such file");
+    expect_refused("/nonexistent/a.png", good, SORA_ERROR_NOT_FOUND, "No such file");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){33, 32, 12, NULL, NULL}, SORA_ERROR_INPUT, "34x32 works");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){0, 32, 12, NULL, NULL}, SORA_ERROR_INPUT, "0x32");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){1 << 20, 1 << 20, 12, NULL, NULL}, SORA_ERROR_INPUT, "pixels");
+    expect_refused(in_dir("a.gif"), (VideoFormat){32, 32, 60, NULL, NULL}, SORA_ERROR_INPUT, "60 frames a second");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){32, 32, 0, NULL, NULL}, SORA_ERROR_INPUT, "0 frames a second");
+    SoraError err = {0};
+    assert_true(video_writer_check(in_dir("a.mp4"), NULL, &err));
+    assert_true(video_writer_check("a.gif", NULL, &err));
+    assert_false(video_writer_check("/nonexistent/a.mp4", NULL, &err));
+    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
+    assert_false(video_writer_check("/proc/a.mp4", NULL, &err));
+    assert_false(video_writer_check("/tmp/", NULL, &err));
+    assert_true(symlink(".", in_dir("folder.mp4")) == 0 && !video_writer_check(in_dir("folder.mp4"), NULL, &err));
+    assert_int_equal(err.code, SORA_ERROR_IO);
+    empty_dir();
+    VideoFormat odd = {31, 32, 12, NULL, NULL};
+    assert_true(video_writer_check(in_dir("a.webm"), &odd, &err));
+    assert_false(video_writer_check(in_dir("a.mp4"), &odd, &err));
+}
+
+/* A limit on the size of files acts like a full disk, at every moment of writing. */
+static void full_disk_leaves_nothing(void **state)
+{
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png"};
+    struct rlimit old, small;
+    getrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_IGN);
+    for (int i = 0; i < 4; i++) {
+        for (rlim_t size = 0; size <= 800; size += 400) {
+            SoraError err = {0};
+            small = (struct rlimit){size, old.rlim_max};
+            setrlimit(RLIMIT_FSIZE, &small);
+            bool ok = write_video(in_dir(names[i]), 128, 96, 30, 12, &err);
+            setrlimit(RLIMIT_FSIZE, &old);
+            if (i == 3 && size == 800)
+                assert_true(ok || err.code == SORA_ERROR_IO); /* a flat PNG is small */
+            else
+                assert_false(ok);
+            if (!ok) {
+                if (err.code != SORA_ERROR_IO || strstr(err.message, "cannot write: ") == NULL)
+                    fail_msg("%s at %d bytes: %s", names[i], (int)size, err.message);
+                assert_int_equal(empty_dir(), 0);
+            }
+            empty_dir();
+        }
+    }
+}
+
+static void frames_are_resampled_and_covered(void **state)
+{
+    SoraError err = {0};
+    assert_true(write_video(in_dir("a.mp4"), 128, 64, 24, 24, &err));
+    VideoReader *r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){32, 32, 12}, &err);
+    assert_non_null(r);
+    assert_int_equal(video_reader_width(r), 32);
+    const uint8_t *rgb, *first = NULL;
+    int frames = 0;
+    for (; video_reader_read(r, &rgb, &err) && rgb != NULL; frames++) {
+        first = rgb + 3 * (20 * 32 + 2); /* lower left quarter: blue; the crop keeps the middle */
+        assert_true(first[2] > 150 && first[0] < 90);
+        assert_true(rgb[3 * (20 * 32 + 29)] > 180);
+    }
+    assert_true(frames >= 11 && frames <= 13);
+    assert_true(video_reader_read(r, &rgb, &err) && rgb == NULL);
+    video_reader_close(r);
+    r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){50, 31, 48}, &err);
+    assert_non_null(r);
+    for (frames = 0; video_reader_read(r, &rgb, &err) && rgb != NULL;)
+        frames++;
+    assert_true(frames >= 46 && frames <= 49);
+    video_reader_close(r);
+    empty_dir();
+}
+
+static void expect_unreadable(const char *path, SoraErrorCode code)
+{
+    SoraError err = {0};
+    VideoReader *r = video_reader_open(path, &(VideoReaderOptions){32, 32, 12}, &err);
+    const uint8_t *rgb = NULL;
+    bool ok = r != NULL;
+    while (ok && (ok = video_reader_read(r, &rgb, &err)) && rgb != NULL)
+        ;
+    video_reader_close(r);
+    assert_false(ok);
+    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 || strchr(err.message, '\n') != NULL)
+        fail_msg("%d: %s", (int)err.code, err.message);
+}
+
+static void what_is_no_video_is_refused(void **state)
+{
+    expect_unreadable(in_dir("none.mp4"), SORA_ERROR_NOT_FOUND);
+    expect_unreadable("/tmp", SORA_ERROR_INPUT);
+    write_bytes(in_dir("empty.mp4"), "", 0);
+    expect_unreadable(in_dir("empty.mp4"), SORA_ERROR_INPUT);
+    write_bytes(in_dir("text.mp4"), "not a video, by any means\n", 26);
+    expect_unreadable(in_dir("text.mp4"), SORA_ERROR_INPUT);
+    /* A list of other files must not make us open them. */
+    const char list[] = "ffconcat version 1.0\nfile '/etc/passwd'\n";
+    write_bytes(in_dir("list.mp4"), list, sizeof list - 1);
+    expect_unreadable(in_dir("list.mp4"), SORA_ERROR_INPUT);
+    const char playlist[] = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n";
+    write_bytes(in_dir("list.m3u8"), playlist, sizeof playlist - 1);
+    expect_unreadable(in_dir("list.m3u8"), SORA_ERROR_INPUT);
+    empty_dir();
+}
+
+/* Damage anywhere may give frames or an error, never a crash or an endless loop. */
+static void damaged_videos_do_no_harm(void **state)
+{
+    SoraError err = {0};
+    Rng rng;
+    rng_init(&rng, 1, 0);
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif"};
+    for (int i = 0; i < 3; i++) {
+        assert_true(write_video(in_dir(names[i]), 32, 32, 5, 12, &err));
+        size_t size;
+        char *data = file_read(in_dir(names[i]), 1 << 24, &size, &err);
+        assert_non_null(data);
+        for (int round = 0; round < 40; round++) {
+            char *bad = malloc(size);
+            memcpy(bad, data, size);
+            for (int k = 0; k < 8; k++)
+                bad[rng_int(&rng, (int)size)] = (char)rng_u32(&rng);
+            write_bytes(in_dir("bad"), bad, round % 2 ? size : (size_t)rng_int(&rng, (int)size));
+            free(bad);
+            VideoReader *r = video_reader_open(in_dir("bad"), &(VideoReaderOptions){16, 16, 12}, &err);
+            const uint8_t *rgb;
+            for (int t = 0; t < 50 && r != NULL && video_reader_read(r, &rgb, &err) && rgb != NULL; t++)
+                ;
+            video_reader_close(r);
+        }
+        free(data);
+    }
+    empty_dir();
+}
+
+static void pictures_are_read_by_content(void **state)
+{
+    SoraError err = {0};
+    Image image, again;
+    assert_true(image_init(&image, 21, 13, &err));
+    draw_frame(image.rgb, 21, 13, 1);
+    assert_true(image_write_png(&image, in_dir("a.jpg"), "title", NULL, &err));
+    assert_true(image_read(&again, in_dir("a.jpg"), &err));
+    assert_int_equal(again.width, 21);
+    assert_int_equal(again.height, 13);
+    assert_memory_equal(again.rgb, image.rgb, 3 * 21 * 13);
+    image_deinit(&again);
+    image_deinit(&image);
+    empty_dir();
+}
+
+static void expect_no_picture(const char *path, SoraErrorCode code)
+{
+    SoraError err = {0};
+    Image image;
+    assert_false(image_read(&image, path, &err));
+    assert_null(image.rgb);
+    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 || strchr(err.message, '\n') != NULL)
+        fail_msg("%d: %s", (int)err.code, err.message);
+}
+
+static void what_is_no_picture_is_refused(void **state)
+{
+    SoraError err = {0};
+    expect_no_picture(in_dir("none.png"), SORA_ERROR_NOT_FOUND);
+    expect_no_picture("/tmp", SORA_ERROR_INPUT);
+    write_bytes(in_dir("a.png"), "", 0);
+    expect_no_picture(in_dir("a.png"), SORA_ERROR_INPUT);
+    write_bytes(in_dir("a.png"), "hello", 5);
+    expect_no_picture(in_dir("a.png"), SORA_ERROR_INPUT);
+    Image image;
+    assert_true(image_init(&image, 64, 64, &err));
+    draw_frame(image.rgb, 64, 64, 1);
+    assert_true(image_write_png(&image, in_dir("a.png"), NULL, NULL, &err));
+    image_deinit(&image);
+    size_t size;
+    char *data = file_read(in_dir("a.png"), 1 << 20, &size, &err);
+    for (size_t n = 0; n < size - 12; n += 7) {
+        write_bytes(in_dir("cut.png"), data, n);
+        expect_no_picture(in_dir("cut.png"), SORA_ERROR_INPUT);
+    }
+    /* A header that claims 100,000 x 100,000 pixels. */
+    memcpy(data + 16, "\0\1\x86\xa0\0\1\x86\xa0", 8);
+    write_bytes(in_dir("big.png"), data, size);
+    expect_no_picture(in_dir("big.png"), SORA_ERROR_INPUT);
+    free(data);
+    empty_dir();
+}
+
+static void sizes_out_of_range_are_refused(void **state)
+{
+    SoraError err = {0};
+    Image image, out;
+    assert_false(image_init(&image, 0, 5, &err));
+    assert_false(image_init(&image, 5, -1, &err));
+    assert_false(image_init(&image, 16385, 1, &err));
+    assert_false(image_init(&image, 16384, 16384, &err));
+    assert_int_equal(err.code, SORA_ERROR_INPUT);
+    assert_true(image_init(&image, 4, 4, &err));
+    assert_false(image_crop(&out, &image, 1, 0, 4, 4, &err));
+    assert_false(image_crop(&out, &image, -1, 0, 2, 2, &err));
+    assert_false(image_crop(&out, &image, 0, INT32_MAX, 2, 2, &err));
+    assert_false(image_resize(&out, &image, 0, 4, &err));
+    assert_false(image_cover(&out, &image, 1 << 20, 4, &err));
+    image_deinit(&image);
+}
+
+static void cover_cuts_the_middle(void **state)
+{
+    SoraError err = {0};
+    Image image, out;
+    assert_true(image_init(&image, 40, 10, &err));
+    for (int i = 0; i < 40 * 10; i++)
+        image.rgb[3 * i] = (uint8_t)(i % 40 * 5);
+    assert_true(image_cover(&out, &image, 10, 10, &err));
+    assert_int_equal(out.rgb[0], 15 * 5);
+    assert_int_equal(out.rgb[27], 24 * 5);
+    image_deinit(&out);
+    static const int sizes[][2] = {{1, 1}, {7, 33}, {128, 128}, {3, 200}};
+    for (int i = 0; i < 4; i++) {
+        assert_true(image_cover(&out, &image, sizes[i][0], sizes[i][1], &err));
+        assert_int_equal(out.width, sizes[i][0]);
+        assert_int_equal(out.height, sizes[i][1]);
+        image_deinit(&out);
+    }
+    image_deinit(&image);
+}
+
+/* The bytes of a U8 tensor of a safetensors file that is in memory. */
+static const uint8_t *find_tensor(const FileMap *file, json_t *header, const char *name, int *height, int *width)
+{
+    json_t *entry = json_object_get(header, name), *shape = json_object_get(entry, "shape");
+    *height = (int)json_integer_value(json_array_get(shape, 0));
+    *width = (int)json_integer_value(json_array_get(shape, 1));
+    uint64_t length;
+    memcpy(&length, file->data, 8);
+    return file->data + 8 + length +
+           json_integer_value(json_array_get(json_object_get(entry, "data_offsets"), 0));
+}
+
+static void lanczos_is_pils(void **state)
+{
+    const char *fixtures = getenv("SORA_FIXTURES");
+    char path[512];
+    snprintf(path, sizeof path, "%s/ops.safetensors", fixtures ? fixtures : "../shared/fixtures/wan");
+    SoraError err = {0};
+    FileMap file;
+    if (!file_map_open(&file, path, &err)) {
+        print_message("skipped: %s\n", err.message);
+        skip();
+    }
+    uint64_t length;
+    memcpy(&length, file.data, 8);
+    json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
+    assert_non_null(header);
+    int height, width;
+    const uint8_t *source = find_tensor(&file, header, "resize.u8_hwc", &height, &width);
+    Image in = {width, height, (uint8_t *)(uintptr_t)source}, out;
+    static const char *const names[] = {"48x64", "24x32", "37x40"};
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "resize.pil_lanczos_u8.%s", names[i]);
+        const uint8_t *expected = find_tensor(&file, header, name, &height, &width);
+        assert_true(image_resize(&out, &in, width, height, &err));
+        int worst = 0;
+        for (int k = 0; k < 3 * width * height; k++)
+            worst = abs(out.rgb[k] - expected[k]) > worst ? abs(out.rgb[k] - expected[k]) : worst;
+        print_message("lanczos %s: worst difference %d\n", names[i], worst);
+        assert_true(worst <= 1);
+        image_deinit(&out);
+    }
+    json_decref(header);
+    file_map_close(&file);
+}
+
+static void sheet_shows_tiles_and_captions(void **state)
+{
+    SoraError err = {0};
+    enum { N = 5, SIDE = 60 };
+    uint8_t rgb[3 * SIDE * SIDE];
+    draw_frame(rgb, SIDE, SIDE, 3);
+    SheetTile tiles[N] = {{rgb, "a dog walks left across a sunny meadow"}, {rgb, NULL}, {NULL, "\xe7\x8a\xac"},
+                          {rgb, ""}, {rgb, "averylongwordthatmustbecut here and there and everywhere"}};
+    Image sheet;
+    assert_true(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE, .columns = 3, .lines = 3}, tiles, N,
+                           &err));
+    assert_int_equal(sheet.width, 6 + 3 * (SIDE + 6));
+    assert_int_equal(sheet.height, 6 + 2 * (SIDE + 6 + 3 * TEXT_HEIGHT + 3));
+    for (int y = 0; y < SIDE; y++)
+        assert_memory_equal(sheet.rgb + 3 * ((6 + y) * sheet.width + 6), rgb + 3 * SIDE * y, 3 * SIDE);
+    int ink = 0;
+    for (int y = 6 + SIDE; y < 6 + SIDE + TEXT_HEIGHT; y++) {
+        for (int x = 6; x < 6 + SIDE; x++)
+            ink += sheet.rgb[3 * (y * sheet.width + x)] < 64;
+    }
+    assert_true(ink > 40 && ink < 300);
+    image_deinit(&sheet);
+    assert_true(sheet_write(in_dir("sheet.png"), &(SheetLayout){.width = SIDE, .height = SIDE, .scale = 2}, tiles, N,
+                            &err));
+    assert_int_equal(empty_dir(), 1);
+    assert_false(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE}, tiles, 0, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(videos_survive_writing_and_reading),
+        cmocka_unit_test(parameters_are_stored),
+        cmocka_unit_test(mp4_can_start_before_it_is_loaded),
+        cmocka_unit_test(png_is_one_file_or_numbered),
+        cmocka_unit_test(abort_leaves_nothing),
+        cmocka_unit_test(bad_formats_are_refused),
+        cmocka_unit_test(full_disk_leaves_nothing),
+        cmocka_unit_test(frames_are_resampled_and_covered),
+        cmocka_unit_test(what_is_no_video_is_refused),
+        cmocka_unit_test(damaged_videos_do_no_harm),
+        cmocka_unit_test(pictures_are_read_by_content),
+        cmocka_unit_test(what_is_no_picture_is_refused),
+        cmocka_unit_test(sizes_out_of_range_are_refused),
+        cmocka_unit_test(cover_cuts_the_middle),
+        cmocka_unit_test(lanczos_is_pils),
+        cmocka_unit_test(sheet_shows_tiles_and_captions),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
