@@ -13,6 +13,47 @@ static bool allocate(Arena *memory, const char *name, Tensor *tensor, SoraError 
            error_set(err, SORA_ERROR_MEMORY, "tensor \"%s\": out of memory (%zu bytes)", name, tensor_bytes(tensor));
 }
 
+static bool fill_from_file(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
+{
+    FileSource *s = (FileSource *)source;
+    const char *path = safetensors_path(s->file);
+    const Tensor *t = safetensors_find(s->file, name);
+    if (t == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "%s: no tensor \"%s\"", path, name);
+    if (!tensor_same_shape(t, tensor)) {
+        char is[128], expected[128];
+        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" is %s, expected %s", path, name,
+                         tensor_shape_text(t, is, sizeof is), tensor_shape_text(tensor, expected, sizeof expected));
+    }
+    if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F16)
+        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" is %s, expected F32, BF16 or F16", path, name,
+                         dtype_name(t->dtype));
+    tensor->dtype = t->dtype;
+    tensor->data = t->data;
+    if (t->dtype == DTYPE_F32 || params_is_matrix(tensor))
+        return true;
+    tensor->dtype = DTYPE_F32;
+    if (!allocate(&s->memory, name, tensor, err))
+        return false;
+    const uint16_t *from = t->data;
+    float *to = tensor->data;
+    int64_t n = tensor_numel(t);
+    for (int64_t i = 0; i < n; i++)
+        to[i] = t->dtype == DTYPE_BF16 ? bf16_to_f32(from[i]) : f16_to_f32(from[i]);
+    return true;
+}
+
+void file_source_init(FileSource *s, const Safetensors *file)
+{
+    *s = (FileSource){.source = {fill_from_file}, .file = file};
+    arena_init(&s->memory, 0);
+}
+
+void file_source_deinit(FileSource *s)
+{
+    arena_deinit(&s->memory);
+}
+
 /* FNV-1a, 64 bits. */
 static uint64_t hash(const char *s)
 {

@@ -4,6 +4,20 @@
 
 #include "base/arena.h"
 #include "tensor/params.h"
+#include "weights/safetensors.h"
+
+/* A saved network: matrices mapped, in the type of the file (F32, BF16, F16); everything else as F32. A tensor that
+ * is not there, or has another shape or a type that is no such float, is an error. Tensors of the file that nobody
+ * asks for are no error. */
+typedef struct FileSource {
+    ParamSource source; /* for params_init() */
+    const Safetensors *file;
+    Arena memory;
+} FileSource;
+
+/* file must stay open as long as the tensors are in use. */
+void file_source_init(FileSource *s, const Safetensors *file);
+void file_source_deinit(FileSource *s);
 
 /* A new network: F32, each tensor by its Init. The same seed and name give the same numbers, whatever else is
  * asked for and in whatever order. */
