@@ -3,7 +3,7 @@
 #define SORA_TRAIN_CODEC_H
 
 #include "model/vae22.h"
-#include "weights/param_sources.h"
+#include "weights/file_source.h"
 #include "weights/safetensors.h"
 
 typedef struct Codec {

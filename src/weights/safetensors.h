@@ -8,24 +8,26 @@
 
 typedef struct Safetensors Safetensors;
 
-/* path: a .safetensors file; a .index.json (its shards lie beside it); or a folder that has model.safetensors,
- * model.safetensors.index.json, or one .safetensors file alone. Data stays mapped until close. NULL on failure. */
+/* path: a .safetensors file; a .index.json (its shards lie beside it); or a folder that has model.safetensors, else
+ * model.safetensors.index.json, else one .safetensors.index.json, else one .safetensors file. Data stays mapped until
+ * close; a tensor that is not aligned for its type in the file is copied. NULL on failure. */
 Safetensors *safetensors_open(const char *path, SoraError *err);
 /* The same for bytes in memory, which stay the caller's; name stands for a path in messages. */
 Safetensors *safetensors_open_memory(const void *data, size_t size, const char *name, SoraError *err);
 void safetensors_close(Safetensors *s); /* NULL is allowed */
 
 int safetensors_count(const Safetensors *s);
-/* In the order of the file. Tensor and name are the file's. Data is read-only. */
+/* In the order of the data, shard by shard. Tensor and name are the file's. Data is read-only. */
 const Tensor *safetensors_tensor(const Safetensors *s, int i);
 const char *safetensors_tensor_name(const Safetensors *s, int i);
 /* NULL when there is none. */
 const Tensor *safetensors_find(const Safetensors *s, const char *name);
-/* A text of __metadata__; NULL when there is none. The file's. */
+/* A text of __metadata__ (of the first shard that has it); NULL when there is none. The file's. */
 const char *safetensors_metadata(const Safetensors *s, const char *key);
-const char *safetensors_path(const Safetensors *s); /* of the first file */
+const char *safetensors_path(const Safetensors *s); /* the file or index that was read */
 
-/* Writing: declare all, then give the data in the same order. Appears under its name when complete.
+/* Writing: declare all, then save, as often as wanted. Tensors are written in the order of their declaration and one
+ * after the other, so declare wide types before narrow ones if they mix. The file appears under its name when complete.
  *     SafetensorsWriter *w = safetensors_writer_new(err);
  *     ok = safetensors_writer_metadata(w, "step", "100", err) && safetensors_writer_add(w, "x", &x, err) && ...
  *          && safetensors_writer_save(w, path, err);
@@ -33,7 +35,7 @@ const char *safetensors_path(const Safetensors *s); /* of the first file */
 typedef struct SafetensorsWriter SafetensorsWriter;
 SafetensorsWriter *safetensors_writer_new(SoraError *err);
 bool safetensors_writer_metadata(SafetensorsWriter *w, const char *key, const char *value, SoraError *err);
-/* Shape, type and data of tensor (host memory) are used at save, and must live until then; name is copied. */
+/* tensor's shape and data (host memory) are used at save and must live until then; its type stays. name is copied. */
 bool safetensors_writer_add(SafetensorsWriter *w, const char *name, const Tensor *tensor, SoraError *err);
 /* F32 data written as BF16. */
 bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype, SoraError *err);
