@@ -1,0 +1,60 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/prompt_sheet.h"
+
+typedef struct SheetArgs {
+    const char *model, *prompts;
+    int seeds, columns, steps, threads;
+    double guidance;
+} SheetArgs;
+
+static const SheetArgs defaults = {.seeds = 1, .columns = 7, .guidance = -1};
+
+static const Option options[] = {
+    {'m', "model", OPTION_STRING, offsetof(SheetArgs, model), "DIR", .help = "the model's folder (default: nano)"},
+    {0, "prompts", OPTION_STRING, offsetof(SheetArgs, prompts), "FILE",
+     .help = "a prompt a line, or TSV with a column \"prompt\""},
+    {0, "seeds", OPTION_INT, offsetof(SheetArgs, seeds), "N", .help = "rows for each prompt (default 1)", .min = 1, .max = 100},
+    {0, "columns", OPTION_INT, offsetof(SheetArgs, columns), "N", .help = "frames shown of each video (default 7)", .min = 1,
+     .max = 100},
+    {0, "steps", OPTION_INT, offsetof(SheetArgs, steps), "N", .help = "sampling steps", .min = 1, .max = 1000},
+    {0, "guidance", OPTION_DOUBLE, offsetof(SheetArgs, guidance), "N", .help = "how closely the prompt is followed", .min = 0,
+     .max = 100},
+    {0, "threads", OPTION_INT, offsetof(SheetArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0},
+};
+
+static bool show(const SoraProgress *p, void *user)
+{
+    progress_show(user, &(ProgressStep){"videos", "videos", p->done, p->total});
+    return !interrupt_requested();
+}
+
+static bool run(const void *values, char **arguments, int count, SoraError *err)
+{
+    const SheetArgs *a = values;
+    if (a->prompts == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "--prompts FILE is missing");
+    char *model = model_find(a->model, err);
+    SoraEngine *engine = model != NULL ? sora_engine_open(model, &(SoraOptions){.threads = a->threads}, err) : NULL;
+    free(model);
+    if (engine == NULL)
+        return false;
+    Progress bar;
+    progress_begin(&bar);
+    interrupt_catch();
+    PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0], .seeds = a->seeds, .columns = a->columns,
+                         .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &bar};
+    bool ok = prompt_sheet_make(engine, &sheet, err);
+    progress_end(&bar);
+    sora_engine_close(engine);
+    return ok;
+}
+
+const Command CMD_SHEET = {
+    .name = "sheet", .summary = "a contact sheet of what a model makes of a list of prompts", .arguments = "SHEET.png",
+    .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run,
+    .examples = "  sora sheet --prompts models/nano/prompts.tsv --seeds 3 sheet.png\n"};

@@ -1,0 +1,153 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/prompt_sheet.h"
+#include "cpu/backend.h"
+#include "train/train.h"
+
+typedef struct TrainArgs {
+    const char *out, *stage, *prompts;
+    bool resume, json;
+    int threads, precision, clips;
+    double minutes;
+} TrainArgs;
+
+static const TrainArgs defaults = {.clips = 200};
+
+static const Option options[] = {
+    {'o', "out", OPTION_STRING, offsetof(TrainArgs, out), "DIR", .help = "where checkpoints, log and model go"},
+    {0, "resume", OPTION_FLAG, offsetof(TrainArgs, resume), .help = "go on from DIR's checkpoint"},
+    {0, "minutes", OPTION_DOUBLE, offsetof(TrainArgs, minutes), "N", .help = "save and stop after so long", .min = 0,
+     .max = 1e6},
+    {0, "prompts", OPTION_STRING, offsetof(TrainArgs, prompts), "FILE",
+     .help = "draw a sheet of these prompts at each preview (transformer)"},
+    {0, "stage", OPTION_STRING, offsetof(TrainArgs, stage), "PACK", .help = "the art of Emoji Stage (sora stage fetch)"},
+    {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products; weights and sums are f32",
+     .choices = "auto|f32|bf16"},
+    {0},
+};
+
+/* A line every so often when stderr is no terminal, a bar when it is. */
+typedef struct Reporter {
+    const TrainArgs *args;
+    Progress bar;
+} Reporter;
+
+static bool report(void *user, const TrainProgress *p)
+{
+    Reporter *r = user;
+    if (r->bar.visible) {
+        static char label[96];
+        if (p->loss > 0)
+            snprintf(label, sizeof label, "%s, loss %.4f, %.1f samples/s", p->phase, p->loss, p->samples);
+        else
+            snprintf(label, sizeof label, "%s", p->phase);
+        progress_show(&r->bar, &(ProgressStep){label, "steps", (int)p->done, (int)p->total});
+    }
+    return !interrupt_requested();
+}
+
+static bool draw_preview(const TrainArgs *a, const char *folder, int64_t step, SoraError *err)
+{
+    char model[4096], output[4096];
+    snprintf(model, sizeof model, "%s/model", folder);
+    snprintf(output, sizeof output, "%s/preview-%07" PRId64 ".png", folder, step);
+    SoraEngine *engine = sora_engine_open(model, &(SoraOptions){.threads = a->threads}, err);
+    PromptSheet sheet = {.prompts = a->prompts, .output = output, .seeds = 1, .columns = 5, .guidance_scale = -1};
+    bool ok = engine != NULL && prompt_sheet_make(engine, &sheet, err);
+    sora_engine_close(engine);
+    return ok;
+}
+
+static void preview(void *user, const char *folder, int64_t step)
+{
+    Reporter *r = user;
+    SoraError err = {0};
+    if (r->args->prompts != NULL && !draw_preview(r->args, folder, step, &err))
+        fprintf(stderr, "sora train: no preview: %s\n", err.message);
+}
+
+typedef bool (*Trainer)(Backend *backend, const TrainOptions *options, SoraError *err);
+
+static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraError *err)
+{
+    if (a->out == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+    if (backend == NULL)
+        return false;
+    Reporter r = {.args = a};
+    progress_begin(&r.bar);
+    interrupt_catch();
+    TrainOptions o = {.config_path = config, .folder = a->out, .resume = a->resume, .stage_pack = a->stage,
+                      .max_seconds = 60 * a->minutes, .hooks = {&r, report, preview}};
+    bool ok = trainer(backend, &o, err);
+    progress_end(&r.bar);
+    cpu_backend_free(backend);
+    return ok;
+}
+
+static bool run_autoencoder(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_autoencoder, values, arguments[0], err);
+}
+
+static bool run_transformer(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_transformer, values, arguments[0], err);
+}
+
+static const Option score_options[] = {
+    {0, "clips", OPTION_INT, offsetof(TrainArgs, clips), "N", .help = "held-out clips (default 200)", .min = 1, .max = 100000},
+    {0, "stage", OPTION_STRING, offsetof(TrainArgs, stage), "PACK", .help = "the art of Emoji Stage"},
+    {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products", .choices = "auto|f32|bf16"},
+    {0, "json", OPTION_FLAG, offsetof(TrainArgs, json), .help = "print one JSON object"},
+    {0},
+};
+
+static bool run_score(const void *values, char **arguments, int count, SoraError *err)
+{
+    const TrainArgs *a = values;
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+    CodecScore s;
+    bool ok = backend != NULL && evaluate_autoencoder(backend, arguments[0], a->stage, a->clips, &s, err);
+    cpu_backend_free(backend);
+    if (ok)
+        printf(a->json ? "{\"clips\": %d, \"psnr\": %.3f, \"calm\": %.3f, \"weather\": %.3f, \"actors\": %.3f}\n"
+                       : "%d held-out clips: PSNR %.2f dB (calm %.2f, weather %.2f, moving actors %.2f)\n",
+               s.clips, s.all, s.calm, s.weather, s.actors);
+    return ok;
+}
+
+static const Command AUTOENCODER = {
+    .name = "autoencoder", .summary = "frames to latents and back", .arguments = "CONFIG", .options = options,
+    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_autoencoder,
+    .examples = "  sora train autoencoder docs/train/codec.json --out train-out/codec\n"};
+
+static const Command TRANSFORMER = {
+    .name = "transformer", .summary = "the diffusion transformer, with its text encoder", .arguments = "CONFIG",
+    .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
+    .run = run_transformer,
+    .examples = "  sora train transformer docs/train/nano.json --out train-out/nano\n"
+                "  sora train transformer docs/train/nano.json --out train-out/nano --resume --minutes 60\n"};
+
+static const Command SCORE = {
+    .name = "score", .summary = "PSNR of an autoencoder on held-out clips", .arguments = "DIR", .options = score_options,
+    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
+    .examples = "  sora train score models/nano/vae --clips 200\n"};
+
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TRANSFORMER, &SCORE, NULL};
+
+const Command CMD_TRAIN = {
+    .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,
+    .description = "Ctrl-C saves a checkpoint; --resume goes on from it exactly. DIR/log.tsv holds the losses,\n"
+                   "DIR/model the averaged weights. Configurations: docs/training.md.",
+    .examples = "  sora train autoencoder docs/train/codec.json --out train-out/codec\n"};
