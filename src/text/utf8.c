@@ -39,6 +39,12 @@ int utf8_encode(int32_t c, char out[4])
     return size;
 }
 
+bool utf8_is_space(int32_t c)
+{
+    return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
 bool utf8_check(const char *s, size_t n, const char *what, SoraError *err)
 {
     int length;

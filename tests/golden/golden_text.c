@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "text/clean.h"
 #include "text/tokenizer.h"
 
 enum { PADDED_LENGTH = 512, MAX_SHOWN = 5 };
@@ -147,7 +148,48 @@ static void run_tokenizer(Golden *g, const char *dir)
     json_decref(root);
 }
 
+typedef char *(*CleanFunction)(const char *text, size_t n, size_t *size, SoraError *err);
+
+/* Rows whose "raw" string does not become what key says. */
+static int count_wrong_cleaned(const json_t *rows, const char *key, CleanFunction clean)
+{
+    int wrong = 0;
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *raw = json_object_get(row, "raw"), *expected = json_object_get(row, key);
+        SoraError err = {0};
+        size_t n;
+        char *text = clean(json_string_value(raw), json_string_length(raw), &n, &err);
+        if (text == NULL || n != json_string_length(expected) || memcmp(text, json_string_value(expected), n) != 0) {
+            show(++wrong, key, i);
+            if (wrong <= MAX_SHOWN)
+                printf("    is        %s\n    should be %s\n", text != NULL ? text : err.message,
+                       json_string_value(expected));
+        }
+        free(text);
+    }
+    return wrong;
+}
+
+static void run_cleaning(Golden *g, const char *dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/tokenizer/clean_whitespace.json", dir);
+    json_t *root = file_exists(path) ? load_json(g, path) : NULL;
+    const json_t *rows = json_object_get(root, "rows");
+    if (root != NULL && json_array_size(rows) == 0) {
+        golden_report(g, "clean_whitespace.json without rows", NAN, 0);
+    } else if (root != NULL) {
+        golden_report(g, "tokenizer/clean_whitespace ftfy", count_wrong_cleaned(rows, "ftfy", clean_fix_text), 0);
+        golden_report(g, "tokenizer/clean_whitespace whole", count_wrong_cleaned(rows, "whitespace", clean_prompt), 0);
+    }
+    json_decref(root);
+}
+
 void golden_text(Golden *g, const char *dir)
 {
+    run_cleaning(g, dir);
     run_tokenizer(g, dir);
 }
