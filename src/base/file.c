@@ -153,3 +153,17 @@ bool dir_make(const char *path, SoraError *err)
     free(p);
     return ok;
 }
+
+bool file_copy(const char *from, const char *to, SoraError *err)
+{
+    FileMap map;
+    FileWriter w;
+    if (!file_map_open(&map, from, err))
+        return false;
+    bool ok = file_writer_open(&w, to, err);
+    if (ok && map.size > 0)
+        fwrite(map.data, 1, map.size, w.stream); /* commit finds its errors */
+    ok = ok && file_writer_commit(&w, err);
+    file_map_close(&map);
+    return ok;
+}

@@ -30,6 +30,7 @@ bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
 bool file_writer_commit(FileWriter *w, SoraError *err); /* closes w in every case */
 void file_writer_abort(FileWriter *w);                  /* no-op after commit */
 
+bool file_copy(const char *from, const char *to, SoraError *err); /* atomic */
 bool file_exists(const char *path);
 bool dir_exists(const char *path);
 bool dir_make(const char *path, SoraError *err); /* with parents; no error when it is there */

@@ -323,10 +323,33 @@ static bool export(DitTrainer *t, const char *folder, const char *part, const ch
     return checkpoint_export(&t->optimizer, part, path, err);
 }
 
+/* The parts that this training does not change, so that the folder is a whole model. */
+static bool copy_parts(const DitTrainer *t, const char *folder, SoraError *err)
+{
+    static const char *const FILES[] = {"config.json", "model.safetensors"};
+    const char *codec = json_string_value(json_object_get(t->settings.json, "codec"));
+    char from[MAX_PATH], to[MAX_PATH];
+    snprintf(to, sizeof to, "%s/vae", folder);
+    bool ok = dir_make(to, err);
+    for (int i = 0; ok && i < 2; i++) {
+        snprintf(from, sizeof from, "%s/%s", codec, FILES[i]);
+        snprintf(to, sizeof to, "%s/vae/%s", folder, FILES[i]);
+        ok = file_copy(from, to, err);
+    }
+    snprintf(to, sizeof to, "%s/tokenizer.model", folder);
+    return ok && file_copy(json_string_value(json_object_get(t->settings.json, "tokenizer")), to, err);
+}
+
 static bool save_model(void *self, const char *folder, SoraError *err)
 {
-    return export(self, folder, "transformer", "transformer", err) &&
-           export(self, folder, "text_encoder", "text_encoder", err);
+    DitTrainer *t = self;
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/model.json", folder);
+    const json_t *manifest = json_object_get(t->settings.json, "manifest");
+    if (manifest != NULL && json_dump_file(manifest, path, JSON_INDENT(2)) != 0)
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
+    return export(t, folder, "transformer", "transformer", err) &&
+           export(t, folder, "text_encoder", "text_encoder", err) && copy_parts(t, folder, err);
 }
 
 /* --- setting up --- */
