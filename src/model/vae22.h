@@ -1,5 +1,5 @@
-/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised with
- * the config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
+/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised
+ * with the config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
  *
  *     VaeCache cache = {0};
  *     for (each latent frame z) {

@@ -2,7 +2,7 @@
  *
  * A clip goes through in chunks of frames, one after the other. Each causal convolution remembers the last
  * frames it saw in a slot of the cache; so the chunks give what the whole clip at once would give, whatever
- * their sizes. The first frame of a clip stands for itself: the blocks that change the frame rate pass it by. */
+ * their sizes. The first frame of a clip stands for itself: blocks that change the frame rate pass it by. */
 #ifndef SORA_MODEL_VAE_BLOCKS_H
 #define SORA_MODEL_VAE_BLOCKS_H
 
@@ -11,8 +11,8 @@
 
 enum { VAE_MAX_SLOTS = 96 };
 
-/* One pass over one clip (or batch of clips). Zero it, or vae_cache_begin(); it must stay at its address while in
- * use. While recording, slots are tensors of the tape, so that gradients flow from chunk to chunk (and a
+/* One pass over one clip (or batch of clips). Zero it, or vae_cache_begin(); it must stay at its address while
+ * in use. While recording, slots are tensors of the tape, so that gradients flow from chunk to chunk (and a
  * graph_reset() ends the clip); without, they are copies that outlive graph_reset(). */
 typedef struct VaeCache {
     Tensor *slots[VAE_MAX_SLOTS];

@@ -21,8 +21,8 @@ typedef struct VaeConfig {
 /* From the keys dim, dec_dim (default: dim), z_dim, dim_mult, num_res_blocks, temperal_downsample, patchify
  * (default 2), mean and std (defaults 0 and 1), or their names in diffusers (base_dim, decoder_base_dim,
  * patch_size, latents_mean, latents_std). Everything is checked: a config that was read can be bound. The
- * shortcuts demand that a level's channels divide those that it is made of: the last of dim_mult must divide the
- * one before ([1, 2, 4] cannot be, [1, 2, 2] and [1, 2, 4, 4] can). */
+ * shortcuts demand that a level's channels divide those that it is made of: the last of dim_mult must divide
+ * the one before ([1, 2, 4] cannot be, [1, 2, 2] and [1, 2, 4, 4] can). */
 bool vae_config_read(VaeConfig *c, const json_t *json, SoraError *err);
 /* A new object with the first set of keys; NULL when out of memory. */
 json_t *vae_config_write(const VaeConfig *c);

@@ -3,11 +3,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/backend.h"
 #include "golden/fixture.h"
 #include "golden/video.h"
+#include "media/image.h"
 #include "model/transformer.h"
 #include "model/vae_blocks.h"
 #include "weights/param_sources.h"
@@ -394,6 +396,27 @@ static void run_patchify(Ops *o, const char *name)
     compare_video(o, label, vae_unpatchify(o->g, video_input(o->g, out), p));
 }
 
+/* --- pictures --- */
+
+/* "resize.pil_lanczos_u8.HxW": one step up or down may be rounding. */
+static void run_lanczos(Ops *o, const char *out)
+{
+    Tensor in = fixture_tensor(&o->f, "resize.u8_hwc"), expected = fixture_tensor(&o->f, "%s", out);
+    char label[160];
+    SoraError err = {0};
+    double worst = NAN;
+    snprintf(label, sizeof label, "ops %s", out);
+    Image image = {(int)in.shape[1], (int)in.shape[0], in.data}, resized = {0};
+    if (in.data != NULL && expected.data != NULL && expected.ndim == 3 &&
+        image_resize(&resized, &image, (int)expected.shape[1], (int)expected.shape[0], &err)) {
+        worst = 0;
+        for (int64_t i = 0; i < tensor_numel(&expected); i++)
+            worst = fmax(worst, abs(resized.rgb[i] - ((const uint8_t *)expected.data)[i]));
+    }
+    golden_report(o->golden, label, worst, 1);
+    image_deinit(&resized);
+}
+
 /* --- the file --- */
 
 static bool ends_with(const char *s, const char *end)
@@ -437,10 +460,12 @@ static void run_key(Ops *o, const char *key)
         }
     if ((begins_with(key, "avgdown.") || begins_with(key, "dupup.")) && !ends_with(key, ".x"))
         run_shortcut(o, key);
-    if (begins_with(key, "resize.") && strstr(key, "u8_hwc") == NULL) {
+    if (begins_with(key, "resize.pil_lanczos_u8."))
+        run_lanczos(o, key);
+    if (begins_with(key, "resize.torch_bicubic.")) {
         char label[160];
         snprintf(label, sizeof label, "ops %s", key);
-        golden_skip(o->golden, label, "no such resize yet");
+        golden_skip(o->golden, label, "no bicubic resize yet");
     }
 }
 
