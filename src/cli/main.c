@@ -5,6 +5,8 @@
 
 const Command *const COMMANDS[] = {
     &CMD_GENERATE,
+    &CMD_SHEET,
+    &CMD_TRAIN,
     &CMD_COMPLETION,
     NULL,
 };
