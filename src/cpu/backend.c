@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/kernel.h"
+#include "cpu/onednn.h"
 
 typedef struct CpuBackend {
     Backend base;
@@ -18,7 +19,13 @@ static const Kernel REFERENCE[OP_COUNT] = {
 #undef X
 };
 
-static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE};
+/* AVX-512 differs by what these call. */
+static const Kernel FAST[OP_COUNT] = {
+    [OP_LINEAR] = fast_linear,
+    [OP_MATMUL] = fast_matmul,
+};
+
+static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE, [CPU_AVX2] = FAST};
 static const char *const LEVEL_NAMES[CPU_LEVEL_COUNT] = {"reference", "avx2", "avx512"};
 
 static bool supported(CpuLevel level)
@@ -119,15 +126,20 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     b->base = (Backend){"cpu", run, alloc, release, move, copy, copy};
     b->ctx.threads = options->threads > 0 ? options->threads : omp_get_num_procs();
     if (!choose_level(options->level, &b->ctx.level, err) ||
-        !choose_precision(options->precision, &b->ctx, err)) {
-        free(b);
-        return NULL;
-    }
+        !choose_precision(options->precision, &b->ctx, err))
+        goto fail;
+    if (b->ctx.level == CPU_AVX2)
+        onednn_limit_avx2();
+    if (b->ctx.level > CPU_REFERENCE && (b->ctx.onednn = onednn_new(err)) == NULL)
+        goto fail;
     for (int op = 0; op < OP_COUNT; op++)
         for (int level = 0; level <= (int)b->ctx.level; level++)
             if (LEVELS[level] != NULL && LEVELS[level][op] != NULL)
                 b->kernels[op] = LEVELS[level][op];
     return &b->base;
+fail:
+    free(b);
+    return NULL;
 }
 
 void cpu_backend_free(Backend *backend)
@@ -135,6 +147,7 @@ void cpu_backend_free(Backend *backend)
     CpuBackend *b = (CpuBackend *)backend;
     if (b == NULL)
         return;
+    onednn_free(b->ctx.onednn);
     free(b->ctx.scratch);
     free(b);
 }

@@ -11,8 +11,9 @@ typedef enum CpuLevel { CPU_REFERENCE, CPU_AVX2, CPU_AVX512, CPU_LEVEL_COUNT } C
 typedef struct CpuContext {
     int threads;
     CpuLevel level;
-    bool bf16;     /* products in bf16, sums in f32 */
-    void *scratch; /* see cpu_scratch */
+    bool bf16;             /* products in bf16, sums in f32 */
+    struct OneDnn *onednn; /* from AVX2 on */
+    void *scratch;         /* see cpu_scratch */
     size_t scratch_bytes;
 } CpuContext;
 
@@ -22,6 +23,10 @@ typedef bool (*Kernel)(CpuContext *ctx, const Node *node, SoraError *err);
 #define X(name, kernel) bool ref_##kernel(CpuContext *ctx, const Node *node, SoraError *err);
 SORA_OPS(X)
 #undef X
+
+/* Those that there is something faster for, from AVX2 on. */
+bool fast_linear(CpuContext *ctx, const Node *node, SoraError *err);
+bool fast_matmul(CpuContext *ctx, const Node *node, SoraError *err);
 
 /* The function itself, in double: linear and conv end with it too. */
 double ref_unary_value(Unary kind, double x);

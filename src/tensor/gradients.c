@@ -7,10 +7,12 @@
 /* dy: gradient of the first output. Names as in ops.h. */
 #define IN(i) (n->in[i])
 
-/* The gradient of an operand that was broadcast over the leading dimensions. */
+/* The gradient of an operand that was broadcast: a single number, or over the leading dimensions. */
 static Tensor *reduce_to(Graph *g, Tensor *d, const Tensor *t)
 {
-    return d != NULL && d->ndim != t->ndim ? op_sum_leading(g, d, t->ndim) : d;
+    if (d == NULL || tensor_same_shape(d, t))
+        return d;
+    return tensor_numel(t) == 1 ? op_reshape(g, op_sum(g, d), t->ndim, t->shape) : op_sum_leading(g, d, t->ndim);
 }
 
 static void grad_copy(Graph *g, const Node *n, Tensor *dy)

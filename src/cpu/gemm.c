@@ -1,0 +1,293 @@
+#include "cpu/gemm.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "cpu/onednn.h"
+
+/* Rows and columns of a tile, and how much of k one tile takes where k counts tokens and so takes any value.
+ */
+enum {
+    TILE_ROWS = 64,
+    TILE_ROWS_LARGE = 128,
+    TILE_COLUMNS = 512,
+    SLICE = 512,
+    MANY_TILES = 32,
+    SOME_TILES = 16
+};
+
+/* Work smaller than this is not worth waking threads for, in multiplications. */
+static const double SMALL_PRODUCT = 1 << 18;
+
+typedef struct Plan {
+    const Product *p;
+    bool bf16, blocked;
+    size_t size; /* bytes of an operand's element */
+    int64_t n, k;
+    int64_t rows, row_tiles, last_rows; /* last_rows: of the last tile, rounded up */
+    int64_t columns, column_tiles, last_columns;
+    int64_t slice, slices, last_slice; /* along k, as in the tiles: rounded up */
+    const Tile *tiles[2][2][2];        /* [last rows][last columns][last slice] */
+    size_t weight_bytes;               /* packed weights of a whole column tile and slice */
+    size_t a_bytes, c_bytes, scratch_bytes, thread_bytes;
+    char *weights, *threads;
+} Plan;
+
+static int64_t round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+static size_t pad64(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Everything here follows from the shape alone. */
+static Plan make_plan(const CpuContext *ctx, const Product *p)
+{
+    Plan plan = {.p = p, .bf16 = ctx->bf16, .blocked = ctx->level == CPU_AVX512, .n = p->b.n, .k = p->b.k};
+    plan.size = plan.bf16 ? 2 : 4;
+    plan.rows = plan.n * plan.k > 1 << 22 && p->m >= 1024 ? TILE_ROWS_LARGE : TILE_ROWS;
+    plan.row_tiles = (p->m + plan.rows - 1) / plan.rows;
+    plan.last_rows = round_up(p->m - (plan.row_tiles - 1) * plan.rows, 16);
+    plan.columns = plan.n;
+    if (plan.row_tiles < MANY_TILES) {
+        int64_t count = (plan.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+        int64_t most = (plan.n + 63) / 64;
+        if (plan.row_tiles * count < SOME_TILES)
+            count = (SOME_TILES + plan.row_tiles - 1) / plan.row_tiles;
+        plan.columns = round_up((plan.n + count - 1) / (count < most ? count : most), 64);
+    }
+    plan.columns = plan.columns < plan.n ? plan.columns : plan.n;
+    plan.column_tiles = (plan.n + plan.columns - 1) / plan.columns;
+    plan.last_columns = plan.n - (plan.column_tiles - 1) * plan.columns;
+    int64_t k = plan.bf16 ? round_up(plan.k, 32) : p->a_transposed ? round_up(plan.k, 16) : plan.k;
+    plan.slice = p->a_transposed && k > SLICE ? SLICE : k;
+    plan.slices = (k + plan.slice - 1) / plan.slice;
+    plan.last_slice = k - (plan.slices - 1) * plan.slice;
+    return plan;
+}
+
+static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
+{
+    for (int v = 0; v < 8; v++) {
+        int r = v >> 2, c = v >> 1 & 1, s = v & 1;
+        TileShape shape = {.kind = TILE_MATMUL,
+                           .bf16 = plan->bf16,
+                           .act = (int32_t)plan->p->act,
+                           .bias = plan->p->bias != NULL,
+                           .accumulate = plan->slices > 1,
+                           .blocked = plan->blocked,
+                           .m = (int32_t)(r ? plan->last_rows : plan->rows),
+                           .n = (int32_t)(c ? plan->last_columns : plan->columns),
+                           .k = (int32_t)(s ? plan->last_slice : plan->slice)};
+        if ((r == 0 && plan->row_tiles == 1) || (c == 0 && plan->column_tiles == 1) ||
+            (s == 0 && plan->slices == 1))
+            continue; /* there is only a last one */
+        const Tile *t = plan->tiles[r][c][s] = onednn_tile(ctx->onednn, &shape, err);
+        if (t == NULL)
+            return false;
+        size_t weights = pad64(tile_weight_bytes(t)), scratch = pad64(tile_scratch_bytes(t));
+        plan->weight_bytes = weights > plan->weight_bytes ? weights : plan->weight_bytes;
+        plan->scratch_bytes = scratch > plan->scratch_bytes ? scratch : plan->scratch_bytes;
+    }
+    return true;
+}
+
+static char *weights_at(const Plan *plan, int64_t column_tile, int64_t slice)
+{
+    return plan->weights + (size_t)(column_tile * plan->slices + slice) * plan->weight_bytes;
+}
+
+/* Packs the unit-th 64 columns of one slice. */
+static bool pack_weights(const Plan *plan, int64_t unit)
+{
+    int64_t slice = unit % plan->slices, column = unit / plan->slices * 64;
+    int64_t tile = column / plan->columns, within = column - tile * plan->columns;
+    bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
+    PackSource b = plan->p->b;
+    size_t element = b.dtype == DTYPE_F32 ? 4 : 2;
+    int64_t k0 = slice * plan->slice, padded = last_slice ? plan->last_slice : plan->slice;
+    b.data = (const char *)b.data + (size_t)(k0 * b.k_stride + column * b.n_stride) * element;
+    b.k = last_slice ? plan->k - k0 : plan->slice;
+    b.n = plan->n - column < 64 ? plan->n - column : 64;
+    char *out = weights_at(plan, tile, slice);
+    int block = tile_block(last_tile ? plan->last_columns : plan->columns);
+    if (plan->bf16)
+        pack_pairs((uint16_t *)out + round_up(padded, 32) * within, &b, block);
+    else
+        pack_rows((float *)out + round_up(padded, 16) * within, &b, block);
+    return true;
+}
+
+/* The same without AVX-512: dense [k, n] of a whole tile. */
+static bool pack_dense(const Plan *plan, int64_t unit)
+{
+    int64_t slice = unit % plan->slices, tile = unit / plan->slices;
+    bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
+    const PackSource *b = &plan->p->b;
+    Tensor source = {.dtype = b->dtype, .data = (void *)b->data};
+    int64_t columns = last_tile ? plan->last_columns : plan->columns, first = tile * plan->columns;
+    int64_t rows = last_slice ? plan->last_slice : plan->slice;
+    float *out = (float *)weights_at(plan, tile, slice);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t k = slice * plan->slice + r;
+        for (int64_t c = 0; c < columns; c++)
+            out[r * columns + c] =
+                k < plan->k ? element(&source, k * b->k_stride + (first + c) * b->n_stride) : 0;
+    }
+    return true;
+}
+
+/* The rows of a as the tile wants them: where they are, or laid out in scratch, slice after slice. */
+static const void *prepare_a(const Plan *plan, int64_t row, int64_t rows, int64_t padded, void *scratch)
+{
+    const Product *p = plan->p;
+    if (!p->a_transposed && !plan->bf16 && rows == padded)
+        return p->a + row * plan->k;
+    for (int64_t s = 0; s < plan->slices; s++) {
+        int64_t k0 = s * plan->slice, length = s == plan->slices - 1 ? plan->last_slice : plan->slice;
+        char *out = (char *)scratch + (size_t)(k0 * padded) * plan->size;
+        int64_t valid = plan->k - k0 < length ? plan->k - k0 : length;
+        if (rows < padded)
+            memset(out + (size_t)(rows * length) * plan->size, 0,
+                   (size_t)((padded - rows) * length) * plan->size);
+        if (p->a_transposed) {
+            PackSource a = {p->a + k0 * p->m + row, DTYPE_F32, valid, rows, p->m, 1};
+            if (plan->bf16)
+                pack_transposed_bf16((uint16_t *)out, &a, length);
+            else if (plan->blocked)
+                pack_transposed_f32((float *)out, &a, length);
+            else
+                for (int64_t i = 0; i < rows; i++)
+                    for (int64_t k = 0; k < length; k++)
+                        ((float *)out)[i * length + k] = k < valid ? p->a[(k0 + k) * p->m + row + i] : 0;
+        } else if (plan->bf16 && valid == length) {
+            pack_bf16((uint16_t *)out, p->a + row * plan->k, rows * length);
+        } else {
+            for (int64_t i = 0; i < rows; i++) {
+                const float *from = p->a + (row + i) * plan->k;
+                if (plan->bf16)
+                    pack_bf16((uint16_t *)out + i * length, from, valid);
+                else
+                    memcpy((float *)out + i * length, from, (size_t)valid * sizeof *from);
+                memset(out + (size_t)(i * length + valid) * plan->size, 0,
+                       (size_t)(length - valid) * plan->size);
+            }
+        }
+    }
+    return scratch;
+}
+
+/* What a thread has at hand: the prepared rows of the last tile serve the next one too. */
+typedef struct Worker {
+    char *a, *c, *scratch;
+    const void *ready;
+    int64_t ready_row;
+} Worker;
+
+static bool compute(const Plan *plan, Worker *w, int64_t tile)
+{
+    const Product *p = plan->p;
+    int64_t row_tile = tile / plan->column_tiles, column_tile = tile % plan->column_tiles;
+    bool last_row = row_tile == plan->row_tiles - 1, last_column = column_tile == plan->column_tiles - 1;
+    int64_t row = row_tile * plan->rows, padded = last_row ? plan->last_rows : plan->rows;
+    int64_t rows = p->m - row < padded ? p->m - row : padded;
+    int64_t column = column_tile * plan->columns, columns = last_column ? plan->last_columns : plan->columns;
+    if (w->ready == NULL || w->ready_row != row) {
+        w->ready = prepare_a(plan, row, rows, padded, w->a);
+        w->ready_row = row;
+    }
+    bool direct = rows == padded && plan->column_tiles == 1;
+    float *c = direct ? p->c + row * plan->n : (float *)w->c;
+    if (plan->slices > 1)
+        memset(c, 0, (size_t)(padded * columns) * sizeof *c);
+    for (int64_t s = 0; s < plan->slices; s++) {
+        TileData data = {(const char *)w->ready + (size_t)(s * plan->slice * padded) * plan->size,
+                         weights_at(plan, column_tile, s), p->bias ? p->bias + column : NULL, c, w->scratch};
+        if (!tile_run(plan->tiles[last_row][last_column][s == plan->slices - 1], &data))
+            return false;
+    }
+    for (int64_t r = 0; r < rows && !direct; r++)
+        memcpy(p->c + (row + r) * plan->n + column, c + r * columns, (size_t)columns * sizeof *c);
+    return true;
+}
+
+static bool run_plan(const Plan *plan, int threads)
+{
+    int64_t units = plan->slices * (plan->blocked ? (plan->n + 63) / 64 : plan->column_tiles);
+    int64_t tiles = plan->row_tiles * plan->column_tiles;
+    bool ok = true;
+#pragma omp parallel num_threads(threads) reduction(&& : ok)
+    {
+        char *mine = plan->threads + (size_t)omp_get_thread_num() * plan->thread_bytes;
+        Worker w = {.a = mine, .c = mine + plan->a_bytes, .scratch = mine + plan->a_bytes + plan->c_bytes};
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < units; i++)
+            ok = (plan->blocked ? pack_weights(plan, i) : pack_dense(plan, i)) && ok;
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < tiles; i++)
+            ok = compute(plan, &w, i) && ok;
+    }
+    return ok;
+}
+
+bool gemm(CpuContext *ctx, const Product *p, Op op, SoraError *err)
+{
+    if (p->m > INT32_MAX / 2 || p->b.n > INT32_MAX / 2 || p->b.k > INT32_MAX / 2)
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a dimension is too large", op_name(op));
+    onednn_tidy(ctx->onednn);
+    Plan plan = make_plan(ctx, p);
+    if (!find_tiles(ctx, &plan, err))
+        return error_wrap(err, "%s", op_name(op));
+    double work = (double)p->m * (double)plan.n * (double)plan.k;
+    int threads = work < SMALL_PRODUCT ? 1 : ctx->threads;
+    size_t k = (size_t)((plan.slices - 1) * plan.slice + plan.last_slice);
+    plan.a_bytes = pad64((size_t)plan.rows * k * plan.size);
+    plan.c_bytes = pad64((size_t)(plan.rows * plan.columns) * sizeof(float));
+    plan.thread_bytes = plan.a_bytes + plan.c_bytes + plan.scratch_bytes;
+    size_t weights = (size_t)(plan.column_tiles * plan.slices) * plan.weight_bytes;
+    plan.weights = cpu_scratch(ctx, weights + (size_t)threads * plan.thread_bytes, err);
+    if (plan.weights == NULL)
+        return false;
+    plan.threads = plan.weights + weights;
+    if (!run_plan(&plan, threads))
+        return error_set(err, SORA_ERROR_INTERNAL, "%s: onednn failed", op_name(op));
+    return true;
+}
+
+static bool empty(const Node *node, int64_t k)
+{
+    return k == 0 || tensor_numel(node->out[0]) == 0;
+}
+
+bool fast_linear(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *x = node->in[0], *w = node->in[1], *b = node->in[2];
+    int64_t k = last_dim(x), n = w->shape[0];
+    if (empty(node, k))
+        return ref_linear(ctx, node, err);
+    Product p = {.m = leading_rows(x),
+                 .a = x->data,
+                 .b = {w->data, w->dtype, k, n, 1, k},
+                 .bias = b ? b->data : NULL,
+                 .act = (Unary)node->i[0],
+                 .c = node->out[0]->data};
+    return gemm(ctx, &p, node->op, err);
+}
+
+bool fast_matmul(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *a = node->in[0], *b = node->in[1];
+    bool ta = node->i[0], tb = node->i[1];
+    int64_t k = a->shape[!ta], n = b->shape[!tb];
+    if (empty(node, k))
+        return ref_matmul(ctx, node, err);
+    Product p = {.m = a->shape[ta],
+                 .a = a->data,
+                 .a_transposed = ta,
+                 .b = {b->data, b->dtype, k, n, tb ? 1 : n, tb ? k : 1},
+                 .c = node->out[0]->data};
+    return gemm(ctx, &p, node->op, err);
+}

@@ -1,0 +1,322 @@
+#include "cpu/onednn.h"
+
+#include <dnnl.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 1024, MAX_TILES = 2000 };
+
+struct Tile {
+    Tile *next; /* in its bucket */
+    TileShape shape;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_t primitive;
+    dnnl_memory_desc_t src, weights, bias, dst, scratch;
+};
+
+struct OneDnn {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    Tile *buckets[BUCKETS];
+    int count;
+};
+
+void onednn_limit_avx2(void)
+{
+    dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
+}
+
+OneDnn *onednn_new(SoraError *err)
+{
+    OneDnn *d = calloc(1, sizeof *d);
+    if (d == NULL || dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
+        dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success) {
+        error_set(err, SORA_ERROR_INTERNAL, "onednn: no cpu engine");
+        onednn_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+static void free_tile(Tile *t)
+{
+    dnnl_primitive_destroy(t->primitive);
+    free(t);
+}
+
+static void clear(OneDnn *d)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        while (d->buckets[i] != NULL) {
+            Tile *t = d->buckets[i];
+            d->buckets[i] = t->next;
+            free_tile(t);
+        }
+    d->count = 0;
+}
+
+void onednn_free(OneDnn *d)
+{
+    if (d == NULL)
+        return;
+    clear(d);
+    if (d->stream != NULL)
+        dnnl_stream_destroy(d->stream);
+    if (d->engine != NULL)
+        dnnl_engine_destroy(d->engine);
+    free(d);
+}
+
+void onednn_tidy(OneDnn *d)
+{
+    if (d->count > MAX_TILES)
+        clear(d);
+}
+
+static bool describe(dnnl_memory_desc_t *md, int ndim, const int64_t *dims, bool bf16, dnnl_format_tag_t tag)
+{
+    dnnl_dims_t size = {0};
+    memcpy(size, dims, (size_t)ndim * sizeof size[0]);
+    return dnnl_memory_desc_init_by_tag(md, ndim, size, bf16 ? dnnl_bf16 : dnnl_f32, tag) == dnnl_success;
+}
+
+static dnnl_alg_kind_t eltwise(Unary act)
+{
+    switch (act) {
+    case UNARY_SILU:
+        return dnnl_eltwise_swish;
+    case UNARY_GELU_TANH:
+        return dnnl_eltwise_gelu_tanh;
+    case UNARY_GELU_ERF:
+        return dnnl_eltwise_gelu_erf;
+    default:
+        return dnnl_eltwise_abs;
+    }
+}
+
+/* The caller owns *attr in every case. */
+static bool make_attr(const TileShape *s, dnnl_primitive_attr_t *attr)
+{
+    dnnl_post_ops_t ops = NULL;
+    bool ok = dnnl_primitive_attr_create(attr) == dnnl_success &&
+              dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user) == dnnl_success &&
+              dnnl_post_ops_create(&ops) == dnnl_success;
+    if (ok && s->accumulate)
+        ok = dnnl_post_ops_append_sum(ops, 1.0f) == dnnl_success;
+    if (ok && s->act != UNARY_NONE)
+        ok = dnnl_post_ops_append_eltwise(ops, 1.0f, eltwise((Unary)s->act), 1.0f, 0.0f) == dnnl_success;
+    ok = ok && dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
+    dnnl_post_ops_destroy(ops);
+    return ok;
+}
+
+static dnnl_format_tag_t weights_tag(const TileShape *s)
+{
+    static const dnnl_format_tag_t PAIRS[] = {dnnl_BA16a16b2a, dnnl_BA16a32b2a, dnnl_BA16a48b2a,
+                                              dnnl_BA16a64b2a};
+    static const dnnl_format_tag_t ROWS[] = {dnnl_BA16a16b, dnnl_BA16a32b, dnnl_BA16a48b, dnnl_BA16a64b};
+    int i = tile_block(s->n) / 16 - 1;
+    return !s->blocked ? dnnl_ab : s->bf16 ? PAIRS[i] : ROWS[i];
+}
+
+static bool describe_matmul(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
+{
+    const TileShape *s = &t->shape;
+    dnnl_matmul_desc_t op;
+    bool ok = describe(&t->src, 2, (int64_t[]){s->m, s->k}, s->bf16, dnnl_ab) &&
+              describe(&t->weights, 2, (int64_t[]){s->k, s->n}, s->bf16, weights_tag(s)) &&
+              describe(&t->bias, 2, (int64_t[]){1, s->n}, false, dnnl_ab) &&
+              describe(&t->dst, 2, (int64_t[]){s->m, s->n}, false, dnnl_ab);
+    return ok &&
+           dnnl_matmul_desc_init(&op, &t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst) ==
+               dnnl_success &&
+           dnnl_primitive_desc_create(pd, &op, attr, t->engine, NULL) == dnnl_success;
+}
+
+/* Convolutions without height and width work are cheaper as 2-D ones. */
+static bool describe_conv(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
+{
+    const TileShape *s = &t->shape;
+    bool grad = s->kind == TILE_CONV_GRAD_W;
+    int64_t x[5] = {s->batch, s->cin}, w[5] = {s->cout, s->cin}, y[5] = {s->batch, s->cout};
+    dnnl_dims_t stride = {0}, none = {0};
+    int first = s->out[0] == 1 && s->size[0] == 1, ndim = 5 - first;
+    for (int d = first; d < 3; d++) {
+        x[2 + d - first] = (int64_t)(s->out[d] - 1) * s->stride[d] + s->size[d];
+        w[2 + d - first] = s->size[d];
+        y[2 + d - first] = s->out[d];
+        stride[d - first] = s->stride[d];
+    }
+    dnnl_format_tag_t tag = first ? dnnl_nhwc : dnnl_ndhwc;
+    dnnl_convolution_desc_t op, forward;
+    dnnl_primitive_desc_t hint = NULL;
+    bool ok = describe(&t->src, ndim, x, s->bf16, tag) &&
+              describe(&t->weights, ndim, w, s->bf16 && !grad, dnnl_format_tag_any) &&
+              describe(&t->bias, 1, (int64_t[]){s->cout}, false, dnnl_a) &&
+              describe(&t->dst, ndim, y, s->bf16 && grad, tag);
+    if (!grad)
+        return ok &&
+               dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct,
+                                                  &t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst,
+                                                  stride, none, none) == dnnl_success &&
+               dnnl_primitive_desc_create(pd, &op, attr, t->engine, NULL) == dnnl_success;
+    dnnl_memory_desc_t fw = t->weights;
+    fw.data_type = t->src.data_type;
+    ok = ok &&
+         dnnl_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &t->src,
+                                            &fw, NULL, &t->dst, stride, none, none) == dnnl_success &&
+         dnnl_primitive_desc_create(&hint, &forward, NULL, t->engine, NULL) == dnnl_success &&
+         dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &t->src, &t->weights, NULL,
+                                                     &t->dst, stride, none, none) == dnnl_success &&
+         dnnl_primitive_desc_create(pd, &op, attr, t->engine, hint) == dnnl_success;
+    dnnl_primitive_desc_destroy(hint);
+    return ok;
+}
+
+static bool make_primitive(Tile *t)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    bool ok = make_attr(&t->shape, &attr) &&
+              (t->shape.kind == TILE_MATMUL ? describe_matmul(t, attr, &pd) : describe_conv(t, attr, &pd)) &&
+              dnnl_primitive_create(&t->primitive, pd) == dnnl_success;
+    if (ok) {
+        dnnl_query_t which =
+            t->shape.kind == TILE_CONV_GRAD_W ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+        t->weights = *dnnl_primitive_desc_query_md(pd, which, 0);
+        t->scratch = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    }
+    dnnl_primitive_desc_destroy(pd);
+    dnnl_primitive_attr_destroy(attr);
+    return ok;
+}
+
+static uint32_t hash(const TileShape *s)
+{
+    const uint32_t *word = (const uint32_t *)s;
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < sizeof *s / sizeof *word; i++)
+        h = (h ^ word[i]) * 16777619u;
+    return (h ^ h >> 15) % BUCKETS;
+}
+
+const Tile *onednn_tile(OneDnn *d, const TileShape *shape, SoraError *err)
+{
+    Tile **bucket = &d->buckets[hash(shape)];
+    for (Tile *t = *bucket; t != NULL; t = t->next)
+        if (memcmp(&t->shape, shape, sizeof *shape) == 0)
+            return t;
+    Tile *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "onednn: out of memory");
+        return NULL;
+    }
+    t->shape = *shape;
+    t->engine = d->engine;
+    t->stream = d->stream;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    bool ok = make_primitive(t);
+    omp_set_num_threads(threads);
+    if (!ok) {
+        error_set(err, SORA_ERROR_INTERNAL,
+                  "onednn: no primitive for kind %d, m n k %d %d %d, channels %d to %d", shape->kind,
+                  shape->m, shape->n, shape->k, shape->cin, shape->cout);
+        free_tile(t);
+        return NULL;
+    }
+    t->next = *bucket;
+    *bucket = t;
+    d->count++;
+    return t;
+}
+
+size_t tile_weight_bytes(const Tile *t)
+{
+    return dnnl_memory_desc_get_size(&t->weights);
+}
+
+size_t tile_scratch_bytes(const Tile *t)
+{
+    return dnnl_memory_desc_get_size(&t->scratch);
+}
+
+/* Arguments of one execution; the memory objects are ours, what they point to is not. */
+typedef struct Arguments {
+    dnnl_exec_arg_t list[5];
+    int count;
+    bool ok;
+} Arguments;
+
+static void add(Arguments *a, int name, dnnl_engine_t engine, const dnnl_memory_desc_t *md, const void *data)
+{
+    dnnl_memory_t m = NULL;
+    a->ok = a->ok && dnnl_memory_create(&m, md, engine, (void *)data) == dnnl_success;
+    if (m != NULL)
+        a->list[a->count++] = (dnnl_exec_arg_t){name, m};
+}
+
+/* On this thread alone, whatever oneDNN makes of the team that calls it. */
+static bool execute(Arguments *a, dnnl_primitive_t primitive, dnnl_stream_t stream)
+{
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    bool ok = a->ok && dnnl_primitive_execute(primitive, stream, a->count, a->list) == dnnl_success;
+    omp_set_num_threads(threads);
+    for (int i = 0; i < a->count; i++)
+        dnnl_memory_destroy(a->list[i].memory);
+    return ok;
+}
+
+bool tile_run(const Tile *t, const TileData *data)
+{
+    bool grad = t->shape.kind == TILE_CONV_GRAD_W;
+    Arguments a = {.ok = true};
+    add(&a, DNNL_ARG_SRC, t->engine, &t->src, data->src);
+    add(&a, grad ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, t->engine, &t->weights, data->weights);
+    add(&a, grad ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, t->engine, &t->dst, data->dst);
+    add(&a, DNNL_ARG_SCRATCHPAD, t->engine, &t->scratch, data->scratch);
+    if (t->shape.bias)
+        add(&a, DNNL_ARG_BIAS, t->engine, &t->bias, data->bias);
+    return execute(&a, t->primitive, t->stream);
+}
+
+static bool reorder(const Tile *t, const dnnl_memory_desc_t *from, const void *in,
+                    const dnnl_memory_desc_t *to, void *out)
+{
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_t primitive = NULL;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    bool ok = dnnl_reorder_primitive_desc_create(&pd, from, t->engine, to, t->engine, NULL) == dnnl_success &&
+              dnnl_primitive_create(&primitive, pd) == dnnl_success;
+    if (ok) {
+        Arguments a = {.ok = true};
+        add(&a, DNNL_ARG_FROM, t->engine, from, in);
+        add(&a, DNNL_ARG_TO, t->engine, to, out);
+        ok = execute(&a, primitive, t->stream);
+    }
+    omp_set_num_threads(threads);
+    if (primitive != NULL)
+        dnnl_primitive_destroy(primitive);
+    dnnl_primitive_desc_destroy(pd);
+    return ok;
+}
+
+static const dnnl_format_tag_t PLAIN[6] = {[4] = dnnl_abcd, [5] = dnnl_abcde};
+
+bool tile_pack(const Tile *t, const float *plain, void *packed)
+{
+    dnnl_memory_desc_t md;
+    return describe(&md, t->weights.ndims, t->weights.dims, false, PLAIN[t->weights.ndims]) &&
+           reorder(t, &md, plain, &t->weights, packed);
+}
+
+bool tile_unpack(const Tile *t, const void *packed, float *plain)
+{
+    dnnl_memory_desc_t md;
+    return describe(&md, t->weights.ndims, t->weights.dims, false, PLAIN[t->weights.ndims]) &&
+           reorder(t, &t->weights, packed, &md, plain);
+}

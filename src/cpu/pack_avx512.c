@@ -1,0 +1,182 @@
+#include "cpu/pack.h"
+
+#include <immintrin.h>
+
+static __mmask16 first16(int64_t n)
+{
+    return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+static __mmask32 first32(int64_t n)
+{
+    return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1;
+}
+
+static const char *at(const PackSource *b, int64_t i, int64_t j)
+{
+    return (const char *)b->data + (i * b->k_stride + j * b->n_stride) * (b->dtype == DTYPE_F32 ? 4 : 2);
+}
+
+/* 16 neighbours as F32. */
+static inline __m512 load_f32(DType dtype, const char *p, __mmask16 mask)
+{
+    if (dtype == DTYPE_F32)
+        return _mm512_maskz_loadu_ps(mask, p);
+    __m256i half = _mm256_maskz_loadu_epi16(mask, p);
+    if (dtype == DTYPE_F16)
+        return _mm512_cvtph_ps(half);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* 32 neighbours as BF16. */
+static inline __m512i load_bf16(DType dtype, const char *p, __mmask32 mask)
+{
+    if (dtype == DTYPE_BF16)
+        return _mm512_maskz_loadu_epi16(mask, p);
+    int step = dtype == DTYPE_F32 ? 64 : 32;
+    __m512 low = load_f32(dtype, p, (__mmask16)mask),
+           high = load_f32(dtype, p + step, (__mmask16)(mask >> 16));
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* Pairs (a[i], b[i]) of BF16, a in the lower half. */
+static inline __m512i join(__m512 a, __m512 b)
+{
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
+                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+}
+
+/* Transposes 16 x 16 words. */
+static inline void transpose(__m512i r[16])
+{
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 4) {
+        __m512i a = _mm512_unpacklo_epi32(r[i], r[i + 1]), b = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+        __m512i c = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]), d = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
+        t[i] = _mm512_unpacklo_epi64(a, c);
+        t[i + 1] = _mm512_unpackhi_epi64(a, c);
+        t[i + 2] = _mm512_unpacklo_epi64(b, d);
+        t[i + 3] = _mm512_unpackhi_epi64(b, d);
+    }
+    /* t[4g + c] holds, in 128-bit lane l, column 4l + c of rows 4g .. 4g+3. */
+    for (int c = 0; c < 4; c++) {
+        __m512i a = _mm512_shuffle_i32x4(t[c], t[4 + c], 0x44),
+                b = _mm512_shuffle_i32x4(t[c], t[4 + c], 0xee);
+        __m512i d = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0x44),
+                e = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0xee);
+        r[c] = _mm512_shuffle_i32x4(a, d, 0x88);
+        r[4 + c] = _mm512_shuffle_i32x4(a, d, 0xdd);
+        r[8 + c] = _mm512_shuffle_i32x4(b, e, 0x88);
+        r[12 + c] = _mm512_shuffle_i32x4(b, e, 0xdd);
+    }
+}
+
+void pack_bf16(uint16_t *out, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        _mm512_storeu_si512(out + i, load_bf16(DTYPE_F32, (const char *)(x + i), 0xffffffffu));
+    if (i < n)
+        _mm512_mask_storeu_epi16(out + i, first32(n - i),
+                                 load_bf16(DTYPE_F32, (const char *)(x + i), first32(n - i)));
+}
+
+static void pairs_along_n(uint16_t *out, const PackSource *b, int block)
+{
+    for (int64_t i = 0; i < b->k; i += 2)
+        for (int j = 0; j < block; j += 16) {
+            __mmask16 mask = first16(b->n - j);
+            __m512 odd = i + 1 < b->k ? load_f32(b->dtype, at(b, i + 1, j), mask) : _mm512_setzero_ps();
+            _mm512_storeu_si512(out + i * block + 2 * j, join(load_f32(b->dtype, at(b, i, j), mask), odd));
+        }
+}
+
+static void pairs_along_k(uint16_t *out, const PackSource *b, int block)
+{
+    for (int64_t i = 0; i < b->k; i += 32)
+        for (int j = 0; j < block; j += 16) {
+            __m512i r[16];
+            for (int c = 0; c < 16; c++)
+                r[c] = j + c < b->n ? load_bf16(b->dtype, at(b, i, j + c), first32(b->k - i))
+                                    : _mm512_setzero_si512();
+            transpose(r);
+            for (int c = 0; c < 16; c++)
+                _mm512_storeu_si512(out + (i + 2 * c) * block + 2 * j, r[c]);
+        }
+}
+
+void pack_pairs(uint16_t *out, const PackSource *b, int block)
+{
+    int64_t k_padded = (b->k + 31) / 32 * 32;
+    if (b->k_stride == 1) {
+        pairs_along_k(out, b, block);
+        return;
+    }
+    pairs_along_n(out, b, block);
+    for (int64_t i = (b->k + 1) / 2 * 2 * block; i < k_padded * block; i += 32)
+        _mm512_storeu_si512(out + i, _mm512_setzero_si512());
+}
+
+static void rows_along_k(float *out, const PackSource *b, int block)
+{
+    for (int64_t i = 0; i < b->k; i += 16)
+        for (int j = 0; j < block; j += 16) {
+            __m512i r[16];
+            for (int c = 0; c < 16; c++)
+                r[c] = j + c < b->n
+                           ? _mm512_castps_si512(load_f32(b->dtype, at(b, i, j + c), first16(b->k - i)))
+                           : _mm512_setzero_si512();
+            transpose(r);
+            for (int c = 0; c < 16; c++)
+                _mm512_storeu_si512(out + (i + c) * block + j, r[c]);
+        }
+}
+
+void pack_rows(float *out, const PackSource *b, int block)
+{
+    int64_t k_padded = (b->k + 15) / 16 * 16;
+    if (b->k_stride == 1) {
+        rows_along_k(out, b, block);
+        return;
+    }
+    for (int64_t i = 0; i < k_padded; i++)
+        for (int j = 0; j < block; j += 16)
+            _mm512_storeu_ps(out + i * block + j, i < b->k
+                                                      ? load_f32(b->dtype, at(b, i, j), first16(b->n - j))
+                                                      : _mm512_setzero_ps());
+}
+
+void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
+{
+    for (int64_t j = 0; j < b->n; j += 16)
+        for (int64_t i = 0; i < k_padded; i += 32) {
+            __mmask16 mask = first16(b->n - j);
+            __m512i r[16];
+            for (int c = 0; c < 16; c++) {
+                int64_t row = i + 2 * c;
+                __m512 even = row < b->k ? load_f32(DTYPE_F32, at(b, row, j), mask) : _mm512_setzero_ps();
+                __m512 odd =
+                    row + 1 < b->k ? load_f32(DTYPE_F32, at(b, row + 1, j), mask) : _mm512_setzero_ps();
+                r[c] = join(even, odd);
+            }
+            transpose(r);
+            for (int c = 0; c < 16 && j + c < b->n; c++)
+                _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
+        }
+}
+
+void pack_transposed_f32(float *out, const PackSource *b, int64_t k_padded)
+{
+    for (int64_t j = 0; j < b->n; j += 16)
+        for (int64_t i = 0; i < k_padded; i += 16) {
+            __mmask16 mask = first16(b->n - j);
+            __m512i r[16];
+            for (int c = 0; c < 16; c++)
+                r[c] = i + c < b->k ? _mm512_castps_si512(load_f32(DTYPE_F32, at(b, i + c, j), mask))
+                                    : _mm512_setzero_si512();
+            transpose(r);
+            for (int c = 0; c < 16 && j + c < b->n; c++)
+                _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
+        }
+}
