@@ -21,8 +21,8 @@ static const Kernel REFERENCE[OP_COUNT] = {
 
 /* AVX-512 differs by what these call. */
 static const Kernel FAST[OP_COUNT] = {
-    [OP_LINEAR] = fast_linear,
-    [OP_MATMUL] = fast_matmul,
+    [OP_LINEAR] = fast_linear,           [OP_MATMUL] = fast_matmul,           [OP_CONV] = fast_conv,
+    [OP_CONV_GRAD_X] = fast_conv_grad_x, [OP_CONV_GRAD_W] = fast_conv_grad_w,
 };
 
 static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE, [CPU_AVX2] = FAST};

@@ -27,6 +27,9 @@ SORA_OPS(X)
 /* Those that there is something faster for, from AVX2 on. */
 bool fast_linear(CpuContext *ctx, const Node *node, SoraError *err);
 bool fast_matmul(CpuContext *ctx, const Node *node, SoraError *err);
+bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err);
+bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err);
+bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err);
 
 /* The function itself, in double: linear and conv end with it too. */
 double ref_unary_value(Unary kind, double x);
