@@ -51,56 +51,61 @@ typedef struct Rule {
 #define CYRILLIC_LINK (K(C1) | K(BAD) | PUNCTUATION | K(CURRENCY))
 #define ARABIC_LINK (K(COMMON) | K(CURRENCY) | K(BAD) | K(NUMERIC) | K(START_PUNCTUATION))
 
+/* Sets: a kind, listed characters, either, all but a kind. */
+#define OF(k) {.kinds = (k)}
+#define ANY(characters) {.also = (characters)}
+#define EITHER(k, characters) {.kinds = (k), .also = (characters)}
+#define EXCEPT(k) {.kinds = (k), .except = true}
+
 static const Rule RULES[] = {
-    {.sets = {{K(C1)}}},
-    {.sets = {{ODD | K(BAD)}, {K(BAD)}}},
-    {.sets = {{LETTER}, {K(LOWER_COMMON) | K(UPPER_COMMON)}, {K(BAD)}}},
-    {.sets = {{K(BAD)}, {ODD}}},
-    {.sets = {{K(LOWER_ACCENTED) | K(LOWER_COMMON) | K(BOX) | K(END_PUNCTUATION) | K(CURRENCY) |
-               K(NUMERIC)},
-              {K(UPPER_ACCENTED)}}},
-    {.sets = {{K(BOX) | K(END_PUNCTUATION) | K(CURRENCY) | K(NUMERIC)}, {K(LOWER_ACCENTED)}}},
-    {.sets = {{K(LOWER_ACCENTED) | K(BOX) | K(END_PUNCTUATION)}, {K(CURRENCY)}}},
-    {.sets = {{SPACE}, {K(UPPER_ACCENTED)}, {K(CURRENCY)}}},
-    {.sets = {{K(UPPER_ACCENTED) | K(BOX)}, {K(NUMERIC) | K(LAW)}}},
-    {.sets = {{ACCENTED | K(BOX) | K(CURRENCY) | K(END_PUNCTUATION)}, {K(START_PUNCTUATION)}, {K(NUMERIC)}}},
-    {.sets = {{ACCENTED | K(CURRENCY) | K(NUMERIC) | K(BOX) | K(LAW)},
-              {K(END_PUNCTUATION)},
-              {K(START_PUNCTUATION)}}},
-    {.sets = {{K(CURRENCY) | K(NUMERIC) | K(BOX)}, {K(START_PUNCTUATION)}}},
-    {.sets = {{SMALL}, {K(UPPER_ACCENTED)}, {K(START_PUNCTUATION) | K(CURRENCY)}}},
-    {.sets = {{K(BOX)}, {K(KAOMOJI)}}},
-    {.sets = {{ACCENTED | K(CURRENCY) | K(NUMERIC) | PUNCTUATION | K(LAW)}, {K(BOX)}}},
-    {.sets = {{K(BOX)}, {K(END_PUNCTUATION)}}},
-    {.sets = {{ACCENTED}, {PUNCTUATION}, {WORD}}},
-    {.sets = {{0, "Œœ"}, {LETTER, .except = true}}},
-    {.sets = {{K(UPPER_ACCENTED)}, {0, "°"}}},
+    {.sets = {OF(K(C1))}},
+    {.sets = {OF(ODD | K(BAD)), OF(K(BAD))}},
+    {.sets = {OF(LETTER), OF(K(LOWER_COMMON) | K(UPPER_COMMON)), OF(K(BAD))}},
+    {.sets = {OF(K(BAD)), OF(ODD)}},
+    {.sets = {OF(K(LOWER_ACCENTED) | K(LOWER_COMMON) | K(BOX) | K(END_PUNCTUATION) | K(CURRENCY) | K(NUMERIC)),
+              OF(K(UPPER_ACCENTED))}},
+    {.sets = {OF(K(BOX) | K(END_PUNCTUATION) | K(CURRENCY) | K(NUMERIC)), OF(K(LOWER_ACCENTED))}},
+    {.sets = {OF(K(LOWER_ACCENTED) | K(BOX) | K(END_PUNCTUATION)), OF(K(CURRENCY))}},
+    {.sets = {OF(SPACE), OF(K(UPPER_ACCENTED)), OF(K(CURRENCY))}},
+    {.sets = {OF(K(UPPER_ACCENTED) | K(BOX)), OF(K(NUMERIC) | K(LAW))}},
+    {.sets = {OF(ACCENTED | K(BOX) | K(CURRENCY) | K(END_PUNCTUATION)), OF(K(START_PUNCTUATION)), OF(K(NUMERIC))}},
+    {.sets = {OF(ACCENTED | K(CURRENCY) | K(NUMERIC) | K(BOX) | K(LAW)),
+              OF(K(END_PUNCTUATION)),
+              OF(K(START_PUNCTUATION))}},
+    {.sets = {OF(K(CURRENCY) | K(NUMERIC) | K(BOX)), OF(K(START_PUNCTUATION))}},
+    {.sets = {OF(SMALL), OF(K(UPPER_ACCENTED)), OF(K(START_PUNCTUATION) | K(CURRENCY))}},
+    {.sets = {OF(K(BOX)), OF(K(KAOMOJI))}},
+    {.sets = {OF(ACCENTED | K(CURRENCY) | K(NUMERIC) | PUNCTUATION | K(LAW)), OF(K(BOX))}},
+    {.sets = {OF(K(BOX)), OF(K(END_PUNCTUATION))}},
+    {.sets = {OF(ACCENTED), OF(PUNCTUATION), OF(WORD)}},
+    {.sets = {ANY("Œœ"), EXCEPT(LETTER)}},
+    {.sets = {OF(K(UPPER_ACCENTED)), ANY("°")}},
     /* Windows-1252 */
-    {.sets = {{0, "ÂÃÎÐ"}, {PUNCTUATION, "€œŠš¢£Ÿž\u00a0\u00ad®©°·»–—´"}}},
-    {.sets = {{0, "×"}, {0, "²³"}}},
-    {.sets = {{0, "ØÙ"}, {ARABIC_LINK, "ŸŠ®°µ»"}, {0, "ØÙ"}, {ARABIC_LINK, "ŸŠ®°µ»"}}},
-    {.sets = {{0, "à"}, {0, "²µ¹¼½¾"}}},
+    {.sets = {ANY("ÂÃÎÐ"), EITHER(PUNCTUATION, "€œŠš¢£Ÿž\u00a0\u00ad®©°·»–—´")}},
+    {.sets = {ANY("×"), ANY("²³")}},
+    {.sets = {ANY("ØÙ"), EITHER(ARABIC_LINK, "ŸŠ®°µ»"), ANY("ØÙ"), EITHER(ARABIC_LINK, "ŸŠ®°µ»")}},
+    {.sets = {ANY("à"), ANY("²µ¹¼½¾")}},
     /* MacRoman */
-    {.sets = {{0, "√"}, {0, "±∂†≠®™´≤≥¥µø"}}},
-    {.sets = {{0, "≈"}, {0, "°¢"}}},
-    {.sets = {{0, "‚"}, {0, "Ä"}, {0, "ìîïòôúùû†°¢π"}}},
-    {.sets = {{0, "‚"}, {0, "âó"}, {0, "àä°ê"}}},
+    {.sets = {ANY("√"), ANY("±∂†≠®™´≤≥¥µø")}},
+    {.sets = {ANY("≈"), ANY("°¢")}},
+    {.sets = {ANY("‚"), ANY("Ä"), ANY("ìîïòôúùû†°¢π")}},
+    {.sets = {ANY("‚"), ANY("âó"), ANY("àä°ê")}},
     /* Windows-1251 */
-    {.sets = {{0, "в"}, {0, "Ђ"}}},
-    {.sets = {{0, "ВГРС"}, {CYRILLIC_LINK, "°µ"}, {0, "ВГРС"}}},
-    {.sets = {{0, "Г"}, {0, "ў"}, {0, "В"}, {0, "Ђ"}, {0, "В"}, {NEWLINE, .except = true},
-              {LETTER, " "}}},
+    {.sets = {ANY("в"), ANY("Ђ")}},
+    {.sets = {ANY("ВГРС"), EITHER(CYRILLIC_LINK, "°µ"), ANY("ВГРС")}},
+    {.sets = {ANY("Г"), ANY("ў"), ANY("В"), ANY("Ђ"), ANY("В"), EXCEPT(NEWLINE),
+              EITHER(LETTER, " ")}},
     /* Windows-1252 again: "à", "á", a no-break space, and Â before the character that it encodes */
-    {.sets = {{0, "Ã"}, {0, "\u00a0¡"}}},
-    {.sets = {{SMALL}, {SPACE}, {0, "ÃÂ"}, {0, " "}}},
-    {.sets = {{SMALL}, {0, "ÃÂ"}, {0, " "}}},
-    {.sets = {{0, "ÃÂ"}, {0, " "}}, .at_start = true},
-    {.sets = {{SMALL | K(END_PUNCTUATION), ".,?!"}, {0, "Â"}, {PUNCTUATION, " "}}},
+    {.sets = {ANY("Ã"), ANY("\u00a0¡")}},
+    {.sets = {OF(SMALL), OF(SPACE), ANY("ÃÂ"), ANY(" ")}},
+    {.sets = {OF(SMALL), ANY("ÃÂ"), ANY(" ")}},
+    {.sets = {ANY("ÃÂ"), ANY(" ")}, .at_start = true},
+    {.sets = {EITHER(SMALL | K(END_PUNCTUATION), ".,?!"), ANY("Â"), EITHER(PUNCTUATION, " ")}},
     /* Windows-1253 */
-    {.sets = {{0, "β"}, {0, "€"}, {0, "™\u00a0Ά\u00ad®°"}}},
-    {.sets = {{0, "ΒΓΞΟ"}, {CYRILLIC_LINK, "°"}, {0, "ΒΓΞΟ"}}},
+    {.sets = {ANY("β"), ANY("€"), ANY("™\u00a0Ά\u00ad®°")}},
+    {.sets = {ANY("ΒΓΞΟ"), EITHER(CYRILLIC_LINK, "°"), ANY("ΒΓΞΟ")}},
     /* Windows-1257 */
-    {.sets = {{0, "ā"}, {0, "€"}}},
+    {.sets = {ANY("ā"), ANY("€")}},
 };
 
 enum { RULE_COUNT = sizeof RULES / sizeof *RULES };

@@ -27,7 +27,7 @@ typedef struct Part {
 typedef struct Item {
     const char *name;
     Tensor tensor;
-    size_t begin, end; /* in the data of the part */
+    size_t begin, end;  /* in the data of the part */
     int part, position; /* position: in the header */
 } Item;
 
@@ -45,6 +45,7 @@ struct Safetensors {
     Item *items;
     int count, capacity;
     Item **by_name; /* sorted */
+
     Metadata *metadata, **metadata_end; /* a list, and where its next one goes */
 };
 
@@ -128,7 +129,8 @@ static bool read_metadata(Safetensors *s, const Part *part, json_t *json, SoraEr
         return bad(part->path, err, "__metadata__ is not an object");
     const char *key;
     json_t *value;
-    json_object_foreach (json, key, value) {
+    json_object_foreach(json, key, value)
+    {
         char buf[SHOWN + 4];
         if (!json_is_string(value))
             return bad(part->path, err, "__metadata__ \"%s\" is not a text", shown(key, buf));
@@ -143,7 +145,8 @@ static bool read_metadata(Safetensors *s, const Part *part, json_t *json, SoraEr
 }
 
 /* Sets dtype, ndim and shape, and *bytes. */
-static bool read_shape(const Part *part, const char *name, json_t *json, Tensor *t, size_t *bytes, SoraError *err)
+static bool read_shape(const Part *part, const char *name, json_t *json, Tensor *t, size_t *bytes,
+                       SoraError *err)
 {
     char buf[SHOWN + 4];
     json_t *dtype = json_object_get(json, "dtype"), *shape = json_object_get(json, "shape");
@@ -155,10 +158,10 @@ static bool read_shape(const Part *part, const char *name, json_t *json, Tensor 
     if (!json_is_array(shape))
         return bad_tensor(part, name, err, "has no shape");
     if (json_array_size(shape) > MAX_DIMS)
-        return bad_tensor(part, name, err, "has %zu dimensions, at most %d are supported", json_array_size(shape),
-                          MAX_DIMS);
+        return bad_tensor(part, name, err, "has %zu dimensions, at most %d are supported",
+                          json_array_size(shape), MAX_DIMS);
     t->ndim = (int)json_array_size(shape);
-    int64_t n = (int64_t)dtype_size(t->dtype); /* with empty dimensions as 1, so that no product of some overflows */
+    int64_t n = (int64_t)dtype_size(t->dtype); /* counts 0 as 1, so that no product of some overflows */
     bool empty = false;
     for (int d = 0; d < t->ndim; d++) {
         json_t *dim = json_array_get(shape, (size_t)d);
@@ -173,7 +176,8 @@ static bool read_shape(const Part *part, const char *name, json_t *json, Tensor 
     return true;
 }
 
-static bool read_item(const Part *part, const char *name, json_t *json, size_t data_size, Item *item, SoraError *err)
+static bool read_item(const Part *part, const char *name, json_t *json, size_t data_size, Item *item,
+                      SoraError *err)
 {
     if (!json_is_object(json))
         return bad_tensor(part, name, err, "is not described by an object");
@@ -188,12 +192,13 @@ static bool read_item(const Part *part, const char *name, json_t *json, size_t d
     item->begin = (size_t)json_integer_value(begin);
     item->end = (size_t)json_integer_value(end);
     if (item->end > data_size)
-        return bad_tensor(part, name, err, "ends at byte %zu of the data, the file has %zu: truncated?", item->end,
-                          data_size);
+        return bad_tensor(part, name, err, "ends at byte %zu of the data, the file has %zu: truncated?",
+                          item->end, data_size);
     if (item->end - item->begin != bytes) {
         char text[128];
         return bad_tensor(part, name, err, "has %zu bytes, %s %s needs %zu", item->end - item->begin,
-                          dtype_name(item->tensor.dtype), tensor_shape_text(&item->tensor, text, sizeof text), bytes);
+                          dtype_name(item->tensor.dtype), tensor_shape_text(&item->tensor, text, sizeof text),
+                          bytes);
     }
     return true;
 }
@@ -217,8 +222,8 @@ static bool check_places(const Part *part, const Item *items, int count, size_t 
         if (items[i].begin < at)
             return bad_tensor(part, items[i].name, err, "overlaps \"%s\"", shown(items[i - 1].name, buf));
         if (items[i].begin > at)
-            return bad_tensor(part, items[i].name, err, "begins at byte %zu of the data, expected %zu", items[i].begin,
-                              at);
+            return bad_tensor(part, items[i].name, err, "begins at byte %zu of the data, expected %zu",
+                              items[i].begin, at);
         at = items[i].end;
     }
     if (at != data_size)
@@ -226,8 +231,8 @@ static bool check_places(const Part *part, const Item *items, int count, size_t 
     return true;
 }
 
-static bool read_items(Safetensors *s, const Part *part, json_t *header, const uint8_t *data, size_t data_size,
-                       SoraError *err)
+static bool read_items(Safetensors *s, const Part *part, json_t *header, const uint8_t *data,
+                       size_t data_size, SoraError *err)
 {
     size_t capacity = (size_t)s->count + json_object_size(header);
     Item *items = capacity < INT32_MAX ? realloc(s->items, (capacity + 1) * sizeof *items) : NULL;
@@ -237,7 +242,8 @@ static bool read_items(Safetensors *s, const Part *part, json_t *header, const u
     int first = s->count;
     const char *name;
     json_t *json;
-    json_object_foreach (header, name, json) {
+    json_object_foreach(header, name, json)
+    {
         if (strcmp(name, "__metadata__") == 0) {
             if (!read_metadata(s, part, json, err))
                 return false;
@@ -274,11 +280,12 @@ static bool read_part(Safetensors *s, const Part *part, const uint8_t *bytes, si
     uint64_t header_size;
     memcpy(&header_size, bytes, 8);
     if (header_size > size - 8)
-        return bad(part->path, err, "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
+        return bad(part->path, err,
+                   "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
                    (unsigned long long)header_size, size);
     if (header_size > MAX_HEADER)
-        return bad(part->path, err, "header of %llu bytes, at most %d are accepted", (unsigned long long)header_size,
-                   MAX_HEADER);
+        return bad(part->path, err, "header of %llu bytes, at most %d are accepted",
+                   (unsigned long long)header_size, MAX_HEADER);
     json_t *header = parse(part->path, (const char *)bytes + 8, (size_t)header_size, err);
     if (header == NULL)
         return false;
@@ -363,10 +370,12 @@ static bool open_shards(Safetensors *s, json_t *weight_map, SoraError *err)
 {
     const char *name;
     json_t *shard;
-    json_object_foreach (weight_map, name, shard) {
+    json_object_foreach(weight_map, name, shard)
+    {
         char buf[SHOWN + 4], buf2[SHOWN + 4];
         if (!is_shard_name(shard))
-            return bad(s->path, err, "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
+            return bad(s->path, err,
+                       "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
                        shown(name, buf), json_is_string(shard) ? shown(json_string_value(shard), buf2) : "");
         int i = 0;
         while (i < s->part_count && strcmp(base_name(s->parts[i].path), json_string_value(shard)) != 0)
@@ -401,11 +410,13 @@ static bool open_index(Safetensors *s, SoraError *err)
         goto out;
     const char *name;
     json_t *shard;
-    json_object_foreach (weight_map, name, shard) {
+    json_object_foreach(weight_map, name, shard)
+    {
         const Item *item = find(s, name);
         char buf[SHOWN + 4], buf2[SHOWN + 4];
         if (item == NULL || strcmp(base_name(s->parts[item->part].path), json_string_value(shard)) != 0) {
-            bad(s->path, err, "tensor \"%s\" is not in %s", shown(name, buf), shown(json_string_value(shard), buf2));
+            bad(s->path, err, "tensor \"%s\" is not in %s", shown(name, buf),
+                shown(json_string_value(shard), buf2));
             goto out;
         }
     }
@@ -417,7 +428,7 @@ out:
 
 /* --- opening --- */
 
-/* The index if there is one, else the only .safetensors file; names that begin with model. go first. NULL on failure. */
+/* The index if there is one, else the only .safetensors file; "model" goes first. NULL on failure. */
 static char *find_in_folder(Safetensors *s, const char *path, SoraError *err)
 {
     static const char *const ENDS[] = {".safetensors", ".safetensors.index.json"};
@@ -455,7 +466,7 @@ static char *find_in_folder(Safetensors *s, const char *path, SoraError *err)
     return NULL;
 }
 
-static Safetensors *new(const char *path, SoraError *err)
+static Safetensors *allocate(const char *path, SoraError *err)
 {
     Safetensors *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -474,7 +485,7 @@ static Safetensors *new(const char *path, SoraError *err)
 
 Safetensors *safetensors_open(const char *path, SoraError *err)
 {
-    Safetensors *s = new(path, err);
+    Safetensors *s = allocate(path, err);
     if (s == NULL)
         return NULL;
     if (dir_exists(path)) {
@@ -495,7 +506,7 @@ fail:
 
 Safetensors *safetensors_open_memory(const void *data, size_t size, const char *name, SoraError *err)
 {
-    Safetensors *s = new(name, err);
+    Safetensors *s = allocate(name, err);
     if (s == NULL)
         return NULL;
     Part *part = add_part(s, name, err);

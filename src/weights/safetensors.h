@@ -1,5 +1,6 @@
-/* safetensors: a JSON header and raw tensors. One file, or shards with an index (model.safetensors.index.json).
- * Files are hostile until checked: sizes, types, ranges, overlaps and duplicates are errors that name file and tensor. */
+/* safetensors: a JSON header and raw tensors. One file, or shards with an index
+ * (model.safetensors.index.json). Files are hostile until checked: sizes, types, ranges, overlaps and
+ * duplicates are errors that name file and tensor. */
 #ifndef SORA_WEIGHTS_SAFETENSORS_H
 #define SORA_WEIGHTS_SAFETENSORS_H
 
@@ -8,9 +9,10 @@
 
 typedef struct Safetensors Safetensors;
 
-/* path: a .safetensors file; a .index.json (its shards lie beside it); or a folder that has model.safetensors, else
- * model.safetensors.index.json, else one .safetensors.index.json, else one .safetensors file. Data stays mapped until
- * close; a tensor that is not aligned for its type in the file is copied. NULL on failure. */
+/* path: a .safetensors file; a .index.json (its shards lie beside it); or a folder that has
+ * model.safetensors, else model.safetensors.index.json, else one .safetensors.index.json, else one
+ * .safetensors file. Data stays mapped until close; a tensor that is not aligned for its type in the file is
+ * copied. NULL on failure. */
 Safetensors *safetensors_open(const char *path, SoraError *err);
 /* The same for bytes in memory, which stay the caller's; name stands for a path in messages. */
 Safetensors *safetensors_open_memory(const void *data, size_t size, const char *name, SoraError *err);
@@ -26,19 +28,22 @@ const Tensor *safetensors_find(const Safetensors *s, const char *name);
 const char *safetensors_metadata(const Safetensors *s, const char *key);
 const char *safetensors_path(const Safetensors *s); /* the file or index that was read */
 
-/* Writing: declare all, then save, as often as wanted. Tensors are written in the order of their declaration and one
- * after the other, so declare wide types before narrow ones if they mix. The file appears under its name when complete.
+/* Writing: declare all, then save, as often as wanted. Tensors are written in the order of their declaration
+ * and one after the other, so declare wide types before narrow ones if they mix. The file appears under its
+ * name when complete.
  *     SafetensorsWriter *w = safetensors_writer_new(err);
- *     ok = safetensors_writer_metadata(w, "step", "100", err) && safetensors_writer_add(w, "x", &x, err) && ...
- *          && safetensors_writer_save(w, path, err);
+ *     ok = w && safetensors_writer_metadata(w, "step", "100", err) &&
+ *          safetensors_writer_add(w, "x", &x, err) && ... && safetensors_writer_save(w, path, err);
  *     safetensors_writer_free(w); */
 typedef struct SafetensorsWriter SafetensorsWriter;
 SafetensorsWriter *safetensors_writer_new(SoraError *err);
 bool safetensors_writer_metadata(SafetensorsWriter *w, const char *key, const char *value, SoraError *err);
-/* tensor's shape and data (host memory) are used at save and must live until then; its type stays. name is copied. */
+/* tensor's shape and data (host memory) are used at save and must live until then; its type stays. name is
+ * copied. */
 bool safetensors_writer_add(SafetensorsWriter *w, const char *name, const Tensor *tensor, SoraError *err);
 /* F32 data written as BF16. */
-bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype, SoraError *err);
+bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype,
+                               SoraError *err);
 bool safetensors_writer_save(SafetensorsWriter *w, const char *path, SoraError *err);
 void safetensors_writer_free(SafetensorsWriter *w);
 

@@ -61,15 +61,18 @@ bool safetensors_writer_add(SafetensorsWriter *w, const char *name, const Tensor
     return safetensors_writer_add_as(w, name, tensor, tensor->dtype, err);
 }
 
-bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype, SoraError *err)
+bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype,
+                               SoraError *err)
 {
     if (dtype != tensor->dtype && (dtype != DTYPE_BF16 || tensor->dtype != DTYPE_F32))
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "safetensors: tensor \"%.100s\" is %s and cannot be written as %s",
-                         name, dtype_name(tensor->dtype), dtype_name(dtype));
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "safetensors: tensor \"%.100s\" is %s and cannot be written as %s", name,
+                         dtype_name(tensor->dtype), dtype_name(dtype));
     if (strcmp(name, "__metadata__") == 0 || json_object_get(w->seen, name) != NULL)
         return error_set(err, SORA_ERROR_INPUT, "safetensors: tensor \"%.100s\": the name is taken", name);
     if (json_object_set_new(w->seen, name, json_true()) != 0)
-        return error_set(err, SORA_ERROR_INPUT, "safetensors: tensor \"%.100s\": the name is not UTF-8", name);
+        return error_set(err, SORA_ERROR_INPUT, "safetensors: tensor \"%.100s\": the name is not UTF-8",
+                         name);
     if (w->count == w->capacity) {
         int capacity = w->capacity ? 2 * w->capacity : 64;
         Entry *entries = realloc(w->entries, (size_t)capacity * sizeof *entries);
@@ -95,8 +98,8 @@ static json_t *describe(const Entry *entry, size_t at)
             return NULL;
         }
     size_t bytes = (size_t)tensor_numel(t) * dtype_size(entry->dtype);
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(entry->dtype), "shape", shape, "data_offsets",
-                     (json_int_t)at, (json_int_t)(at + bytes));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(entry->dtype), "shape", shape,
+                     "data_offsets", (json_int_t)at, (json_int_t)(at + bytes));
 }
 
 /* Text for free(); NULL when out of memory. */
