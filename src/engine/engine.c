@@ -27,8 +27,10 @@ static bool read_model_type(const json_t *json, bool *per_patch, SoraError *err)
     const json_t *type = json_object_get(json, "model_type");
     const char *name = type != NULL ? json_string_value(type) : "ti2v";
     *per_patch = name != NULL && strcmp(name, "ti2v") == 0;
-    return *per_patch || (name != NULL && strcmp(name, "t2v") == 0) ||
-           error_set(err, SORA_ERROR_UNSUPPORTED, "\"model_type\" is none of t2v, ti2v");
+    if (name == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "\"model_type\" is no string");
+    return *per_patch || strcmp(name, "t2v") == 0 ||
+           error_set(err, SORA_ERROR_UNSUPPORTED, "\"model_type\" %.20s is not supported", name);
 }
 
 static bool bind_network(SoraEngine *e, int part, const json_t *json, SoraError *err)
