@@ -23,9 +23,14 @@ static double larger(double worst, double error)
     return isnan(error) || error > worst ? error : worst;
 }
 
+/* Tensors of a fixture need not be aligned. */
 static double element(const Tensor *t, int64_t i)
 {
-    return t->dtype == DTYPE_I64 ? (double)((const int64_t *)t->data)[i] : (double)((const float *)t->data)[i];
+    int64_t integer;
+    if (t->dtype != DTYPE_I64)
+        return ((const float *)t->data)[i];
+    memcpy(&integer, (const char *)t->data + i * (int64_t)sizeof integer, sizeof integer);
+    return (double)integer;
 }
 
 /* strtod would take the dot after "shift5" for its own. */
