@@ -41,10 +41,18 @@ void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *la
     c->any_known = c->any_known || count > 0;
 }
 
-void canvas_timesteps(const Canvas *c, float timestep, float *out)
+int canvas_levels(const Canvas *c, float *levels, int32_t *index)
 {
-    for (int64_t i = 0; i < c->patches; i++)
-        out[i] = c->mask[i] * timestep;
+    int count = 0, last = 0;
+    for (int64_t i = 0; i < c->patches; i++) {
+        if (count == 0 || levels[last] != c->mask[i])
+            for (last = 0; last < count && levels[last] != c->mask[i]; last++)
+                ;
+        if (last == count)
+            levels[count++] = c->mask[i];
+        index[i] = last;
+    }
+    return count;
 }
 
 /* latent = (1 - mask) ((1 - sigma) known + sigma noise) + mask latent; noise may be NULL with sigma 0. */

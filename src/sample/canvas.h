@@ -26,8 +26,9 @@ void canvas_deinit(Canvas *c);
 /* Gives the latent frames from first on: latent [C, count, H, W]. first and count are multiples of the patch's. */
 void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *latent);
 
-/* What the network is told of each patch: mask * timestep, [patches]. */
-void canvas_timesteps(const Canvas *c, float timestep, float *out);
+/* The distinct values of the mask, the first patch's first, in levels[patches], and which one each patch has in
+ * index[patches]. Returns how many. The network is told level * timestep of each patch. */
+int canvas_levels(const Canvas *c, float *levels, int32_t *index);
 
 /* Puts the known part into latent [C, F, H, W], clean: for networks that take a timestep per patch. */
 void canvas_insert(const Canvas *c, float *latent);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ Sampler *sampler_new(const SamplerConfig *config, SoraError *err)
     if (!check_config(config, err))
         return NULL;
     Sampler *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (s == NULL || config->count > SIZE_MAX / 64)
         goto no_memory;
     s->solver = config->solver == SORA_SOLVER_AUTO ? SORA_SOLVER_UNIPC : config->solver;
     s->steps = config->steps;

@@ -34,5 +34,7 @@ void golden_umt5(Golden *g, const char *dir);
 void golden_dit(Golden *g, const char *dir);
 void golden_vae(Golden *g, const char *dir);
 void golden_ops(Golden *g, const char *dir);
+void golden_schedulers(Golden *g, const char *dir);
+void golden_pipeline(Golden *g, const char *dir);
 
 #endif

@@ -22,5 +22,7 @@ int main(int argc, char **argv)
     golden_dit(&g, dir);
     golden_vae(&g, dir);
     golden_ops(&g, dir);
+    golden_schedulers(&g, dir);
+    golden_pipeline(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }

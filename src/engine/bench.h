@@ -1,0 +1,40 @@
+/* sora bench: how near the machine's limit the networks run, at real sizes with random weights. */
+#ifndef SORA_ENGINE_BENCH_H
+#define SORA_ENGINE_BENCH_H
+
+#include <stdint.h>
+#include "base/error.h"
+
+enum { BENCH_MAX_ROWS = 64 };
+
+typedef struct BenchOptions {
+    const char *config;        /* bench_config_name(); NULL: nano */
+    int width, height, frames; /* of the video; 0: the configuration's own */
+    int tokens;                /* of the transformer, instead of the video's; 0: the video's */
+    int repeats;               /* measured runs at most, after one to warm up; the best counts; 0: 3 */
+    bool by_op;                /* a row for each kind of op as well */
+    SoraOptions engine;        /* threads, precision, cpu level */
+} BenchOptions;
+
+typedef struct BenchRow {
+    char name[64];
+    double seconds, tflop;
+    double gflops;  /* a second; 0 where nothing is counted */
+    double percent; /* of what oneDNN alone reaches on the same products or convolutions; 0: not compared */
+} BenchRow;
+
+typedef struct BenchReport {
+    char machine[128]; /* processor, threads, level, precision */
+    char workload[128];
+    BenchRow rows[BENCH_MAX_ROWS];
+    int count;
+    int64_t peak_bytes; /* of the process, before oneDNN alone is measured */
+} BenchReport;
+
+/* Takes seconds to minutes. */
+bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err);
+
+/* Name of configuration i; NULL after the last. */
+const char *bench_config_name(int i);
+
+#endif

@@ -1,0 +1,167 @@
+/* The sampling loop: one velocity for every patch at each step, from the prompt and, with guidance, from its opposite
+ * as well. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/pipeline.h"
+
+/* Above this much activation memory the two samples of guidance go one after the other. A constant, so that a seed
+ * means the same video on every machine. */
+#define PACKED_BYTES 2e9
+
+typedef struct Loop {
+    const Pipeline *pipeline;
+    const Denoising *request;
+    int64_t grid[3], patches; /* tokens of one sample: frames, rows, columns */
+    int samples;              /* 2 with guidance */
+    bool packed;              /* both in one batch */
+    float *velocity[2];       /* [C, F, H, W]: of the prompt, of its opposite */
+    float *noise;             /* the first latent; for transformers with one timestep */
+    int levels;
+    float *mask_levels, *timesteps; /* [patches]: distinct ones are at the front */
+    int32_t *t_index;               /* [2 * patches] */
+} Loop;
+
+static bool init_loop(Loop *l, const float *latent, SoraError *err)
+{
+    const Canvas *canvas = l->request->canvas;
+    const CanvasShape *s = &canvas->shape;
+    const DitConfig *c = &l->pipeline->transformer->config;
+    size_t cells = (size_t)canvas->cells, patches = (size_t)canvas->patches;
+    l->patches = canvas->patches;
+    l->grid[0] = s->frames / s->patch[0];
+    l->grid[1] = s->height / s->patch[1];
+    l->grid[2] = s->width / s->patch[2];
+    l->samples = l->request->guidance_scale == 1 ? 1 : 2;
+    l->packed = l->samples == 2 && (double)patches * 2 * (8.0 * c->dim + c->ffn_dim) * sizeof(float) < PACKED_BYTES;
+    l->mask_levels = malloc(patches * sizeof *l->mask_levels);
+    l->timesteps = malloc(patches * sizeof *l->timesteps);
+    l->t_index = calloc(2 * patches, sizeof *l->t_index);
+    l->velocity[0] = malloc(cells * sizeof(float));
+    l->velocity[1] = malloc(cells * sizeof(float));
+    l->noise = malloc(cells * sizeof(float));
+    if (l->mask_levels == NULL || l->timesteps == NULL || l->t_index == NULL || l->velocity[0] == NULL ||
+        l->velocity[1] == NULL || l->noise == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
+    memcpy(l->noise, latent, cells * sizeof *latent);
+    l->levels = 1;
+    l->mask_levels[0] = 1;
+    if (l->pipeline->timestep_per_patch)
+        l->levels = canvas_levels(canvas, l->mask_levels, l->t_index);
+    memcpy(l->t_index + patches, l->t_index, patches * sizeof *l->t_index);
+    return true;
+}
+
+static void deinit_loop(Loop *l)
+{
+    free(l->velocity[0]);
+    free(l->velocity[1]);
+    free(l->noise);
+    free(l->mask_levels);
+    free(l->timesteps);
+    free(l->t_index);
+}
+
+static void insert_known(const Loop *l, float sigma, float *latent)
+{
+    if (l->pipeline->timestep_per_patch)
+        canvas_insert(l->request->canvas, latent);
+    else
+        canvas_insert_noisy(l->request->canvas, sigma, l->noise, latent);
+}
+
+static Tensor *text_input(Graph *g, const TextRows *t)
+{
+    return graph_input(g, DTYPE_F32, SHAPE(t->rows, t->dim), t->data);
+}
+
+/* Contexts for one pass with both samples, or for a pass each. */
+static void prepare(const Loop *l, DitContext contexts[2])
+{
+    const Dit *m = l->pipeline->transformer;
+    Graph *g = l->pipeline->graph;
+    const TextRows *texts[2] = {&l->request->prompt, &l->request->negative};
+    int64_t grids[2][3], rows[2];
+    Tensor *inputs[2] = {NULL, NULL};
+    for (int i = 0; i < l->samples; i++) {
+        memcpy(grids[i], l->grid, sizeof l->grid);
+        rows[i] = texts[i]->rows;
+        inputs[i] = text_input(g, texts[i]);
+    }
+    if (l->packed) {
+        Tensor *both = op_concat(g, 2, inputs, 0);
+        contexts[0] = dit_prepare(g, m, &(DitBatch){.samples = 2, .grid = grids, .text = both, .text_rows = rows});
+        return;
+    }
+    for (int i = 0; i < l->samples; i++)
+        contexts[i] = dit_prepare(
+            g, m, &(DitBatch){.samples = 1, .grid = &grids[i], .text = inputs[i], .text_rows = &rows[i]});
+}
+
+/* Fills velocity[0] with the guided velocity at this latent and timestep. */
+static bool predict(Loop *l, const DitContext contexts[2], GraphScope scope, float timestep, const float *latent,
+                    SoraError *err)
+{
+    const Dit *m = l->pipeline->transformer;
+    const CanvasShape *s = &l->request->canvas->shape;
+    Graph *g = l->pipeline->graph;
+    Tensor *x = graph_input(g, DTYPE_F32, SHAPE(s->channels, s->frames, s->height, s->width), latent);
+    Tensor *patches = dit_patchify(g, &m->config, x);
+    for (int i = 0; i < l->levels; i++)
+        l->timesteps[i] = l->mask_levels[i] * timestep;
+    Tensor *t = graph_input(g, DTYPE_F32, SHAPE(l->levels), l->timesteps);
+    int per_pass = l->packed ? 2 : 1;
+    if (l->packed)
+        patches = op_concat(g, 2, (Tensor *[]){patches, patches}, 0);
+    Tensor *index = graph_input(g, DTYPE_I32, SHAPE(per_pass * l->patches), l->t_index);
+    for (int pass = 0; pass * per_pass < l->samples; pass++) {
+        GraphScope pass_scope = graph_scope(g);
+        Tensor *y = dit_step(g, m, &contexts[pass], patches, t, index);
+        for (int i = 0; i < per_pass; i++) {
+            Tensor *rows = op_slice(g, y, 0, i * l->patches, l->patches);
+            graph_download(g, dit_unpatchify(g, &m->config, rows, l->grid), l->velocity[pass + i]);
+        }
+        graph_keep(g, pass_scope, index);
+    }
+    graph_keep(g, scope, x);
+    if (!graph_ok(g, err))
+        return false;
+    if (l->samples == 2)
+        guidance_apply(l->velocity[0], l->velocity[1], l->request->guidance_scale,
+                       (size_t)l->request->canvas->cells);
+    return true;
+}
+
+static bool run_steps(Loop *l, Sampler *sampler, float *latent, SoraError *err)
+{
+    const Denoising *d = l->request;
+    Graph *g = l->pipeline->graph;
+    DitContext contexts[2];
+    graph_reset(g);
+    prepare(l, contexts);
+    GraphScope scope = graph_scope(g);
+    insert_known(l, sampler_sigma(sampler, 0), latent);
+    for (int i = 0; i < sampler_steps(sampler); i++) {
+        if (!predict(l, contexts, scope, sampler_timestep(sampler, i), latent, err))
+            return error_wrap(err, "step %d", i + 1);
+        sampler_step(sampler, l->velocity[0], latent);
+        insert_known(l, sampler_sigma(sampler, i + 1), latent);
+        if (d->after_step != NULL && !d->after_step(d->user, i + 1, latent))
+            return error_set(err, SORA_ERROR_CANCELLED, "cancelled after step %d of %d", i + 1,
+                             sampler_steps(sampler));
+    }
+    return true;
+}
+
+bool pipeline_denoise(const Pipeline *p, const Denoising *d, float *latent, SoraError *err)
+{
+    Loop l = {.pipeline = p, .request = d};
+    SamplerConfig config = d->sampler;
+    config.count = (size_t)d->canvas->cells;
+    Sampler *sampler = sampler_new(&config, err);
+    bool ok = sampler != NULL && init_loop(&l, latent, err) && run_steps(&l, sampler, latent, err);
+    graph_reset(p->graph);
+    deinit_loop(&l);
+    sampler_free(sampler);
+    return ok;
+}
