@@ -6,6 +6,7 @@
 
 #include "cpu/kernel.h"
 #include "cpu/onednn.h"
+#include "cpu/simd.h"
 
 typedef struct CpuBackend {
     Backend base;
@@ -21,8 +22,40 @@ static const Kernel REFERENCE[OP_COUNT] = {
 
 /* AVX-512 differs by what these call. */
 static const Kernel FAST[OP_COUNT] = {
-    [OP_LINEAR] = fast_linear,           [OP_MATMUL] = fast_matmul,           [OP_CONV] = fast_conv,
-    [OP_CONV_GRAD_X] = fast_conv_grad_x, [OP_CONV_GRAD_W] = fast_conv_grad_w,
+    [OP_FILL] = fast_fill,
+    [OP_COPY] = fast_copy,
+    [OP_ADD_INTO] = fast_add_into,
+    [OP_ADD] = fast_add,
+    [OP_SUB] = fast_sub,
+    [OP_MUL] = fast_mul,
+    [OP_SCALE] = fast_scale,
+    [OP_UNARY] = fast_unary,
+    [OP_UNARY_GRAD] = fast_unary_grad,
+    [OP_SUM] = fast_sum,
+    [OP_SUM_LEADING] = fast_sum_leading,
+    [OP_GROUP_MEAN] = fast_group_mean,
+    [OP_GROUP_REPEAT] = fast_group_repeat,
+    [OP_LINEAR] = fast_linear,
+    [OP_MATMUL] = fast_matmul,
+    [OP_SOFTMAX] = fast_softmax,
+    [OP_SOFTMAX_GRAD] = fast_softmax_grad,
+    [OP_NORM] = fast_norm,
+    [OP_NORM_GRAD] = fast_norm_grad,
+    [OP_MODULATE] = fast_modulate,
+    [OP_GATE] = fast_gate,
+    [OP_GATHER] = fast_gather,
+    [OP_SCATTER] = fast_scatter,
+    [OP_ROPE] = fast_rope,
+    [OP_CONV] = fast_conv,
+    [OP_CONV_GRAD_X] = fast_conv_grad_x,
+    [OP_CONV_GRAD_W] = fast_conv_grad_w,
+    [OP_UPSAMPLE] = fast_upsample,
+    [OP_UPSAMPLE_GRAD] = fast_upsample_grad,
+    [OP_PERMUTE] = fast_permute,
+    [OP_CONCAT] = fast_concat,
+    [OP_SLICE] = fast_slice,
+    [OP_PAD] = fast_pad,
+    [OP_NORM_MODULATE] = fast_modulate,
 };
 
 static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE, [CPU_AVX2] = FAST};
@@ -35,7 +68,8 @@ static bool supported(CpuLevel level)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case CPU_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
     default:
         return true;
     }
@@ -128,6 +162,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
+    b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
     if (b->ctx.level == CPU_AVX2)
         onednn_limit_avx2();
     if (b->ctx.level > CPU_REFERENCE && (b->ctx.onednn = onednn_new(err)) == NULL)

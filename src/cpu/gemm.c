@@ -11,9 +11,9 @@ enum {
     TILE_ROWS = 64,
     TILE_ROWS_LARGE = 128,
     TILE_COLUMNS = 512,
-    SLICE = 512,
+    SLICE = 1024,
     MANY_TILES = 32,
-    SOME_TILES = 16
+    SOME_TILES = 8
 };
 
 /* Work smaller than this is not worth waking threads for, in multiplications. */

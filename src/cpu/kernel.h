@@ -11,9 +11,10 @@ typedef enum CpuLevel { CPU_REFERENCE, CPU_AVX2, CPU_AVX512, CPU_LEVEL_COUNT } C
 typedef struct CpuContext {
     int threads;
     CpuLevel level;
-    bool bf16;             /* products in bf16, sums in f32 */
-    struct OneDnn *onednn; /* from AVX2 on */
-    void *scratch;         /* see cpu_scratch */
+    bool bf16;               /* products in bf16, sums in f32 */
+    const struct Simd *simd; /* from AVX2 on */
+    struct OneDnn *onednn;   /* from AVX2 on */
+    void *scratch;           /* see cpu_scratch */
     size_t scratch_bytes;
 } CpuContext;
 
@@ -24,12 +25,10 @@ typedef bool (*Kernel)(CpuContext *ctx, const Node *node, SoraError *err);
 SORA_OPS(X)
 #undef X
 
-/* Those that there is something faster for, from AVX2 on. */
-bool fast_linear(CpuContext *ctx, const Node *node, SoraError *err);
-bool fast_matmul(CpuContext *ctx, const Node *node, SoraError *err);
-bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err);
-bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err);
-bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err);
+/* The fast kernels, from AVX2 on: vector functions and oneDNN on all threads. */
+#define X(name, kernel) bool fast_##kernel(CpuContext *ctx, const Node *node, SoraError *err);
+SORA_OPS(X)
+#undef X
 
 /* The function itself, in double: linear and conv end with it too. */
 double ref_unary_value(Unary kind, double x);

@@ -1,0 +1,67 @@
+/* Vector functions over rows, one set per level: the same source (simd_impl.h) compiled with that level's
+ * flags. No alignment is asked for. Unless said, out may be an input. */
+#ifndef SORA_CPU_SIMD_H
+#define SORA_CPU_SIMD_H
+
+#include "tensor/node.h"
+
+/* A normalised row is (x - shift) * factor. */
+typedef struct RowScale {
+    float shift, factor;
+} RowScale;
+
+typedef struct MiniShape {
+    int64_t m, n, k;
+    int64_t lda, ldc; /* elements from row to row */
+    bool accumulate;
+} MiniShape;
+
+/* Small matrix products in cache: c[m, n] (+)= a b. Operands are of the engine's own element type.
+ * a: rows of k elements, k padded with zeros to k_unit; b: packed by pack_b; c: F32. */
+typedef struct MiniGemm {
+    int size;   /* bytes of an operand's element */
+    int k_unit; /* k is padded to a multiple; n always to one of 16 */
+    /* Rows of x [rows, k] (apart by ld floats) to operands apart by k_padded. */
+    void (*pack_a)(void *out, const float *x, int64_t ld, int64_t rows, int64_t k, int64_t k_padded);
+    /* out[n, k_padded] = the transpose of x [k, n]. */
+    void (*pack_a_transposed)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, int64_t k_padded);
+    /* b [k, n] from x: element (i, j) at x[i * ld + j], or x[j * ld + i] if transposed. Takes k_padded *
+     * n_padded. */
+    void (*pack_b)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
+    /* k and n are padded; c has ldc >= n floats to a row. */
+    void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
+} MiniGemm;
+
+typedef struct Simd {
+    void (*add)(float *out, const float *a, const float *b, int64_t n);
+    void (*sub)(float *out, const float *a, const float *b, int64_t n);
+    void (*mul)(float *out, const float *a, const float *b, int64_t n);
+    void (*scale)(float *out, const float *x, float factor, float offset, int64_t n);
+    void (*unary)(Unary kind, float *out, const float *x, int64_t n);
+    void (*unary_grad)(Unary kind, float *out, const float *dy, const float *x, int64_t n);
+    double (*sum)(const float *x, int64_t n);
+    void (*widen)(float *out, const void *x, DType dtype, int64_t n); /* BF16, F16 */
+    void (*softmax)(float *out, const float *x, int64_t n);
+    void (*softmax_grad)(float *out, const float *dy, const float *y, int64_t n);
+    RowScale (*measure)(Norm kind, float eps, const float *x, int64_t n);
+    /* (x - shift) factor (w + one) + b; w and b may be NULL (then w + one is 1). */
+    void (*normalise)(float *out, const float *x, RowScale s, const float *w, float one, const float *b,
+                      int64_t n);
+    void (*norm_grad)(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n);
+    void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
+    /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */
+    void (*rope)(float *out, const float *x, const float *table, int64_t d, int64_t n, float sign);
+    /* For attention, over a row of n scores: s = s scale + bias (or NULL), returns the largest; then
+     * s = exp(s - max), returns the sum; the rest up to padded becomes 0. */
+    float (*bias_max)(float *s, float scale, const float *bias, int64_t n);
+    float (*exp_sum)(float *s, float max, int64_t n, int64_t padded);
+    /* out = p (dp - d): softmax backwards, zeros up to padded. */
+    void (*score_grad)(float *out, const float *p, const float *dp, float d, int64_t n, int64_t padded);
+    float (*dot)(const float *a, const float *b, int64_t n);
+    MiniGemm f32;
+} Simd;
+
+extern const Simd simd_avx2, simd_avx512;
+extern const MiniGemm mini_bf16; /* AVX512-BF16 */
+
+#endif

@@ -1,0 +1,15 @@
+#define W 8
+#define SIMD_NAME simd_avx2
+#include "cpu/simd_impl.h"
+
+#include <immintrin.h>
+
+static inline VF vmax(VF a, VF b)
+{
+    return (VF)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
+static inline VF load_f16(const uint16_t *p)
+{
+    return (VF)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
