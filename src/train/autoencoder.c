@@ -10,7 +10,7 @@
 #include "train/run.h"
 #include "weights/param_sources.h"
 
-enum { LINEAR_START_CLIPS = 48, MAX_PATH = 4096 };
+enum { LINEAR_START_CLIPS = 16, MAX_PATH = 4096 };
 
 /* Crops of clips in, the same crops out. */
 typedef struct CodecTrainer {
