@@ -52,7 +52,8 @@ static bool decode(AVFrame *frame, const FileMap *map, const char *path, SoraErr
     packet->flags |= AV_PKT_FLAG_KEY;
     c->thread_count = 1;
     c->max_pixels = MEDIA_MAX_PIXELS;
-    c->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK; /* half a picture is an error, not a grey half */
+    /* Half a picture is an error, not a grey half; but of TIFF that would refuse any tag FFmpeg does not know. */
+    c->err_recognition = AV_EF_CRCCHECK | (id == AV_CODEC_ID_TIFF ? 0 : AV_EF_EXPLODE);
     if ((code = avcodec_open2(c, decoder, NULL)) < 0)
         goto out;
     code = avcodec_send_packet(c, packet);
