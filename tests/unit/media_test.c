@@ -417,6 +417,61 @@ static void pictures_are_read_by_content(void **state)
     empty_dir();
 }
 
+/* Which of red, lime, blue and yellow a pixel is: 'r', 'l', 'b', 'y'. */
+static char color_at(const Image *image, int x, int y)
+{
+    const uint8_t *p = image->rgb + 3 * (y * image->width + x);
+    return p[2] > 128 ? 'b' : p[0] < 128 ? 'l' : p[1] < 128 ? 'r' : 'y';
+}
+
+static void expect_corners(const char *path, int width, int height, const char *colors)
+{
+    SoraError err = {0};
+    Image image;
+    if (!image_read(&image, path, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(image.width, width);
+    assert_int_equal(image.height, height);
+    char found[5] = {color_at(&image, 2, 2), color_at(&image, width - 3, 2), color_at(&image, 2, height - 3),
+                     color_at(&image, width - 3, height - 3)};
+    assert_string_equal(found, colors);
+    image_deinit(&image);
+}
+
+/* Four quarters: red and lime above blue and yellow. */
+static void kinds_of_pictures(void **state)
+{
+    static const char *const kinds[] = {"jpg", "webp", "bmp", "gif", "tiff"};
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/data/pictures/corners.%s", kinds[i]);
+        expect_corners(path, 32, 16, "rlby");
+    }
+}
+
+/* Orientations 1 to 8 of the EXIF standard, and what the picture above then looks like upright. */
+static void jpeg_is_turned_upright(void **state)
+{
+    static const char *const upright[] = {"rlby", "lryb", "yblr", "byrl", "rbly", "bryl", "ylbr", "lyrb"};
+    uint8_t exif[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', '*', 0, 8, 0, 0, 0,
+                      1,    0,    0x12, 1, 3, 0, 1, 0, 0, 0, 0 /* orientation */, 0, 0, 0, 0, 0, 0, 0};
+    SoraError err = {0};
+    size_t size;
+    char *jpeg = file_read("tests/data/pictures/corners.jpg", 1 << 16, &size, &err);
+    assert_non_null(jpeg);
+    for (int i = 0; i < 8; i++) {
+        exif[28] = (uint8_t)(i + 1);
+        FILE *f = fopen(in_dir("turned.jpg"), "wb");
+        fwrite(jpeg, 1, 2, f);
+        fwrite(exif, 1, sizeof exif, f);
+        fwrite(jpeg + 2, 1, size - 2, f);
+        fclose(f);
+        expect_corners(in_dir("turned.jpg"), i < 4 ? 32 : 16, i < 4 ? 16 : 32, upright[i]);
+    }
+    free(jpeg);
+    empty_dir();
+}
+
 static void expect_no_picture(const char *path, SoraErrorCode code)
 {
     SoraError err = {0};
@@ -452,6 +507,39 @@ static void what_is_no_picture_is_refused(void **state)
     write_bytes(in_dir("big.png"), data, size);
     expect_no_picture(in_dir("big.png"), SORA_ERROR_INPUT);
     free(data);
+    empty_dir();
+}
+
+/* Damage anywhere gives a picture or an error. Half a file is an error, but of GIF, whose decoder does not say. */
+static void damaged_pictures_do_no_harm(void **state)
+{
+    static const char *const kinds[] = {"jpg", "webp", "bmp", "gif", "tiff"};
+    SoraError err = {0};
+    Rng rng;
+    rng_init(&rng, 2, 0);
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/data/pictures/corners.%s", kinds[i]);
+        size_t size;
+        char *data = file_read(path, 1 << 16, &size, &err);
+        assert_non_null(data);
+        for (int round = 0; round < 200; round++) {
+            char *bad = malloc(size);
+            memcpy(bad, data, size);
+            for (int k = 0; k < 4; k++)
+                bad[rng_int(&rng, (int)size)] = (char)rng_u32(&rng);
+            write_bytes(in_dir("bad"), bad, round % 2 ? size : (size_t)rng_int(&rng, (int)size));
+            free(bad);
+            Image image;
+            if (image_read(&image, in_dir("bad"), &err))
+                image_deinit(&image);
+            assert_null(image.rgb);
+        }
+        write_bytes(in_dir("cut"), data, size / 2);
+        if (strcmp(kinds[i], "gif") != 0)
+            expect_no_picture(in_dir("cut"), SORA_ERROR_INPUT);
+        free(data);
+    }
     empty_dir();
 }
 
@@ -583,6 +671,9 @@ int main(void)
         cmocka_unit_test(what_is_no_video_is_refused),
         cmocka_unit_test(damaged_videos_do_no_harm),
         cmocka_unit_test(pictures_are_read_by_content),
+        cmocka_unit_test(kinds_of_pictures),
+        cmocka_unit_test(jpeg_is_turned_upright),
+        cmocka_unit_test(damaged_pictures_do_no_harm),
         cmocka_unit_test(what_is_no_picture_is_refused),
         cmocka_unit_test(sizes_out_of_range_are_refused),
         cmocka_unit_test(cover_cuts_the_middle),
