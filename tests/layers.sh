@@ -17,7 +17,7 @@ allowed() {
     train) echo "base tensor weights text media model sample stage" ;;
     safety) echo "base text media sora.h" ;;
     serve) echo "base store safety media sora.h" ;;
-    cli) echo "base store safety media train stage sora.h" ;;
+    cli) echo "base store safety media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }
