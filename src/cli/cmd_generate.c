@@ -194,8 +194,8 @@ const Command CMD_GENERATE = {
     .name = "generate",
     .summary = "turn a sentence into a video",
     .arguments = "[PROMPT]",
-    .description = "Makes a video of what the prompt says. What is not given is the model's own\n"
-                   "choice. The same numbers give the same video. Ctrl-C stops and leaves no file.",
+    .description = "Makes a video of what the prompt says. What is not given is the model's own choice. "
+                   "The same numbers give the same video. Ctrl-C stops and leaves no file.",
     .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
                 "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"
                 "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"

@@ -1,10 +1,11 @@
-# Sourced by the scripts here, which get the program as $1 and the library as $2. Each runs in an empty folder
-# of its own.
+# Sourced by the scripts here, which get the program as $1, the library as $2 and the maker of a tiny model as $3.
+# Each runs in an empty folder of its own.
 sora=$(realpath "$1")
 library=${2:+$(realpath "$2")}
+make_model=${3:+$(realpath "$3")}
 source_dir=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d "${TMPDIR:-/tmp}/sora-e2e-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$work".*' EXIT
 cd "$work" || exit 1
 failures=0
 checks=0
@@ -47,7 +48,6 @@ only() {
 }
 
 finish() {
-    rm -f "$work.out" "$work.err"
     echo "$checks checks, $failures failed"
     [ "$failures" = 0 ]
 }

@@ -35,6 +35,8 @@ static const Option options[] = {
 
 static const Command command = {.name = "try", .summary = "tries", .arguments = "[WORD]", .options = options,
                                 .defaults = &defaults, .size = sizeof defaults, .max_arguments = 1,
+                                .description = "A first line that is followed by\nanother one, and by so many words that "
+                                               "the paragraph has to be broken.\n  as is\n\nEnd.",
                                 .examples = "  sora try -f"};
 
 /* Splits at spaces; "_" stands for an empty argument. */
@@ -178,6 +180,8 @@ static void help_lists_every_option(void **state)
     command_print_help(&command, "sora try", out);
     fclose(out);
     assert_non_null(strstr(text, "Usage: sora try [OPTIONS] [WORD]\n"));
+    assert_non_null(strstr(text, "\n\nA first line that is followed by another one, and by so many words that the\n"
+                                 "paragraph has to be broken.\n  as is\n\nEnd.\n\nOptions:"));
     assert_non_null(strstr(text, "  -n, --number N           a number\n"));
     assert_non_null(strstr(text, "      --choice auto|f32|bf16\n                           a word\n"));
     assert_non_null(strstr(text, "-h, --help"));
