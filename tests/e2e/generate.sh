@@ -61,7 +61,7 @@ done
 for signal in INT TERM; do
     checks=$((checks + 1))
     # A background job of a script ignores SIGINT unless it is asked not to.
-    (trap - INT; exec "$sora" "a dog walks left" --steps 1000 -o a.mp4) 2>"$work.err" >"$work.out" &
+    (trap - INT; exec "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4) 2>"$work.err" >"$work.out" &
     sleep 1
     kill -s $signal $!
     wait $!
