@@ -7,8 +7,8 @@
  *
  *     static const Option options[] = {
  *         {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME", .help = "what to measure"},
- *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min = 1, .max = 100},
- *         {0},
+ *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min =
+ * 1, .max = 100}, {0},
  *     };
  *     static const BenchArgs defaults = {"nano", 3};
  *

@@ -26,8 +26,8 @@ expect 0 "" "$sora" "a dog walks left" $fast -o a.png
 only a-0001.png a-0002.png a-0003.png a-0004.png a-0005.png
 mv a-0001.png keep
 rm a-*.png
-expect 0 "" "$sora" "a dog walks left" --steps 2 --frames 1 -o a.png --json
-printed '^\{.*"output": ?"a.png".*"seed": ?0.*"frames": ?1.*"parameters": ?\{.*"prompt": ?"a dog walks left".*\}$'
+expect 0 "" "$sora" "a dog walks left" --steps 2 --frames 1 -o a.png --json --seed 18446744073709551615
+printed '^\{.*"output": ?"a.png".*"seed": ?"18446744073709551615".*"frames": ?1.*"parameters": ?\{.*"prompt": ?"a dog walks left".*"seed": ?"18446744073709551615".*\}$'
 only a.png keep
 grep -q 'a dog walks left' a.png || fail "a.png lacks the prompt"
 expect 0 "" "$sora" "a dog walks left" $fast --image keep -o b.mp4

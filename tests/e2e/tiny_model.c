@@ -11,15 +11,19 @@
 #include "weights/param_sources.h"
 #include "weights/safetensors.h"
 
-static const char MANIFEST[] = "{\"format\": 1, \"name\": \"tiny\", \"defaults\": {\"width\": 64, \"height\": 48, "
-                               "\"frames\": 5, \"fps\": 12, \"steps\": 2}, \"limits\": {\"side\": 256, \"frames\": 65}}";
-static const char TRANSFORMER[] = "{\"model_type\": \"ti2v\", \"in_dim\": 8, \"out_dim\": 8, \"dim\": 32, "
-                                  "\"num_heads\": 2, \"ffn_dim\": 64, \"num_layers\": 2, \"patch_size\": [1, 2, 2], "
-                                  "\"text_len\": 32, \"freq_dim\": 32, \"text_dim\": 16}";
-static const char TEXT_ENCODER[] = "{\"vocab\": 4096, \"dim\": 16, \"dim_attn\": 16, \"dim_ffn\": 32, "
-                                   "\"num_heads\": 2, \"num_layers\": 1, \"num_buckets\": 8, \"max_dist\": 32}";
-static const char AUTOENCODER[] = "{\"dim\": 4, \"dec_dim\": 4, \"z_dim\": 8, \"dim_mult\": [1, 2, 2], "
-                                  "\"num_res_blocks\": 1, \"temperal_downsample\": [true, true], \"patchify\": 2}";
+static const char MANIFEST[] =
+    "{\"format\": 1, \"name\": \"tiny\", \"defaults\": {\"width\": 64, \"height\": 48, "
+    "\"frames\": 5, \"fps\": 12, \"steps\": 2}, \"limits\": {\"side\": 256, \"frames\": 65}}";
+static const char TRANSFORMER[] =
+    "{\"model_type\": \"ti2v\", \"in_dim\": 8, \"out_dim\": 8, \"dim\": 32, "
+    "\"num_heads\": 2, \"ffn_dim\": 64, \"num_layers\": 2, \"patch_size\": [1, 2, 2], "
+    "\"text_len\": 32, \"freq_dim\": 32, \"text_dim\": 16}";
+static const char TEXT_ENCODER[] =
+    "{\"vocab\": 4096, \"dim\": 16, \"dim_attn\": 16, \"dim_ffn\": 32, "
+    "\"num_heads\": 2, \"num_layers\": 1, \"num_buckets\": 8, \"max_dist\": 32}";
+static const char AUTOENCODER[] =
+    "{\"dim\": 4, \"dec_dim\": 4, \"z_dim\": 8, \"dim_mult\": [1, 2, 2], "
+    "\"num_res_blocks\": 1, \"temperal_downsample\": [true, true], \"patchify\": 2}";
 
 typedef bool (*Bind)(Params *params, const json_t *config, SoraError *err);
 
