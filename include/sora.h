@@ -32,6 +32,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library is built with everything else hidden */
+#endif
 
 #define SORA_VERSION "0.1.0"
 
@@ -132,6 +135,9 @@ const char *sora_video_parameters(const SoraVideo *video);
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

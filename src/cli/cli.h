@@ -24,8 +24,8 @@ enum {
 void interrupt_catch(void);
 bool interrupt_requested(void);
 
-/* The model's folder: name if it is one, or an installed model of that name; with NULL $SORA_MODEL, ./models/nano,
- * the installed one, or the one beside the program. Heap; NULL with SORA_ERROR_NOT_FOUND. */
+/* The model's folder: name if it is one, or an installed model of that name; with NULL $SORA_MODEL,
+ * ./models/nano, the installed one, or the one beside the program. Heap; NULL with SORA_ERROR_NOT_FOUND. */
 char *model_find(const char *name, SoraError *err);
 
 #endif

@@ -43,7 +43,8 @@ static void print_script(void)
            "    case $path in");
     for (const Command *const *c = COMMANDS; *c != NULL; c++) {
         if ((*c)->subcommands != NULL)
-            printf(" %s)\n        [ \"$COMP_CWORD\" -gt 2 ] && path=\"$path ${COMP_WORDS[2]}\" ;;", (*c)->name);
+            printf(" %s)\n        [ \"$COMP_CWORD\" -gt 2 ] && path=\"$path ${COMP_WORDS[2]}\" ;;",
+                   (*c)->name);
     }
     printf("\n    esac\n    case \"$path $prev\" in\n");
     for (const Command *const *c = COMMANDS; *c != NULL; c++) {
@@ -77,7 +78,8 @@ static void print_script(void)
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     if (count > 0 && strcmp(arguments[0], "bash") != 0)
-        return error_set(err, SORA_ERROR_INPUT, "no completion for \"%.60s\"; there is one for bash", arguments[0]);
+        return error_set(err, SORA_ERROR_INPUT, "no completion for \"%.60s\"; there is one for bash",
+                         arguments[0]);
     print_script();
     return true;
 }

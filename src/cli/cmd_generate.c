@@ -29,26 +29,32 @@ static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 static const Option options[] = {
     {'m', "model", OPTION_STRING, offsetof(GenerateArgs, model), "DIR",
      .help = "the model's folder, or the name of an installed one (default: $SORA_MODEL, else nano)"},
-    {'p', "prompt", OPTION_STRING, offsetof(GenerateArgs, prompt), "TEXT", .help = "what happens in the video"},
+    {'p', "prompt", OPTION_STRING, offsetof(GenerateArgs, prompt), "TEXT",
+     .help = "what happens in the video"},
     {'n', "negative", OPTION_STRING, offsetof(GenerateArgs, negative), "TEXT",
      .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"},
     {0, "image", OPTION_STRING, offsetof(GenerateArgs, image), "FILE",
      .help = "a picture that becomes the first frame: PNG, JPEG, WebP ..."},
-    {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1, .max = 16384},
-    {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N", .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1,
-     .max = 100000},
-    {0, "fps", OPTION_DOUBLE, offsetof(GenerateArgs, fps), "N", .help = "frames a second, 1 to 120", .min = 1, .max = 120},
-    {0, "steps", OPTION_INT, offsetof(GenerateArgs, steps), "N", .help = "sampling steps, 1 to 1000", .min = 1, .max = 1000},
+    {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1,
+     .max = 16384},
+    {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N",
+     .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1, .max = 100000},
+    {0, "fps", OPTION_DOUBLE, offsetof(GenerateArgs, fps), "N", .help = "frames a second, 1 to 120", .min = 1,
+     .max = 120},
+    {0, "steps", OPTION_INT, offsetof(GenerateArgs, steps), "N", .help = "sampling steps, 1 to 1000",
+     .min = 1, .max = 1000},
     {0, "guidance", OPTION_DOUBLE, offsetof(GenerateArgs, guidance), "N",
      .help = "how closely the prompt is followed, 0 to 100; 1 takes half the time", .min = 0, .max = 100},
-    {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N", .help = "of the noise schedule, 0.1 to 100", .min = 0.1,
-     .max = 100},
-    {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N", .help = "another number, another video (default 0)"},
+    {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N",
+     .help = "of the noise schedule, 0.1 to 100", .min = 0.1, .max = 100},
+    {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N",
+     .help = "another number, another video (default 0)"},
     {0, "solver", OPTION_CHOICE, offsetof(GenerateArgs, solver), .help = "how noise becomes a video",
      .choices = "auto|unipc|dpmpp|euler"},
     {0, "precision", OPTION_CHOICE, offsetof(GenerateArgs, precision),
      .help = "bf16 is faster where the processor has it", .choices = "auto|f32|bf16"},
-    {0, "threads", OPTION_INT, offsetof(GenerateArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "threads", OPTION_INT, offsetof(GenerateArgs, threads), "N", .help = "0: all cores (default)",
+     .min = 0, .max = 4096},
     {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
@@ -65,7 +71,8 @@ static bool check_prompt(const char *text, const char *what, SoraError *err)
                          MAX_PROMPT);
     utf8proc_int32_t c;
     for (size_t i = 0; i < size;) {
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(size - i), &c);
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(size - i), &c);
         if (n < 1)
             return error_set(err, SORA_ERROR_INPUT, "the %s is not UTF-8 at byte %zu", what, i);
         i += (size_t)n;
@@ -126,30 +133,34 @@ static bool check_output(const SoraEngine *engine, const SoraRequest *r, const c
     return video_writer_check(path, &format, err);
 }
 
-/* A PNG sequence is named by its pattern. */
-static void print_json(const SoraVideo *video, const GenerateArgs *a, double seconds)
+/* A PNG sequence is named by its pattern; large seeds are strings, as in the parameters. */
+static bool print_json(const SoraVideo *video, const GenerateArgs *a, double seconds, SoraError *err)
 {
     size_t n = strlen(a->output);
     bool sequence = sora_video_frames(video) > 1 && n > 4 && strcasecmp(a->output + n - 4, ".png") == 0;
     json_t *output = sequence ? json_sprintf("%.*s-%%04d%s", (int)(n - 4), a->output, a->output + n - 4)
                               : json_string(a->output);
-    /* A file name need not be UTF-8, JSON must. */
-    json_t *o = json_pack("{s:o, s:f, s:I, s:i, s:i, s:i, s:f, s:o}", "output", output ? output : json_null(),
-                          "seconds", seconds, "seed", (json_int_t)a->seed, "width", sora_video_width(video), "height",
-                          sora_video_height(video), "frames", sora_video_frames(video), "fps",
-                          sora_video_fps(video), "parameters",
+    if (output == NULL) /* a file name need not be UTF-8, JSON must */
+        output = json_null();
+    json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
+    json_t *o = json_pack("{s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o}", "output", output, "seconds", seconds,
+                          "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
+                          "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL));
-    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    if (o == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(o);
+    return true;
 }
 
 static void print_line(const SoraVideo *video, const GenerateArgs *a, double seconds)
 {
     int frames = sora_video_frames(video);
     printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s\n", a->output, frames,
-           frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video), a->seed,
-           seconds);
+           frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video),
+           a->seed, seconds);
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -181,7 +192,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     progress_end(&progress);
     ok = video != NULL && sora_video_write(video, a->output, err);
     if (ok && a->json)
-        print_json(video, a, clock_seconds() - began);
+        ok = print_json(video, a, clock_seconds() - began, err);
     else if (ok)
         print_line(video, a, clock_seconds() - began);
     sora_video_free(video);
@@ -194,8 +205,8 @@ const Command CMD_GENERATE = {
     .name = "generate",
     .summary = "turn a sentence into a video",
     .arguments = "[PROMPT]",
-    .description = "Makes a video of what the prompt says. What is not given is the model's own\n"
-                   "choice. The same numbers give the same video. Ctrl-C stops and leaves no file.",
+    .description = "Makes a video of what the prompt says. What is not given is the model's own choice. "
+                   "The same numbers give the same video. Ctrl-C stops and leaves no file.",
     .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
                 "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"
                 "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"

@@ -3,23 +3,41 @@
 
 enum { COLUMNS = 80, INDENT = 27 };
 
-/* Words of text from column INDENT on, broken before COLUMNS. */
-static void print_wrapped(const char *text, FILE *out)
+/* The words of text[0 .. size) from column indent on, broken before COLUMNS; ends the line. */
+static void print_wrapped(const char *text, size_t size, size_t indent, FILE *out)
 {
-    for (size_t column = INDENT; *text;) {
-        size_t n = strcspn(text, " ");
-        if (column > INDENT && column + 1 + n > COLUMNS) {
-            fprintf(out, "\n%*s", INDENT, "");
-            column = INDENT;
-        } else if (column > INDENT) {
+    const char *end = text + size;
+    for (size_t column = indent; text < end;) {
+        size_t n = strcspn(text, " \n");
+        n = n < (size_t)(end - text) ? n : (size_t)(end - text);
+        if (column > indent && column + 1 + n > COLUMNS) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
             fputc(' ', out);
             column++;
         }
         fwrite(text, 1, n, out);
         column += n;
-        text += n + strspn(text + n, " ");
+        text += n + strspn(text + n, " \n");
     }
     fputc('\n', out);
+}
+
+/* Paragraphs are filled; lines that begin with a space, and empty ones, stay as they are. */
+static void print_description(const char *text, FILE *out)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        if (*text == ' ' || n == 0) {
+            fprintf(out, "%.*s\n", (int)n, text);
+        } else {
+            while (text[n] == '\n' && text[n + 1] != 0 && text[n + 1] != '\n' && text[n + 1] != ' ')
+                n += 1 + strcspn(text + n + 1, "\n");
+            print_wrapped(text, n, 0, out);
+        }
+        text += n + (text[n] == '\n');
+    }
 }
 
 static void print_entry(const char *left, const char *help, FILE *out)
@@ -29,7 +47,7 @@ static void print_entry(const char *left, const char *help, FILE *out)
         fprintf(out, "\n%*s", INDENT, "");
     else
         fprintf(out, "%*s", INDENT - n, "");
-    print_wrapped(help, out);
+    print_wrapped(help, strlen(help), INDENT, out);
 }
 
 static void print_option(const Option *o, FILE *out)
@@ -50,8 +68,10 @@ void command_print_help(const Command *command, const char *path, FILE *out)
     else if (command->options != NULL)
         fputs(" [OPTIONS]", out);
     fprintf(out, "%s%s\n", command->arguments ? " " : "", command->arguments ? command->arguments : "");
-    if (command->description != NULL)
-        fprintf(out, "\n%s\n", command->description);
+    if (command->description != NULL) {
+        fputc('\n', out);
+        print_description(command->description, out);
+    }
     if (command->subcommands != NULL) {
         fputs("\nCommands:\n", out);
         for (const Command *const *c = command->subcommands; *c != NULL; c++) {

@@ -4,13 +4,7 @@
 #include "cli/cli.h"
 
 const Command *const COMMANDS[] = {
-    &CMD_GENERATE,
-    &CMD_SHEET,
-    &CMD_STAGE,
-    &CMD_TRAIN,
-    &CMD_BENCH,
-    &CMD_COMPLETION,
-    NULL,
+    &CMD_GENERATE, &CMD_SHEET, &CMD_STAGE, &CMD_TRAIN, &CMD_BENCH, &CMD_COMPLETION, NULL,
 };
 
 static const Command SORA = {
@@ -102,7 +96,8 @@ static bool is_prompt(int argc, char **argv)
         if ((unsigned char)*s >= 0x80)
             return true;
     }
-    return argc > 2 && argv[2][0] == '-' && strcmp(argv[2], "--help") != 0 && command_nearest(COMMANDS, word) == NULL;
+    return argc > 2 && argv[2][0] == '-' && strcmp(argv[2], "--help") != 0 &&
+           command_nearest(COMMANDS, word) == NULL;
 }
 
 static int unknown(const char *path, const Command *const *commands, const char *name, int more)
@@ -112,7 +107,8 @@ static int unknown(const char *path, const Command *const *commands, const char 
     if (near != NULL)
         error_set(&err, SORA_ERROR_INPUT, "unknown command \"%.60s\"; did you mean %s?", name, near);
     else if (more > 0)
-        error_set(&err, SORA_ERROR_INPUT, "unknown command \"%.60s\"; a prompt of several words needs quotes", name);
+        error_set(&err, SORA_ERROR_INPUT, "unknown command \"%.60s\"; a prompt of several words needs quotes",
+                  name);
     else
         error_set(&err, SORA_ERROR_INPUT, "unknown command \"%.60s\"; see %s --help", name, path);
     return fail(path, &err);
@@ -164,8 +160,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "help") == 0)
         return help_of(argc, argv);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || command_find(COMMANDS, argv[1]) != NULL ||
-        !is_prompt(argc, argv))
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        command_find(COMMANDS, argv[1]) != NULL || !is_prompt(argc, argv))
         return dispatch(&SORA, "sora", argc, argv);
     /* The prompt and its options are generate's; argv[0] stands in for the command's name. */
     return run(&CMD_GENERATE, "sora", argc, argv);

@@ -56,7 +56,7 @@ char *model_find(const char *name, SoraError *err)
     if (path == NULL)
         path = beside_program(word);
     if (path == NULL)
-        error_set(err, SORA_ERROR_NOT_FOUND, "no model \"%s\" in ./models or %s; give a folder with --model", word,
-                  INSTALLED);
+        error_set(err, SORA_ERROR_NOT_FOUND, "no model \"%s\" in ./models or %s; give a folder with --model",
+                  word, INSTALLED);
     return path;
 }

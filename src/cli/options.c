@@ -133,8 +133,8 @@ static bool set_u64(const Option *o, uint64_t *value, const char *text, SoraErro
     errno = 0;
     *value = strtoumax(text, &stop, 10);
     if (*text < '0' || *text > '9' || *stop != 0 || errno == ERANGE)
-        return error_set(err, SORA_ERROR_INPUT, "--%s: \"%s\" is not a whole number from 0 to %" PRIu64, o->name,
-                         text, UINT64_MAX);
+        return error_set(err, SORA_ERROR_INPUT, "--%s: \"%s\" is not a whole number from 0 to %" PRIu64,
+                         o->name, text, UINT64_MAX);
     return true;
 }
 
@@ -151,7 +151,8 @@ static bool set_size(const Option *o, OptionSize *value, const char *text, SoraE
 {
     const char *x = strpbrk(text, "xX");
     if (x == NULL || !parse_int(text, x, &value->width) || !parse_int(x + 1, x + strlen(x), &value->height))
-        return error_set(err, SORA_ERROR_INPUT, "--%s: \"%s\" is not WIDTHxHEIGHT, such as 128x128", o->name, text);
+        return error_set(err, SORA_ERROR_INPUT, "--%s: \"%s\" is not WIDTHxHEIGHT, such as 128x128", o->name,
+                         text);
     return check_range(o, value->width, text, err) && check_range(o, value->height, text, err);
 }
 
@@ -252,7 +253,8 @@ static bool check_count(const CommandLine *line, const Command *c, SoraError *er
     if (line->count < c->min_arguments)
         return error_set(err, SORA_ERROR_INPUT, "%s is missing; see --help", c->arguments);
     if (line->count > c->max_arguments)
-        return error_set(err, SORA_ERROR_INPUT, "\"%s\" is one argument too many%s", line->arguments[c->max_arguments],
+        return error_set(err, SORA_ERROR_INPUT, "\"%s\" is one argument too many%s",
+                         line->arguments[c->max_arguments],
                          c->max_arguments > 0 ? "; quote what belongs together" : "");
     return true;
 }

@@ -7,8 +7,8 @@
  *
  *     static const Option options[] = {
  *         {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME", .help = "what to measure"},
- *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min = 1, .max = 100},
- *         {0},
+ *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min =
+ * 1, .max = 100}, {0},
  *     };
  *     static const BenchArgs defaults = {"nano", 3};
  *
@@ -52,7 +52,7 @@ typedef struct Command {
     const char *name;
     const char *summary;     /* one line */
     const char *arguments;   /* as in the usage line: "[PROMPT]"; NULL: none */
-    const char *description; /* shown by --help; lines of at most 80; NULL: none */
+    const char *description; /* filled to 80 columns, but lines that begin with a space; NULL: none */
     const char *examples;    /* lines, each a command; NULL: none */
     const Option *options;   /* NULL: none but --help */
     const void *defaults;    /* the struct that the options fill; NULL when there are none */

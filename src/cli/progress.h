@@ -6,7 +6,7 @@
 
 typedef struct Progress {
     bool visible;
-    const char *label; /* of the bar that is shown; NULL: none yet */
+    const char *label;   /* of the bar that is shown; NULL: none yet */
     double began, drawn; /* clock_seconds() */
 } Progress;
 

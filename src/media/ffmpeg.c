@@ -51,10 +51,10 @@ bool ffmpeg_out_of_memory(SoraError *err, const char *path)
 
 struct SwsContext *ffmpeg_to_rgb(const AVFrame *frame)
 {
-    struct SwsContext *sws =
-        sws_getContext(frame->width, frame->height, frame->format, frame->width, frame->height, AV_PIX_FMT_RGB24,
-                       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT,
-                       NULL, NULL, NULL);
+    struct SwsContext *sws = sws_getContext(
+        frame->width, frame->height, frame->format, frame->width, frame->height, AV_PIX_FMT_RGB24,
+        SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT, NULL, NULL,
+        NULL);
     if (sws == NULL)
         return NULL;
     /* Untagged video is BT.601 up to PAL's 576 lines and BT.709 above, as players assume. */

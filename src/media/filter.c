@@ -9,7 +9,8 @@ static int add_input(Filter *f, int i, const AVFrame *like, AVRational time_base
     snprintf(name, sizeof name, "in%d", i);
     snprintf(args, sizeof args, "width=%d:height=%d:pix_fmt=%d:time_base=%d/%d", like->width, like->height,
              like->format, time_base.num, time_base.den);
-    return avfilter_graph_create_filter(&f->inputs[i], avfilter_get_by_name("buffer"), name, args, NULL, f->graph);
+    return avfilter_graph_create_filter(&f->inputs[i], avfilter_get_by_name("buffer"), name, args, NULL,
+                                        f->graph);
 }
 
 static AVFilterInOut *name_end(const char *name, AVFilterContext *context)
@@ -36,7 +37,8 @@ static int connect_ends(Filter *f, const char *description)
     return code;
 }
 
-int filter_open(Filter *f, const char *description, AVRational time_base, const AVFrame *in0, const AVFrame *in1)
+int filter_open(Filter *f, const char *description, AVRational time_base, const AVFrame *in0,
+                const AVFrame *in1)
 {
     *f = (Filter){.graph = avfilter_graph_alloc()};
     if (f->graph == NULL)

@@ -13,7 +13,8 @@ typedef struct Filter {
 
 /* description reads [in0], and [in1] if in1 is not NULL, and writes [out]. Only size and pixel format of
  * in0 and in1 are used. Returns 0 or an AVERROR; filter_close() is due in both cases. */
-int filter_open(Filter *f, const char *description, AVRational time_base, const AVFrame *in0, const AVFrame *in1);
+int filter_open(Filter *f, const char *description, AVRational time_base, const AVFrame *in0,
+                const AVFrame *in1);
 void filter_close(Filter *f);
 
 #endif

@@ -12,8 +12,9 @@ bool image_init(Image *image, int width, int height, SoraError *err)
     *image = (Image){0};
     if (width < 1 || height < 1 || width > MEDIA_MAX_SIDE || height > MEDIA_MAX_SIDE ||
         (int64_t)width * height > MEDIA_MAX_PIXELS)
-        return error_set(err, SORA_ERROR_INPUT, "picture of %dx%d pixels: 1x1 to %dx%d and %d million pixels work",
-                         width, height, MEDIA_MAX_SIDE, MEDIA_MAX_SIDE, MEDIA_MAX_PIXELS / 1000000);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "picture of %dx%d pixels: 1x1 to %dx%d and %d million pixels work", width, height,
+                         MEDIA_MAX_SIDE, MEDIA_MAX_SIDE, MEDIA_MAX_PIXELS / 1000000);
     image->rgb = calloc((size_t)width * (size_t)height, 3);
     if (image->rgb == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "picture of %dx%d pixels: out of memory", width, height);
@@ -28,7 +29,8 @@ void image_deinit(Image *image)
     *image = (Image){0};
 }
 
-bool image_write_png(const Image *image, const char *path, const char *title, const char *comment, SoraError *err)
+bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,
+                     SoraError *err)
 {
     FileWriter file;
     if (!file_writer_open(&file, path, err))
@@ -83,7 +85,8 @@ static bool init_taps(Taps *t, int in, int out)
         for (int k = 0; k < to - from; k++)
             sum += w[k] = lanczos3((k + from - center + 0.5) / stretch);
         for (int k = 0; k < to - from; k++)
-            t->weights[(size_t)i * (size_t)t->size + (size_t)k] = (int32_t)lround(w[k] / sum * (1 << PRECISION));
+            t->weights[(size_t)i * (size_t)t->size + (size_t)k] =
+                (int32_t)lround(w[k] / sum * (1 << PRECISION));
         t->first[i] = from;
         t->count[i] = to - from;
     }
@@ -172,8 +175,8 @@ bool image_crop(Image *out, const Image *in, int x, int y, int width, int height
 {
     *out = (Image){0};
     if (x < 0 || y < 0 || width > in->width - x || height > in->height - y)
-        return error_set(err, SORA_ERROR_INPUT, "%dx%d pixels at (%d, %d) are not inside %dx%d", width, height, x, y,
-                         in->width, in->height);
+        return error_set(err, SORA_ERROR_INPUT, "%dx%d pixels at (%d, %d) are not inside %dx%d", width,
+                         height, x, y, in->width, in->height);
     if (!image_init(out, width, height, err))
         return false;
     for (int row = 0; row < height; row++)

@@ -15,12 +15,13 @@ typedef struct Image {
 bool image_init(Image *image, int width, int height, SoraError *err);
 void image_deinit(Image *image); /* a zeroed Image is allowed */
 
-/* PNG, JPEG (turned upright by its EXIF orientation), WebP, BMP, GIF (first frame) or TIFF, told by content and not by name. Alpha
- * is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. */
+/* PNG, JPEG (turned upright by its EXIF orientation), WebP, BMP, GIF (first frame) or TIFF, told by content
+ * and not by name. Alpha is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. */
 bool image_read(Image *image, const char *path, SoraError *err);
 
 /* title and comment are stored as PNG text (Title, Comment); NULL: none. Atomic. */
-bool image_write_png(const Image *image, const char *path, const char *title, const char *comment, SoraError *err);
+bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,
+                     SoraError *err);
 
 /* PIL's Image.resize(LANCZOS) for RGB: support 3, widened when shrinking, 22-bit fixed-point weights,
  * rows first, rounded to bytes between the passes. out is initialised here. */

@@ -20,9 +20,12 @@ typedef struct Magic {
 static enum AVCodecID find_codec(const uint8_t *data, size_t size)
 {
     static const Magic magics[] = {
-        {0, 8, "\x89PNG\r\n\x1a\n", AV_CODEC_ID_PNG}, {0, 3, "\xff\xd8\xff", AV_CODEC_ID_MJPEG},
-        {8, 4, "WEBP", AV_CODEC_ID_WEBP},             {0, 4, "GIF8", AV_CODEC_ID_GIF},
-        {0, 4, "II*\0", AV_CODEC_ID_TIFF},            {0, 4, "MM\0*", AV_CODEC_ID_TIFF},
+        {0, 8, "\x89PNG\r\n\x1a\n", AV_CODEC_ID_PNG},
+        {0, 3, "\xff\xd8\xff", AV_CODEC_ID_MJPEG},
+        {8, 4, "WEBP", AV_CODEC_ID_WEBP},
+        {0, 4, "GIF8", AV_CODEC_ID_GIF},
+        {0, 4, "II*\0", AV_CODEC_ID_TIFF},
+        {0, 4, "MM\0*", AV_CODEC_ID_TIFF},
         {0, 2, "BM", AV_CODEC_ID_BMP},
     };
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
@@ -37,8 +40,8 @@ static bool decode(AVFrame *frame, const FileMap *map, const char *path, SoraErr
 {
     enum AVCodecID id = find_codec(map->data, map->size);
     if (id == AV_CODEC_ID_NONE)
-        return error_set(err, SORA_ERROR_INPUT, "%s: not a picture (PNG, JPEG, WebP, GIF, BMP and TIFF are read)",
-                         path);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "%s: not a picture (PNG, JPEG, WebP, GIF, BMP and TIFF are read)", path);
     const AVCodec *decoder = avcodec_find_decoder(id);
     if (decoder == NULL)
         return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: this FFmpeg does not read %s", path,
@@ -52,7 +55,9 @@ static bool decode(AVFrame *frame, const FileMap *map, const char *path, SoraErr
     packet->flags |= AV_PKT_FLAG_KEY;
     c->thread_count = 1;
     c->max_pixels = MEDIA_MAX_PIXELS;
-    c->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK; /* half a picture is an error, not a grey half */
+    /* Half a picture is an error, not a grey half; but of TIFF that would refuse any tag FFmpeg does not
+     * know. */
+    c->err_recognition = AV_EF_CRCCHECK | (id == AV_CODEC_ID_TIFF ? 0 : AV_EF_EXPLODE);
     if ((code = avcodec_open2(c, decoder, NULL)) < 0)
         goto out;
     code = avcodec_send_packet(c, packet);
@@ -102,7 +107,8 @@ static bool turn_upright(Image *image, const AVFrame *frame, const char *path, S
     if ((!straight && !swapped) || (a == 1 && d == 1))
         return true;
     Image out;
-    if (!image_init(&out, swapped ? image->height : image->width, swapped ? image->width : image->height, err))
+    if (!image_init(&out, swapped ? image->height : image->width, swapped ? image->width : image->height,
+                    err))
         return error_wrap(err, "%s", path);
     for (int y = 0; y < image->height; y++) {
         for (int x = 0; x < image->width; x++) {

@@ -65,7 +65,8 @@ static bool open_codec(Muxer *m, const SinkKind *kind, const VideoFormat *format
 {
     const AVCodec *encoder = avcodec_find_encoder_by_name(kind->encoder);
     if (encoder == NULL)
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: this FFmpeg has no %s encoder", m->path, kind->encoder);
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: this FFmpeg has no %s encoder", m->path,
+                         kind->encoder);
     AVCodecContext *c = m->codec = avcodec_alloc_context3(encoder);
     if (c == NULL)
         return ffmpeg_out_of_memory(err, m->path);

@@ -58,8 +58,8 @@ static int encode(const Image *image, AVPacket *packet)
     if ((code = avcodec_open2(c, encoder, NULL)) < 0 || (code = av_frame_get_buffer(frame, 0)) < 0)
         goto out;
     for (int y = 0; y < image->height; y++)
-        memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0], image->rgb + (size_t)y * 3 * (size_t)image->width,
-               3 * (size_t)image->width);
+        memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0],
+               image->rgb + (size_t)y * 3 * (size_t)image->width, 3 * (size_t)image->width);
     if ((code = avcodec_send_frame(c, frame)) >= 0)
         code = avcodec_receive_packet(c, packet);
     if (code >= 0 && packet->size < SIGNATURE_AND_IHDR)

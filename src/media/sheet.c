@@ -128,8 +128,8 @@ bool sheet_draw(Image *out, const SheetLayout *layout, const SheetTile *tiles, i
     l.gap = l.gap > 0 ? l.gap : 6;
     if (count < 1 || count > 10000 || l.width < 1 || l.height < 1 || l.width > 4096 || l.height > 4096 ||
         l.scale > 16 || l.gap > 256 || l.lines > 100)
-        return error_set(err, SORA_ERROR_INPUT, "contact sheet of %d tiles of %dx%d, %d times as large", count,
-                         l.width, l.height, l.scale);
+        return error_set(err, SORA_ERROR_INPUT, "contact sheet of %d tiles of %dx%d, %d times as large",
+                         count, l.width, l.height, l.scale);
     l.columns = l.columns > 0 ? l.columns : (int)ceil(sqrt(count));
     l.columns = l.columns < count ? l.columns : count;
     int rows = (count + l.columns - 1) / l.columns, width = l.width * l.scale, height = l.height * l.scale;
@@ -157,7 +157,8 @@ bool sheet_draw(Image *out, const SheetLayout *layout, const SheetTile *tiles, i
     return true;
 }
 
-bool sheet_write(const char *path, const SheetLayout *layout, const SheetTile *tiles, int count, SoraError *err)
+bool sheet_write(const char *path, const SheetLayout *layout, const SheetTile *tiles, int count,
+                 SoraError *err)
 {
     Image sheet;
     bool ok = sheet_draw(&sheet, layout, tiles, count, err) && image_write_png(&sheet, path, NULL, NULL, err);

@@ -14,14 +14,15 @@ typedef struct SheetLayout {
     int columns;       /* 0: about a square */
     int scale;         /* tiles are drawn this many times as large; 0: 1 */
     int gap;           /* pixels around each tile; 0: 6 */
-    int lines;         /* of each caption, at most; longer ones end in ".."; 0: as many as the longest needs */
+    int lines; /* of each caption, at most; longer ones end in ".."; 0: as many as the longest needs */
 } SheetLayout;
 
 /* A new picture in *out: tiles in rows from the top left, each caption below its tile. */
 bool sheet_draw(Image *out, const SheetLayout *layout, const SheetTile *tiles, int count, SoraError *err);
 
 /* sheet_draw() into a PNG file. */
-bool sheet_write(const char *path, const SheetLayout *layout, const SheetTile *tiles, int count, SoraError *err);
+bool sheet_write(const char *path, const SheetLayout *layout, const SheetTile *tiles, int count,
+                 SoraError *err);
 
 enum { TEXT_WIDTH = 6, TEXT_HEIGHT = 10 }; /* pixels of one character with its spacing */
 

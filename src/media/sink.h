@@ -10,7 +10,7 @@
 typedef struct SinkKind {
     const char *extension; /* with the dot, lower case */
     const char *muxer, *encoder;
-    bool even_size;        /* pixels are stored with chroma at half size, without an odd edge */
+    bool even_size; /* pixels are stored with chroma at half size, without an odd edge */
     double max_fps;
     void *(*open)(const struct SinkKind *kind, const char *path, const VideoFormat *format, SoraError *err);
     bool (*write)(void *sink, const uint8_t *rgb, SoraError *err);

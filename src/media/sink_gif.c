@@ -75,7 +75,8 @@ static bool prepare(GifSink *s, const SinkKind *kind, const char *path, const Vi
     s->frame->height = s->height;
     if (av_frame_get_buffer(s->frame, 0) < 0)
         return ffmpeg_out_of_memory(err, path);
-    int code = filter_open(&s->palette, "[in0]palettegen=reserve_transparent=0[out]", s->time_base, s->frame, NULL);
+    int code =
+        filter_open(&s->palette, "[in0]palettegen=reserve_transparent=0[out]", s->time_base, s->frame, NULL);
     return code >= 0 || ffmpeg_error(err, path, "cannot make a palette", code);
 }
 
@@ -98,8 +99,8 @@ static int fill_frame(GifSink *s, const uint8_t *rgb, int64_t pts)
 {
     int code = av_frame_make_writable(s->frame);
     for (int y = 0; code >= 0 && y < s->height; y++)
-        memcpy(s->frame->data[0] + (ptrdiff_t)y * s->frame->linesize[0], rgb + (size_t)y * 3 * (size_t)s->width,
-               3 * (size_t)s->width);
+        memcpy(s->frame->data[0] + (ptrdiff_t)y * s->frame->linesize[0],
+               rgb + (size_t)y * 3 * (size_t)s->width, 3 * (size_t)s->width);
     s->frame->pts = pts;
     return code;
 }
@@ -161,14 +162,15 @@ static bool second_pass(GifSink *s, SoraError *err)
         code = av_buffersink_get_frame(s->palette.output, palette);
     if (code >= 0) {
         palette->pts = 0;
-        code = filter_open(&use, "[in0][in1]paletteuse=dither=sierra2_4a:diff_mode=rectangle[out]", s->time_base,
-                           s->frame, palette);
+        code = filter_open(&use, "[in0][in1]paletteuse=dither=sierra2_4a:diff_mode=rectangle[out]",
+                           s->time_base, s->frame, palette);
     }
     if (code >= 0)
         code = av_buffersrc_add_frame(use.inputs[1], palette);
     if (code >= 0)
         code = av_buffersrc_add_frame(use.inputs[1], NULL);
-    ok = code >= 0 ? feed(s, &use, rgb, err) : ffmpeg_error(err, s->muxer.path, "cannot make a palette", code);
+    ok =
+        code >= 0 ? feed(s, &use, rgb, err) : ffmpeg_error(err, s->muxer.path, "cannot make a palette", code);
     filter_close(&use);
     av_frame_free(&palette);
     free(rgb);

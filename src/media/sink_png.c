@@ -65,7 +65,8 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
         return NULL;
     }
     /* An unwritable place is found now, as with the other kinds of files. */
-    if (!video_writer_check(path, format, err) || !image_init(&s->first, format->width, format->height, err)) {
+    if (!video_writer_check(path, format, err) ||
+        !image_init(&s->first, format->width, format->height, err)) {
         close_sink(s);
         return NULL;
     }

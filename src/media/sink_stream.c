@@ -23,8 +23,9 @@ static void close_sink(void *sink)
 /* RGB of sRGB to limited-range BT.709; swscale would take BT.601 by default. */
 static bool open_converter(StreamSink *s, const char *path, const VideoFormat *f, SoraError *err)
 {
-    s->sws = sws_getContext(f->width, f->height, AV_PIX_FMT_RGB24, f->width, f->height, AV_PIX_FMT_YUV420P,
-                            SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP | SWS_BITEXACT, NULL, NULL, NULL);
+    s->sws =
+        sws_getContext(f->width, f->height, AV_PIX_FMT_RGB24, f->width, f->height, AV_PIX_FMT_YUV420P,
+                       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP | SWS_BITEXACT, NULL, NULL, NULL);
     if (s->sws == NULL)
         return ffmpeg_out_of_memory(err, path);
     const int *bt709 = sws_getCoefficients(SWS_CS_ITU709);
@@ -80,4 +81,5 @@ static bool commit(void *sink, SoraError *err)
 }
 
 const SinkKind SINK_MP4 = {".mp4", "mp4", "libx264", true, 240, open_sink, write_frame, commit, close_sink};
-const SinkKind SINK_WEBM = {".webm", "webm", "libvpx-vp9", false, 240, open_sink, write_frame, commit, close_sink};
+const SinkKind SINK_WEBM = {".webm",   "webm",      "libvpx-vp9", false,     240,
+                            open_sink, write_frame, commit,       close_sink};

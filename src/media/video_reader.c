@@ -27,8 +27,9 @@ struct VideoReader {
 };
 
 /* Containers of videos; none that is a list of other files. */
-static const char CONTAINERS[] = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,ogg,asf,gif,"
-                                 "apng,webp_pipe,yuv4mpegpipe,ivf,nut,mxf,dv";
+static const char CONTAINERS[] =
+    "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,ogg,asf,gif,"
+    "apng,webp_pipe,yuv4mpegpipe,ivf,nut,mxf,dv";
 
 static bool open_container(VideoReader *r, SoraError *err)
 {
@@ -127,12 +128,14 @@ static bool open_scaler(VideoReader *r, const VideoReaderOptions *o, SoraError *
         snprintf(rate, sizeof rate, "fps=fps=%d/%d", fps.num, fps.den);
     }
     if (o->width > 0)
-        snprintf(size, sizeof size,
-                 "scale=w=%d:h=%d:force_original_aspect_ratio=increase:flags=lanczos+accurate_rnd+full_chroma_int,"
-                 "crop=w=%d:h=%d:exact=1",
-                 o->width, o->height, o->width, o->height);
+        snprintf(
+            size, sizeof size,
+            "scale=w=%d:h=%d:force_original_aspect_ratio=increase:flags=lanczos+accurate_rnd+full_chroma_int,"
+            "crop=w=%d:h=%d:exact=1",
+            o->width, o->height, o->width, o->height);
     /* To RGB before the crop, which else would round to whole chroma samples. */
-    snprintf(description, sizeof description, "[in0]%s,%s,format=rgb24,%s,format=rgb24[out]", rate, upright(r), size);
+    snprintf(description, sizeof description, "[in0]%s,%s,format=rgb24,%s,format=rgb24[out]", rate,
+             upright(r), size);
     int code = filter_open(&r->filter, description, r->stream->time_base, r->decoded, NULL);
     if (code < 0)
         return ffmpeg_error(err, r->path, "cannot scale", code);
@@ -151,8 +154,8 @@ static bool push(VideoReader *r, SoraError *err)
 {
     AVFrame *f = r->decoded;
     if (f->width != r->source_width || f->height != r->source_height || f->format != r->source_format)
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: its frames change size or format, %dx%d to %dx%d", r->path,
-                         r->source_width, r->source_height, f->width, f->height);
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: its frames change size or format, %dx%d to %dx%d",
+                         r->path, r->source_width, r->source_height, f->width, f->height);
     f->pts = f->best_effort_timestamp != AV_NOPTS_VALUE ? f->best_effort_timestamp : r->next_pts;
     AVRational rate = av_guess_frame_rate(r->format, r->stream, f);
     if (f->pts < INT64_MAX / 2)

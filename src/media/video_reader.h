@@ -13,8 +13,9 @@
 #include "base/error.h"
 
 typedef struct VideoReaderOptions {
-    int width, height; /* pixels; the picture is scaled to cover them, its middle is cut out; both 0: its own */
-    double fps;        /* frames are repeated or dropped to get this rate; 0: the video's own frames */
+    int width,
+        height; /* pixels; the picture is scaled to cover them, its middle is cut out; both 0: its own */
+    double fps; /* frames are repeated or dropped to get this rate; 0: the video's own frames */
 } VideoReaderOptions;
 
 typedef struct VideoReader VideoReader;

@@ -39,12 +39,12 @@ static bool check_format(const SinkKind *kind, const char *path, const VideoForm
 {
     if (f->width < 1 || f->height < 1 || f->width > MEDIA_MAX_SIDE || f->height > MEDIA_MAX_SIDE ||
         (int64_t)f->width * f->height > MEDIA_MAX_PIXELS)
-        return error_set(err, SORA_ERROR_INPUT, "%s: a video of %dx%d pixels cannot be written", path, f->width,
-                         f->height);
+        return error_set(err, SORA_ERROR_INPUT, "%s: a video of %dx%d pixels cannot be written", path,
+                         f->width, f->height);
     if (kind->even_size && (f->width % 2 != 0 || f->height % 2 != 0))
-        return error_set(err, SORA_ERROR_INPUT, "%s: %s needs an even width and height, not %dx%d (%dx%d works)",
-                         path, kind->extension, f->width, f->height, f->width + f->width % 2,
-                         f->height + f->height % 2);
+        return error_set(
+            err, SORA_ERROR_INPUT, "%s: %s needs an even width and height, not %dx%d (%dx%d works)", path,
+            kind->extension, f->width, f->height, f->width + f->width % 2, f->height + f->height % 2);
     if (!isfinite(f->fps) || f->fps < 0.1 || f->fps > kind->max_fps)
         return error_set(err, SORA_ERROR_INPUT, "%s: %g frames a second; %s takes 0.1 to %g", path, f->fps,
                          kind->extension, kind->max_fps);

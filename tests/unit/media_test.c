@@ -80,7 +80,8 @@ static void draw_frame(uint8_t *rgb, int width, int height, int t)
 
 static bool write_video(const char *path, int width, int height, int frames, double fps, SoraError *err)
 {
-    VideoFormat format = {width, height, fps, "a \"dog\" walks", "{\"seed\": 7, \"prompt\": \"\xe7\x8a\xac\"}"};
+    VideoFormat format = {width, height, fps, "a \"dog\" walks",
+                          "{\"seed\": 7, \"prompt\": \"\xe7\x8a\xac\"}"};
     VideoWriter *w = video_writer_open(path, &format, err);
     if (w == NULL)
         return false;
@@ -130,7 +131,8 @@ static void videos_survive_writing_and_reading(void **state)
         const char *name;
         int width, height;
         double error; /* mean, of 255; BT.601 taken for BT.709 gives more than 6 */
-    } cases[] = {{"a.mp4", 64, 48, 2.5}, {"b.webm", 64, 48, 3}, {"c.WEBM", 63, 47, 5}, {"d.gif", 64, 48, 0.01}};
+    } cases[] = {
+        {"a.mp4", 64, 48, 2.5}, {"b.webm", 64, 48, 3}, {"c.WEBM", 63, 47, 5}, {"d.gif", 64, 48, 0.01}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (!write_video(in_dir(cases[i].name), cases[i].width, cases[i].height, 17, 12, &err))
             fail_msg("%s", err.message);
@@ -226,7 +228,8 @@ static void abort_leaves_nothing(void **state)
     for (int i = 0; i < 4; i++) {
         for (int frames = 0; frames < 4; frames++) {
             SoraError err = {0};
-            VideoWriter *w = video_writer_open(in_dir(names[i]), &(VideoFormat){32, 32, 12, NULL, NULL}, &err);
+            VideoWriter *w =
+                video_writer_open(in_dir(names[i]), &(VideoFormat){32, 32, 12, NULL, NULL}, &err);
             assert_non_null(w);
             for (int t = 0; t < frames; t++) {
                 draw_frame(rgb, 32, 32, t);
@@ -267,9 +270,12 @@ static void bad_formats_are_refused(void **state)
     expect_refused("/nonexistent/a.png", good, SORA_ERROR_NOT_FOUND, "No such file");
     expect_refused(in_dir("a.mp4"), (VideoFormat){33, 32, 12, NULL, NULL}, SORA_ERROR_INPUT, "34x32 works");
     expect_refused(in_dir("a.mp4"), (VideoFormat){0, 32, 12, NULL, NULL}, SORA_ERROR_INPUT, "0x32");
-    expect_refused(in_dir("a.mp4"), (VideoFormat){1 << 20, 1 << 20, 12, NULL, NULL}, SORA_ERROR_INPUT, "pixels");
-    expect_refused(in_dir("a.gif"), (VideoFormat){32, 32, 60, NULL, NULL}, SORA_ERROR_INPUT, "60 frames a second");
-    expect_refused(in_dir("a.mp4"), (VideoFormat){32, 32, 0, NULL, NULL}, SORA_ERROR_INPUT, "0 frames a second");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){1 << 20, 1 << 20, 12, NULL, NULL}, SORA_ERROR_INPUT,
+                   "pixels");
+    expect_refused(in_dir("a.gif"), (VideoFormat){32, 32, 60, NULL, NULL}, SORA_ERROR_INPUT,
+                   "60 frames a second");
+    expect_refused(in_dir("a.mp4"), (VideoFormat){32, 32, 0, NULL, NULL}, SORA_ERROR_INPUT,
+                   "0 frames a second");
     SoraError err = {0};
     assert_true(video_writer_check(in_dir("a.mp4"), NULL, &err));
     assert_true(video_writer_check("a.gif", NULL, &err));
@@ -277,7 +283,8 @@ static void bad_formats_are_refused(void **state)
     assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
     assert_false(video_writer_check("/proc/a.mp4", NULL, &err));
     assert_false(video_writer_check("/tmp/", NULL, &err));
-    assert_true(symlink(".", in_dir("folder.mp4")) == 0 && !video_writer_check(in_dir("folder.mp4"), NULL, &err));
+    assert_true(symlink(".", in_dir("folder.mp4")) == 0 &&
+                !video_writer_check(in_dir("folder.mp4"), NULL, &err));
     assert_int_equal(err.code, SORA_ERROR_IO);
     empty_dir();
     VideoFormat odd = {31, 32, 12, NULL, NULL};
@@ -349,7 +356,8 @@ static void expect_unreadable(const char *path, SoraErrorCode code)
         ;
     video_reader_close(r);
     assert_false(ok);
-    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 || strchr(err.message, '\n') != NULL)
+    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 ||
+        strchr(err.message, '\n') != NULL)
         fail_msg("%d: %s", (int)err.code, err.message);
 }
 
@@ -365,7 +373,8 @@ static void what_is_no_video_is_refused(void **state)
     const char list[] = "ffconcat version 1.0\nfile '/etc/passwd'\n";
     write_bytes(in_dir("list.mp4"), list, sizeof list - 1);
     expect_unreadable(in_dir("list.mp4"), SORA_ERROR_INPUT);
-    const char playlist[] = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n";
+    const char playlist[] =
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n";
     write_bytes(in_dir("list.m3u8"), playlist, sizeof playlist - 1);
     expect_unreadable(in_dir("list.m3u8"), SORA_ERROR_INPUT);
     empty_dir();
@@ -417,13 +426,103 @@ static void pictures_are_read_by_content(void **state)
     empty_dir();
 }
 
+/* Which of red, lime, blue and yellow a pixel is: 'r', 'l', 'b', 'y'. */
+static char color_at(const Image *image, int x, int y)
+{
+    const uint8_t *p = image->rgb + 3 * (y * image->width + x);
+    return p[2] > 128 ? 'b' : p[0] < 128 ? 'l' : p[1] < 128 ? 'r' : 'y';
+}
+
+static void expect_corners(const char *path, int width, int height, const char *colors)
+{
+    SoraError err = {0};
+    Image image;
+    if (!image_read(&image, path, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(image.width, width);
+    assert_int_equal(image.height, height);
+    char found[5] = {color_at(&image, 2, 2), color_at(&image, width - 3, 2), color_at(&image, 2, height - 3),
+                     color_at(&image, width - 3, height - 3)};
+    assert_string_equal(found, colors);
+    image_deinit(&image);
+}
+
+/* Four quarters: red and lime above blue and yellow. */
+static void kinds_of_pictures(void **state)
+{
+    static const char *const kinds[] = {"jpg", "webp", "bmp", "gif", "tiff"};
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/data/pictures/corners.%s", kinds[i]);
+        expect_corners(path, 32, 16, "rlby");
+    }
+}
+
+/* Orientations 1 to 8 of the EXIF standard, and what the picture above then looks like upright. */
+static void jpeg_is_turned_upright(void **state)
+{
+    static const char *const upright[] = {"rlby", "lryb", "yblr", "byrl", "rbly", "bryl", "ylbr", "lyrb"};
+    uint8_t exif[] = {0xff,
+                      0xe1,
+                      0,
+                      34,
+                      'E',
+                      'x',
+                      'i',
+                      'f',
+                      0,
+                      0,
+                      'I',
+                      'I',
+                      '*',
+                      0,
+                      8,
+                      0,
+                      0,
+                      0,
+                      1,
+                      0,
+                      0x12,
+                      1,
+                      3,
+                      0,
+                      1,
+                      0,
+                      0,
+                      0,
+                      0 /* orientation */,
+                      0,
+                      0,
+                      0,
+                      0,
+                      0,
+                      0,
+                      0};
+    SoraError err = {0};
+    size_t size;
+    char *jpeg = file_read("tests/data/pictures/corners.jpg", 1 << 16, &size, &err);
+    assert_non_null(jpeg);
+    for (int i = 0; i < 8; i++) {
+        exif[28] = (uint8_t)(i + 1);
+        FILE *f = fopen(in_dir("turned.jpg"), "wb");
+        fwrite(jpeg, 1, 2, f);
+        fwrite(exif, 1, sizeof exif, f);
+        fwrite(jpeg + 2, 1, size - 2, f);
+        fclose(f);
+        expect_corners(in_dir("turned.jpg"), i < 4 ? 32 : 16, i < 4 ? 16 : 32, upright[i]);
+    }
+    free(jpeg);
+    empty_dir();
+}
+
 static void expect_no_picture(const char *path, SoraErrorCode code)
 {
     SoraError err = {0};
     Image image;
     assert_false(image_read(&image, path, &err));
     assert_null(image.rgb);
-    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 || strchr(err.message, '\n') != NULL)
+    if (err.code != code || strncmp(err.message, path, strlen(path)) != 0 ||
+        strchr(err.message, '\n') != NULL)
         fail_msg("%d: %s", (int)err.code, err.message);
 }
 
@@ -452,6 +551,40 @@ static void what_is_no_picture_is_refused(void **state)
     write_bytes(in_dir("big.png"), data, size);
     expect_no_picture(in_dir("big.png"), SORA_ERROR_INPUT);
     free(data);
+    empty_dir();
+}
+
+/* Damage anywhere gives a picture or an error. Half a file is an error, but of GIF, whose decoder does not
+ * say. */
+static void damaged_pictures_do_no_harm(void **state)
+{
+    static const char *const kinds[] = {"jpg", "webp", "bmp", "gif", "tiff"};
+    SoraError err = {0};
+    Rng rng;
+    rng_init(&rng, 2, 0);
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/data/pictures/corners.%s", kinds[i]);
+        size_t size;
+        char *data = file_read(path, 1 << 16, &size, &err);
+        assert_non_null(data);
+        for (int round = 0; round < 200; round++) {
+            char *bad = malloc(size);
+            memcpy(bad, data, size);
+            for (int k = 0; k < 4; k++)
+                bad[rng_int(&rng, (int)size)] = (char)rng_u32(&rng);
+            write_bytes(in_dir("bad"), bad, round % 2 ? size : (size_t)rng_int(&rng, (int)size));
+            free(bad);
+            Image image;
+            if (image_read(&image, in_dir("bad"), &err))
+                image_deinit(&image);
+            assert_null(image.rgb);
+        }
+        write_bytes(in_dir("cut"), data, size / 2);
+        if (strcmp(kinds[i], "gif") != 0)
+            expect_no_picture(in_dir("cut"), SORA_ERROR_INPUT);
+        free(data);
+    }
     empty_dir();
 }
 
@@ -495,7 +628,8 @@ static void cover_cuts_the_middle(void **state)
 }
 
 /* The bytes of a U8 tensor of a safetensors file that is in memory. */
-static const uint8_t *find_tensor(const FileMap *file, json_t *header, const char *name, int *height, int *width)
+static const uint8_t *find_tensor(const FileMap *file, json_t *header, const char *name, int *height,
+                                  int *width)
 {
     json_t *entry = json_object_get(header, name), *shape = json_object_get(entry, "shape");
     *height = (int)json_integer_value(json_array_get(shape, 0));
@@ -547,11 +681,14 @@ static void sheet_shows_tiles_and_captions(void **state)
     enum { N = 5, SIDE = 60 };
     uint8_t rgb[3 * SIDE * SIDE];
     draw_frame(rgb, SIDE, SIDE, 3);
-    SheetTile tiles[N] = {{rgb, "a dog walks left across a sunny meadow"}, {rgb, NULL}, {NULL, "\xe7\x8a\xac"},
-                          {rgb, ""}, {rgb, "averylongwordthatmustbecut here and there and everywhere"}};
+    SheetTile tiles[N] = {{rgb, "a dog walks left across a sunny meadow"},
+                          {rgb, NULL},
+                          {NULL, "\xe7\x8a\xac"},
+                          {rgb, ""},
+                          {rgb, "averylongwordthatmustbecut here and there and everywhere"}};
     Image sheet;
-    assert_true(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE, .columns = 3, .lines = 3}, tiles, N,
-                           &err));
+    assert_true(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE, .columns = 3, .lines = 3},
+                           tiles, N, &err));
     assert_int_equal(sheet.width, 6 + 3 * (SIDE + 6));
     assert_int_equal(sheet.height, 6 + 2 * (SIDE + 6 + 3 * TEXT_HEIGHT + 3));
     for (int y = 0; y < SIDE; y++)
@@ -563,8 +700,8 @@ static void sheet_shows_tiles_and_captions(void **state)
     }
     assert_true(ink > 40 && ink < 300);
     image_deinit(&sheet);
-    assert_true(sheet_write(in_dir("sheet.png"), &(SheetLayout){.width = SIDE, .height = SIDE, .scale = 2}, tiles, N,
-                            &err));
+    assert_true(sheet_write(in_dir("sheet.png"), &(SheetLayout){.width = SIDE, .height = SIDE, .scale = 2},
+                            tiles, N, &err));
     assert_int_equal(empty_dir(), 1);
     assert_false(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE}, tiles, 0, &err));
 }
@@ -583,6 +720,9 @@ int main(void)
         cmocka_unit_test(what_is_no_video_is_refused),
         cmocka_unit_test(damaged_videos_do_no_harm),
         cmocka_unit_test(pictures_are_read_by_content),
+        cmocka_unit_test(kinds_of_pictures),
+        cmocka_unit_test(jpeg_is_turned_upright),
+        cmocka_unit_test(damaged_pictures_do_no_harm),
         cmocka_unit_test(what_is_no_picture_is_refused),
         cmocka_unit_test(sizes_out_of_range_are_refused),
         cmocka_unit_test(cover_cuts_the_middle),

@@ -28,14 +28,23 @@ static const Option options[] = {
     {0, "seed", OPTION_U64, offsetof(Args, seed), "N", .help = "a large number"},
     {0, "ratio", OPTION_DOUBLE, offsetof(Args, ratio), "N", .help = "a real number", .min = 0, .max = 1},
     {0, "size", OPTION_SIZE, offsetof(Args, size), "WxH", .help = "a size", .min = 1, .max = 1000},
-    {'f', "flag", OPTION_FLAG, offsetof(Args, flag), .help = "a flag with a long help text that does not fit on one "
-                                                             "line and so has to be wrapped below itself"},
+    {'f', "flag", OPTION_FLAG, offsetof(Args, flag),
+     .help = "a flag with a long help text that does not fit on one "
+             "line and so has to be wrapped below itself"},
     {0},
 };
 
-static const Command command = {.name = "try", .summary = "tries", .arguments = "[WORD]", .options = options,
-                                .defaults = &defaults, .size = sizeof defaults, .max_arguments = 1,
-                                .examples = "  sora try -f"};
+static const Command command = {
+    .name = "try",
+    .summary = "tries",
+    .arguments = "[WORD]",
+    .options = options,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .max_arguments = 1,
+    .description = "A first line that is followed by\nanother one, and by so many words that "
+                   "the paragraph has to be broken.\n  as is\n\nEnd.",
+    .examples = "  sora try -f"};
 
 /* Splits at spaces; "_" stands for an empty argument. */
 static bool parse(CommandLine *line, const char *words, SoraError *err)
@@ -67,7 +76,8 @@ static void values_are_set(void **state)
     Args a = expect("", 0);
     assert_string_equal(a.text, "default");
     assert_true(a.number == 3 && a.choice == 1 && a.seed == 5 && a.ratio == 0.5 && !a.flag);
-    a = expect("--text hello --number=7 --choice bf16 --seed 18446744073709551615 --ratio 1e-1 --size 160x96 -f", 0);
+    a = expect(
+        "--text hello --number=7 --choice bf16 --seed 18446744073709551615 --ratio 1e-1 --size 160x96 -f", 0);
     assert_string_equal(a.text, "hello");
     assert_true(a.number == 7 && a.choice == 2 && a.seed == UINT64_MAX && a.ratio == 0.1 && a.flag);
     assert_true(a.size.width == 160 && a.size.height == 96);
@@ -178,6 +188,9 @@ static void help_lists_every_option(void **state)
     command_print_help(&command, "sora try", out);
     fclose(out);
     assert_non_null(strstr(text, "Usage: sora try [OPTIONS] [WORD]\n"));
+    assert_non_null(strstr(text,
+                           "\n\nA first line that is followed by another one, and by so many words that the\n"
+                           "paragraph has to be broken.\n  as is\n\nEnd.\n\nOptions:"));
     assert_non_null(strstr(text, "  -n, --number N           a number\n"));
     assert_non_null(strstr(text, "      --choice auto|f32|bf16\n                           a word\n"));
     assert_non_null(strstr(text, "-h, --help"));

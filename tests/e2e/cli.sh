@@ -1,0 +1,110 @@
+#!/bin/sh
+# What the program says before any model is loaded: help, mistakes in the command line, bad prompts and outputs.
+. "$(dirname "$0")/lib.sh"
+
+expect 0 "" "$sora" --help
+printed '^  generate '
+printed 'Exit codes: 0 done'
+expect 0 "" "$sora" -h
+expect 0 "" "$sora" --version
+printed '^sora [0-9]+\.[0-9]+\.[0-9]+$'
+expect 0 "" "$sora" generate --help
+printed '^Examples:'
+cp "$work.out" "$work.help"
+expect 0 "" "$sora" help generate
+cmp -s "$work.out" "$work.help" || fail "help generate and generate --help differ"
+rm "$work.help"
+# Every command that the help lists has help with an example, in 80 columns but for long examples.
+commands() {
+    "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+}
+check_help() {
+    expect 0 "" "$@" --help
+    printed '^Usage: sora '
+    [ $# -gt 2 ] || printed '^Examples:'
+    if awk 'length > 80 && !/^  sora / { long = 1 } END { exit !long }' "$work.out"; then
+        fail "$* --help has long lines"
+    fi
+}
+for command in $(commands "$sora"); do
+    check_help "$sora" "$command"
+    for subcommand in $(commands "$sora" "$command"); do
+        check_help "$sora" "$command" "$subcommand"
+    done
+done
+
+# No arguments: the help, as an error.
+"$sora" >"$work.out" 2>"$work.err"
+[ $? = 2 ] && grep -q Usage "$work.err" && [ ! -s "$work.out" ] || fail "sora alone"
+
+expect 2 'unknown command "genrate"; did you mean generate\?' "$sora" genrate
+expect 2 'unknown command "wombat"' "$sora" wombat
+expect 2 'a prompt of several words needs quotes' "$sora" wombats dig holes
+expect 2 'unknown command "nothing"' "$sora" help nothing
+expect 2 'unknown option --stesp; did you mean --steps\?' "$sora" generate --stesp 5
+expect 2 '^sora: unknown option --colour; see --help' "$sora" "a dog" --colour red
+expect 2 '--steps needs a value' "$sora" "a dog" --steps
+expect 2 '--steps: 0 is out of range: 1 to 1000' "$sora" "a dog" --steps 0
+expect 2 '--steps: "many" is not a whole number' "$sora" "a dog" --steps=many
+expect 2 '--frames: -3 is out of range' "$sora" "a dog" --frames -3
+expect 2 '--fps: 1000 is out of range: 1 to 120' "$sora" "a dog" --fps 1000
+expect 2 '--size: "128" is not WIDTHxHEIGHT' "$sora" "a dog" --size 128
+expect 2 '--size: 0x128 is out of range' "$sora" "a dog" --size 0x128
+expect 2 '--size: "99999999999x1" is not' "$sora" "a dog" --size 99999999999x1
+expect 2 '--seed: "-1" is not a whole number' "$sora" "a dog" --seed -1
+expect 2 '--solver: "magic" is none of auto\|unipc' "$sora" "a dog" --solver magic
+expect 2 '--guidance: "nan" is not a number' "$sora" "a dog" --guidance nan
+expect 2 'two prompts' "$sora" generate -p one "two dogs"
+expect 2 '"walks" is one argument too many' "$sora" generate dog walks
+expect 2 'a prompt is missing' "$sora" generate
+expect 2 'a prompt is missing' "$sora" --steps 3
+
+# Prompts.
+expect 2 'the prompt is empty' "$sora" ""
+expect 2 'the prompt is empty' "$sora" generate -p "  "
+expect 2 'the prompt is not UTF-8 at byte 2' "$sora" generate -p "$(printf 'a \377 dog')"
+expect 2 'the negative prompt is not UTF-8' "$sora" generate -p dog -n "$(printf '\300\200')"
+long=$(head -c 100000 /dev/zero | tr '\0' x)
+expect 2 'the prompt has 100000 bytes; at most 32000' "$sora" generate -p "$long"
+expect 2 'unknown command "x+"' "$sora" "$long"
+expect 2 'unknown option' "$sora" generate "--$long"
+expect 2 'unknown option --\?\[31m; see' "$sora" generate "$(printf -- '--\033[31m')"
+
+# Outputs.
+expect 2 'unknown extension; known are .mp4 .webm .gif .png' "$sora" "a dog" -o dog.avi
+expect 2 'no extension' "$sora" "a dog" -o dog
+expect 3 'none/dog.mp4: cannot write: No such file or directory' "$sora" "a dog" -o none/dog.mp4
+mkdir folder.mp4
+expect 4 'folder.mp4: cannot write: it is a folder' "$sora" "a dog" -o folder.mp4
+rmdir folder.mp4
+expect 3 'none.png: no such picture' "$sora" "a dog" --image none.png
+expect 3 'none/model: no such model folder' "$sora" "a dog" -m none/model
+expect 3 'no model "none"' "$sora" "a dog" -m none
+expect 3 'none: no such model folder|no model "none"' env SORA_MODEL=none "$sora" "a dog"
+mkdir empty
+SORA_MODEL=$work/empty expect 3 'empty' "$sora" "a dog"
+rmdir empty
+only
+
+# Printing that fails is a failure.
+for arguments in --help --version completion; do
+    checks=$((checks + 1))
+    "$sora" $arguments >/dev/full 2>"$work.err"
+    [ $? = 4 ] && grep -q 'cannot write to standard output' "$work.err" || fail "$arguments >/dev/full"
+done
+
+expect 2 'no completion for "fish"' "$sora" completion fish
+expect 0 "" "$sora" completion bash
+if command -v bash >/dev/null; then
+    cp "$work.out" completion.bash
+    complete() {
+        bash -c '. ./completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sora; echo "${COMPREPLY[*]}"' - "$@"
+    }
+    checks=$((checks + 3))
+    [ "$(complete sora gen)" = generate ] || fail "completion of gen: $(complete sora gen)"
+    [ "$(complete sora generate --sol)" = --solver ] || fail "completion of --sol"
+    [ "$(complete sora generate --solver d)" = dpmpp ] || fail "completion of --solver d"
+    rm completion.bash
+fi
+only
+finish

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Checks who includes whom in src/ against the table of the design. Usage: layers.sh [ROOT]
+cd "${1:-$(dirname "$0")/..}" || exit 1
+
+# folder: what it may include, besides itself. <sora.h> is the public header.
+allowed() {
+    case $1 in
+    base) echo "sora.h" ;;
+    tensor | text | media | store) echo "base" ;;
+    cpu | cuda) echo "base tensor sora.h" ;; # for SoraPrecision
+    weights) echo "base tensor" ;;
+    model) echo "base tensor weights" ;;
+    sample) echo "base tensor model" ;;
+    stage) echo "base media" ;;
+    engine) echo "base tensor cpu cuda weights text media store model sample stage sora.h" ;;
+    studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
+    train) echo "base tensor weights text media model sample stage" ;;
+    safety) echo "base text media sora.h" ;;
+    serve) echo "base store safety media sora.h" ;;
+    cli) echo "base store safety media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
+    *) return 1 ;;
+    esac
+}
+
+wrong=0
+for folder in src/*/; do
+    folder=$(basename "$folder")
+    if ! may=$(allowed "$folder"); then
+        echo "src/$folder is not in the table of tests/layers.sh"
+        wrong=$((wrong + 1))
+        continue
+    fi
+    for file in $(find "src/$folder" -name '*.[ch]' -o -name '*.cu'); do
+        for include in $(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]\([^">]*\)[">].*/\1/p' "$file"); do
+            case $include in
+            sora.h) used=sora.h ;;
+            */*)
+                used=${include%%/*}
+                [ -d "src/$used" ] || continue # a library's
+                ;;
+            *)
+                [ -f "src/$folder/$include" ] || continue # a library's
+                echo "$file: write \"$folder/$include\""
+                wrong=$((wrong + 1))
+                continue
+                ;;
+            esac
+            [ "$used" = "$folder" ] && continue
+            [ "$file:$include" = src/cli/cmd_bench.c:engine/bench.h ] && continue # it measures the inside
+            case " $may " in
+            *" $used "*) ;;
+            *)
+                echo "$file: src/$folder may not include $include"
+                wrong=$((wrong + 1))
+                ;;
+            esac
+        done
+    done
+done
+[ "$wrong" = 0 ] || echo "$wrong wrong includes"
+[ "$wrong" = 0 ]
