@@ -60,9 +60,11 @@ static double tolerance(const Checked *c, Op op)
     case OP_CONV:
     case OP_CONV_GRAD_X:
     case OP_CONV_GRAD_W:
-    case OP_ATTENTION:
-    case OP_ATTENTION_GRAD:
         return cpu_backend_bf16(c->one) ? 0.03 : 3e-5;
+    case OP_ATTENTION: /* weights are rounded too, and short samples stand out of the mean */
+        return cpu_backend_bf16(c->one) ? 0.06 : 3e-5;
+    case OP_ATTENTION_GRAD: /* four products one after the other */
+        return cpu_backend_bf16(c->one) ? 0.1 : 3e-5;
     case OP_FILL:
     case OP_COPY:
     case OP_ADD_INTO:
