@@ -56,6 +56,8 @@ static const Kernel FAST[OP_COUNT] = {
     [OP_SLICE] = fast_slice,
     [OP_PAD] = fast_pad,
     [OP_NORM_MODULATE] = fast_modulate,
+    [OP_ATTENTION] = fast_attention,
+    [OP_ATTENTION_GRAD] = fast_attention_grad,
 };
 
 static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE, [CPU_AVX2] = FAST};

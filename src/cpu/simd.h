@@ -11,26 +11,27 @@ typedef struct RowScale {
 } RowScale;
 
 typedef struct MiniShape {
-    int64_t m, n, k;
+    int64_t m, n, k;  /* n and k padded */
     int64_t lda, ldc; /* elements from row to row */
     bool accumulate;
 } MiniShape;
 
-/* Small matrix products in cache: c[m, n] (+)= a b. Operands are of the engine's own element type.
- * a: rows of k elements, k padded with zeros to k_unit; b: packed by pack_b; c: F32. */
+/* Small matrix products in cache: c[m, n] (+)= a b, where a and b are packed and c is F32. n is padded to a
+ * multiple of 16 and k to one of k_unit, with zeros. */
 typedef struct MiniGemm {
-    int size;   /* bytes of an operand's element */
-    int k_unit; /* k is padded to a multiple; n always to one of 16 */
-    /* Rows of x [rows, k] (apart by ld floats) to operands apart by k_padded. */
+    int size; /* bytes of a packed element */
+    int k_unit;
+    /* Rows of x [rows, k], ld floats apart, to rows of k_padded. */
     void (*pack_a)(void *out, const float *x, int64_t ld, int64_t rows, int64_t k, int64_t k_padded);
-    /* out[n, k_padded] = the transpose of x [k, n]. */
+    /* The same of the transpose of x [k, n]: rows of k_padded, here a multiple of MINI_PAD. */
     void (*pack_a_transposed)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, int64_t k_padded);
-    /* b [k, n] from x: element (i, j) at x[i * ld + j], or x[j * ld + i] if transposed. Takes k_padded *
-     * n_padded. */
+    /* b [k, n]: element (i, j) at x[i * ld + j], or x[j * ld + i] if transposed. Writes k, padded to
+     * MINI_PAD, times n elements. */
     void (*pack_b)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
-    /* k and n are padded; c has ldc >= n floats to a row. */
     void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
 } MiniGemm;
+
+enum { MINI_PAD = 32 };
 
 typedef struct Simd {
     void (*add)(float *out, const float *a, const float *b, int64_t n);

@@ -49,7 +49,8 @@ static void fail(Checked *c, const Node *node, const char *what)
     c->failed = true;
 }
 
-/* The bound on the largest difference, as a share of the root mean square of the reference's output. Sums and
+/* The bound on the largest difference, as a share of the root mean square of the reference's output (or a
+ * tenth of its largest). Sums and
  * exponentials in F32 differ in their last bits; BF16 operands have 8 bits, so that products with them are
  * off by about 2^-9 of their root mean square, and the largest of a million by about five times that. */
 static double tolerance(const Checked *c, Op op)
@@ -60,9 +61,11 @@ static double tolerance(const Checked *c, Op op)
     case OP_CONV:
     case OP_CONV_GRAD_X:
     case OP_CONV_GRAD_W:
-    case OP_ATTENTION:
-    case OP_ATTENTION_GRAD:
         return cpu_backend_bf16(c->one) ? 0.03 : 3e-5;
+    case OP_ATTENTION: /* weights are rounded too, and short samples stand out of the mean */
+        return cpu_backend_bf16(c->one) ? 0.06 : 3e-5;
+    case OP_ATTENTION_GRAD: /* four products one after the other */
+        return cpu_backend_bf16(c->one) ? 0.1 : 3e-5;
     case OP_FILL:
     case OP_COPY:
     case OP_ADD_INTO:
@@ -92,11 +95,12 @@ static void compare(Checked *c, const Node *node, const Tensor *expected, const 
         return;
     }
     const float *e = expected->data, *a = actual->data;
-    double squares = 0, worst = 0, bound;
+    double squares = 0, worst = 0, largest = 0, bound;
     int64_t n = tensor_numel(expected), at = 0;
     for (int64_t i = 0; i < n; i++) {
         double difference = fabs((double)e[i] - a[i]);
         squares += (double)e[i] * e[i];
+        largest = fmax(largest, fabs(e[i]));
         if (!(difference <= worst) && !(isnan(e[i]) && isnan(a[i]))) {
             worst = difference;
             at = i;
@@ -110,7 +114,7 @@ static void compare(Checked *c, const Node *node, const Tensor *expected, const 
         for (int64_t i = 0; i < tensor_numel(node->in[0]); i++)
             squares += (double)x[i] * x[i];
     }
-    bound = tolerance(c, node->op) * sqrt(squares / (double)(n ? n : 1));
+    bound = tolerance(c, node->op) * fmax(sqrt(squares / (double)(n ? n : 1)), 0.1 * largest);
     if (!(worst <= bound)) {
         char text[160];
         snprintf(text, sizeof text, "element %lld is %.9g, expected %.9g, differs by %.3g, bound %.3g",

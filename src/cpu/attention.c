@@ -1,0 +1,205 @@
+/* Attention without a score matrix: blocks of queries against blocks of keys, with a running maximum and sum
+ * (Milakov and Gimelshein 2018; Dao et al. 2022). */
+#include "cpu/attention.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_BLOCK = 512 };
+
+/* One sample's places in the work and the scratch. */
+typedef struct Sample {
+    int64_t first_task; /* heads times blocks of queries come before it */
+    int64_t first_key;  /* packed keys, padded, come before it */
+} Sample;
+
+typedef struct Plan {
+    Heads h;
+    const float *q, *k, *v;
+    float *out;
+    const Sample *samples; /* and one more */
+    char *keys, *values, *threads;
+    size_t thread_bytes;
+} Plan;
+
+static int64_t keys_of(const Plan *p, int64_t b)
+{
+    return p->h.cu_k[b + 1] - p->h.cu_k[b];
+}
+
+/* The packed keys (or values) of sample b, head and key block. */
+static char *packed_at(const Plan *p, char *base, int64_t d, int64_t b, int64_t head, int64_t first)
+{
+    int64_t padded = pad_to(keys_of(p, b), MINI_PAD);
+    return base +
+           (size_t)((p->samples[b].first_key * p->h.heads + head * padded + first) * d * p->h.mini->size);
+}
+
+static void pack_head(const Plan *p, int64_t task)
+{
+    const Heads *h = &p->h;
+    int64_t b = task / h->heads, head = task % h->heads, keys = keys_of(p, b);
+    for (int64_t first = 0; first < keys; first += KEY_BLOCK) {
+        int64_t count = keys - first < KEY_BLOCK ? keys - first : KEY_BLOCK;
+        int64_t at = (h->cu_k[b] + first) * h->n + head * h->d;
+        h->mini->pack_b(packed_at(p, p->keys, h->d_pad, b, head, first), p->k + at, h->n, h->d, count, true);
+        h->mini->pack_b(packed_at(p, p->values, h->d_n, b, head, first), p->v + at, h->n, count, h->d, false);
+    }
+}
+
+/* What a thread works in: one block of queries against one of keys. */
+typedef struct Worker {
+    char *q, *weights;   /* packed */
+    float *scores, *sum; /* sum: of weighted values */
+    float max[QUERY_BLOCK], total[QUERY_BLOCK];
+} Worker;
+
+static Worker worker_at(const Plan *p, char *memory)
+{
+    Worker w;
+    w.q = memory;
+    w.weights = w.q + pad_bytes(QUERY_BLOCK * p->h.d_pad, (size_t)p->h.mini->size);
+    w.scores = (float *)(w.weights + pad_bytes(QUERY_BLOCK * KEY_BLOCK, (size_t)p->h.mini->size));
+    w.sum = w.scores + QUERY_BLOCK * KEY_BLOCK;
+    return w;
+}
+
+static size_t worker_bytes(const Heads *h)
+{
+    return pad_bytes(QUERY_BLOCK * h->d_pad, (size_t)h->mini->size) +
+           pad_bytes(QUERY_BLOCK * KEY_BLOCK, (size_t)h->mini->size) +
+           pad_bytes(QUERY_BLOCK * (KEY_BLOCK + h->d_n), sizeof(float));
+}
+
+/* A piece of work. */
+typedef struct Task {
+    int64_t b, head, query, rows; /* query: the first, within the sample */
+} Task;
+
+static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first)
+{
+    const Heads *h = &p->h;
+    const MiniGemm *mini = h->mini;
+    const Simd *simd = p->h.simd;
+    int64_t count = keys_of(p, t->b) - first < KEY_BLOCK ? keys_of(p, t->b) - first : KEY_BLOCK;
+    int64_t columns = pad_to(count, 16), k = pad_to(count, mini->k_unit);
+    MiniShape scores = {t->rows, columns, h->d_k, h->d_k, columns, false};
+    mini->multiply(&scores, w->q, packed_at(p, p->keys, h->d_pad, t->b, t->head, first), w->scores);
+    for (int64_t r = 0; r < t->rows; r++) {
+        const float *bias = bias_row(h, t->head, t->query + r);
+        float *s = w->scores + r * columns;
+        float max = simd->bias_max(s, h->scale, bias ? bias + first : NULL, count);
+        if (first == 0 || max > w->max[r]) {
+            if (first > 0) {
+                float shrink[1] = {w->max[r]};
+                simd->exp_sum(shrink, max, 1, 1);
+                w->total[r] *= shrink[0];
+                simd->scale(w->sum + r * h->d_n, w->sum + r * h->d_n, shrink[0], 0, h->d_n);
+            }
+            w->max[r] = max;
+        }
+        float total = simd->exp_sum(s, w->max[r], count, columns);
+        w->total[r] = first == 0 ? total : w->total[r] + total;
+    }
+    mini->pack_a(w->weights, w->scores, columns, t->rows, k, k);
+    MiniShape values = {t->rows, h->d_n, k, k, h->d_n, first > 0};
+    mini->multiply(&values, w->weights, packed_at(p, p->values, h->d_n, t->b, t->head, first), w->sum);
+}
+
+static void attend(const Plan *p, Worker *w, const Task *t)
+{
+    const Heads *h = &p->h;
+    int64_t at = (h->cu_q[t->b] + t->query) * h->n + t->head * h->d, keys = keys_of(p, t->b);
+    h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
+    for (int64_t first = 0; first < keys; first += KEY_BLOCK)
+        attend_block(p, w, t, first);
+    for (int64_t r = 0; r < t->rows; r++) {
+        float *out = p->out + at + r * h->n;
+        if (keys == 0)
+            memset(out, 0, (size_t)h->d * sizeof *out);
+        else
+            h->simd->scale(out, w->sum + r * h->d_n, 1 / w->total[r], 0, h->d);
+    }
+}
+
+static Task find_task(const Plan *p, int64_t i)
+{
+    int64_t low = 0, high = p->h.samples - 1; /* the last sample whose first task is not after i */
+    while (low < high) {
+        int64_t middle = (low + high + 1) / 2;
+        if (p->samples[middle].first_task <= i)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    int64_t queries = p->h.cu_q[low + 1] - p->h.cu_q[low],
+            blocks = pad_to(queries, QUERY_BLOCK) / QUERY_BLOCK;
+    i -= p->samples[low].first_task;
+    Task t = {low, i / blocks, i % blocks * QUERY_BLOCK, 0};
+    t.rows = queries - t.query < QUERY_BLOCK ? queries - t.query : QUERY_BLOCK;
+    return t;
+}
+
+void attention_clear_rest(const Tensor *t, const int32_t *cu, int64_t samples)
+{
+    size_t row = (size_t)last_dim(t) * sizeof(float);
+    int64_t first = samples > 0 ? cu[0] : 0, end = samples > 0 ? cu[samples] : 0;
+    memset(t->data, 0, (size_t)first * row);
+    memset((char *)t->data + (size_t)end * row, 0, (size_t)(t->shape[0] - end) * row);
+}
+
+static Sample *list_samples(const Heads *h)
+{
+    Sample *s = malloc((size_t)(h->samples + 1) * sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s[0] = (Sample){0, 0};
+    for (int64_t b = 0; b < h->samples; b++) {
+        s[b + 1].first_task =
+            s[b].first_task + h->heads * (pad_to(h->cu_q[b + 1] - h->cu_q[b], QUERY_BLOCK) / QUERY_BLOCK);
+        s[b + 1].first_key = s[b].first_key + pad_to(h->cu_k[b + 1] - h->cu_k[b], MINI_PAD);
+    }
+    return s;
+}
+
+bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    if (!cpu_check_samples(node, 3, node->in[0]->shape[0], node->in[1]->shape[0], err))
+        return false;
+    Plan p = {.h = find_heads(ctx, node, 3),
+              .q = node->in[0]->data,
+              .k = node->in[1]->data,
+              .v = node->in[2]->data,
+              .out = node->out[0]->data};
+    attention_clear_rest(node->out[0], p.h.cu_q, p.h.samples);
+    Sample *samples = list_samples(&p.h);
+    if (samples == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "attention: out of memory");
+    p.samples = samples;
+    int64_t keys = samples[p.h.samples].first_key * p.h.heads, tasks = samples[p.h.samples].first_task;
+    size_t key_bytes = pad_bytes(keys * p.h.d_pad, (size_t)p.h.mini->size);
+    size_t value_bytes = pad_bytes(keys * p.h.d_n, (size_t)p.h.mini->size);
+    p.thread_bytes = worker_bytes(&p.h);
+    p.keys = cpu_scratch(ctx, key_bytes + value_bytes + (size_t)ctx->threads * p.thread_bytes, err);
+    if (p.keys == NULL) {
+        free(samples);
+        return false;
+    }
+    p.values = p.keys + key_bytes;
+    p.threads = p.values + value_bytes;
+#pragma omp parallel num_threads(ctx->threads)
+    {
+        Worker w = worker_at(&p, p.threads + (size_t)omp_get_thread_num() * p.thread_bytes);
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < p.h.samples * p.h.heads; i++)
+            pack_head(&p, i);
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < tasks; i++) {
+            Task t = find_task(&p, i);
+            attend(&p, &w, &t);
+        }
+    }
+    free(samples);
+    return true;
+}

@@ -1,0 +1,181 @@
+/* The gradient of attention: the scores of a block of queries against all keys are computed again. With
+ * weights P = softmax(S): dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = scale dS K, dK = scale
+ * dS^T Q, dbias = dS. */
+#include <omp.h>
+#include <string.h>
+
+#include "cpu/attention.h"
+
+typedef struct Plan {
+    Heads h;
+    const float *dy, *q, *k, *v;
+    float *dq, *dk, *dv;
+    const Tensor *dbias; /* or NULL */
+    int64_t longest;     /* keys of the longest sample, padded */
+} Plan;
+
+/* What a thread works in. Names end in what they are for: _k along k of a product, _n along n. */
+typedef struct Worker {
+    char *keys_n, *values_n, *keys_k;         /* K^T, V^T, K as the right operand */
+    char *q, *dy, *q_n, *dy_n;                /* the block's Q and dO as left and as right operand */
+    char *left;                               /* dS, or the transpose of P or dS */
+    float *weights, *dweights, *dk, *dv, *dq; /* P, dP then dS; sums */
+} Worker;
+
+/* Lays the worker out in memory; returns the bytes. memory may be NULL, to measure. */
+static size_t lay_out(const Plan *p, char *memory, Worker *w)
+{
+    const Heads *h = &p->h;
+    size_t size = (size_t)h->mini->size;
+    struct {
+        void *place;
+        size_t bytes;
+    } parts[] = {
+        {&w->keys_n, pad_bytes(p->longest * h->d_pad, size)},
+        {&w->values_n, pad_bytes(p->longest * h->d_pad, size)},
+        {&w->keys_k, pad_bytes(p->longest * h->d_n, size)},
+        {&w->q, pad_bytes(QUERY_BLOCK * h->d_pad, size)},
+        {&w->dy, pad_bytes(QUERY_BLOCK * h->d_pad, size)},
+        {&w->q_n, pad_bytes(QUERY_BLOCK * h->d_n, size)},
+        {&w->dy_n, pad_bytes(QUERY_BLOCK * h->d_n, size)},
+        {&w->left, pad_bytes(QUERY_BLOCK * p->longest, size)},
+        {&w->weights, pad_bytes(QUERY_BLOCK * p->longest, sizeof(float))},
+        {&w->dweights, pad_bytes(QUERY_BLOCK * p->longest, sizeof(float))},
+        {&w->dk, pad_bytes(p->longest * h->d_n, sizeof(float))},
+        {&w->dv, pad_bytes(p->longest * h->d_n, sizeof(float))},
+        {&w->dq, pad_bytes(QUERY_BLOCK * h->d_n, sizeof(float))},
+    };
+    size_t total = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char *at = memory ? memory + total : NULL;
+        memcpy(parts[i].place, &at, sizeof at);
+        total += parts[i].bytes;
+    }
+    return total;
+}
+
+/* One head of one sample. */
+typedef struct Task {
+    int64_t b, head, keys, columns; /* columns: keys padded as n */
+} Task;
+
+/* Packs the block's rows and leaves P in weights, dS in dweights, both zero in the padding. */
+static void differentiate(const Plan *p, const Worker *w, const Task *t, int64_t query, int64_t rows)
+{
+    const Heads *h = &p->h;
+    const MiniGemm *mini = h->mini;
+    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d;
+    mini->pack_a(w->q, p->q + at, h->n, rows, h->d, h->d_k);
+    mini->pack_a(w->dy, p->dy + at, h->n, rows, h->d, h->d_k);
+    mini->pack_b(w->q_n, p->q + at, h->n, rows, h->d, false);
+    mini->pack_b(w->dy_n, p->dy + at, h->n, rows, h->d, false);
+    MiniShape s = {rows, t->columns, h->d_k, h->d_k, t->columns, false};
+    mini->multiply(&s, w->q, w->keys_n, w->weights);
+    mini->multiply(&s, w->dy, w->values_n, w->dweights);
+    for (int64_t r = 0; r < rows; r++) {
+        float *weights = w->weights + r * t->columns, *dweights = w->dweights + r * t->columns;
+        float max = h->simd->bias_max(weights, h->scale, bias_row(h, t->head, query + r), t->keys);
+        float total = h->simd->exp_sum(weights, max, t->keys, t->columns);
+        h->simd->scale(weights, weights, 1 / total, 0, t->keys);
+        float d = h->simd->dot(weights, dweights, t->keys);
+        h->simd->score_grad(dweights, weights, dweights, d, t->keys, t->columns);
+        if (p->dbias != NULL) {
+            const int64_t *shape = p->dbias->shape;
+            float *row = (float *)p->dbias->data + (t->head * shape[1] + query + r) * shape[2];
+            h->simd->add(row, row, dweights, t->keys);
+        }
+    }
+}
+
+static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t query, int64_t rows)
+{
+    const Heads *h = &p->h;
+    const MiniGemm *mini = h->mini;
+    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, k = pad_to(t->keys, mini->k_unit);
+    mini->pack_a(w->left, w->dweights, t->columns, rows, k, k);
+    mini->multiply(&(MiniShape){rows, h->d_n, k, k, h->d_n, false}, w->left, w->keys_k, w->dq);
+    for (int64_t r = 0; r < rows; r++)
+        h->simd->scale(p->dq + at + r * h->n, w->dq + r * h->d_n, h->scale, 0, h->d);
+    int64_t padded = pad_to(rows, MINI_PAD);
+    MiniShape s = {t->keys, h->d_n, pad_to(rows, mini->k_unit), padded, h->d_n, query > 0};
+    mini->pack_a_transposed(w->left, w->dweights, t->columns, rows, t->keys, padded);
+    mini->multiply(&s, w->left, w->q_n, w->dk);
+    mini->pack_a_transposed(w->left, w->weights, t->columns, rows, t->keys, padded);
+    mini->multiply(&s, w->left, w->dy_n, w->dv);
+}
+
+static void attend_grad(const Plan *p, const Worker *w, int64_t b, int64_t head)
+{
+    const Heads *h = &p->h;
+    int64_t keys = h->cu_k[b + 1] - h->cu_k[b], queries = h->cu_q[b + 1] - h->cu_q[b];
+    int64_t at = h->cu_k[b] * h->n + head * h->d, at_q = h->cu_q[b] * h->n + head * h->d;
+    Task t = {b, head, keys, pad_to(keys, 16)};
+    for (int64_t i = 0; i < queries && keys == 0; i++)
+        memset(p->dq + at_q + i * h->n, 0, (size_t)h->d * sizeof *p->dq);
+    if (keys == 0)
+        return;
+    h->mini->pack_b(w->keys_n, p->k + at, h->n, h->d, keys, true);
+    h->mini->pack_b(w->values_n, p->v + at, h->n, h->d, keys, true);
+    h->mini->pack_b(w->keys_k, p->k + at, h->n, keys, h->d, false);
+    for (int64_t query = 0; query < queries; query += QUERY_BLOCK) {
+        int64_t rows = queries - query < QUERY_BLOCK ? queries - query : QUERY_BLOCK;
+        differentiate(p, w, &t, query, rows);
+        accumulate(p, w, &t, query, rows);
+    }
+    for (int64_t j = 0; j < keys; j++) {
+        float *dk = p->dk + at + j * h->n, *dv = p->dv + at + j * h->n;
+        if (queries == 0) {
+            memset(dk, 0, (size_t)h->d * sizeof *dk);
+            memset(dv, 0, (size_t)h->d * sizeof *dv);
+        } else {
+            h->simd->scale(dk, w->dk + j * h->d_n, h->scale, 0, h->d);
+            memcpy(dv, w->dv + j * h->d_n, (size_t)h->d * sizeof *dv);
+        }
+    }
+}
+
+static void clear(const Plan *p, const Node *node)
+{
+    attention_clear_rest(node->out[0], p->h.cu_q, p->h.samples);
+    attention_clear_rest(node->out[1], p->h.cu_k, p->h.samples);
+    attention_clear_rest(node->out[2], p->h.cu_k, p->h.samples);
+    if (p->dbias != NULL)
+        memset(p->dbias->data, 0, tensor_bytes(p->dbias));
+}
+
+/* dbias is a sum over samples: then a thread takes a head of all of them, in order. */
+bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    if (!cpu_check_samples(node, 4, node->in[1]->shape[0], node->in[2]->shape[0], err))
+        return false;
+    Plan p = {.h = find_heads(ctx, node, 4),
+              .dy = node->in[0]->data,
+              .q = node->in[1]->data,
+              .k = node->in[2]->data,
+              .v = node->in[3]->data,
+              .dq = node->out[0]->data,
+              .dk = node->out[1]->data,
+              .dv = node->out[2]->data,
+              .dbias = node->out[3]};
+    for (int64_t b = 0; b < p.h.samples; b++) {
+        int64_t keys = pad_to(p.h.cu_k[b + 1] - p.h.cu_k[b], MINI_PAD);
+        p.longest = keys > p.longest ? keys : p.longest;
+    }
+    Worker unused;
+    size_t bytes = lay_out(&p, NULL, &unused);
+    char *scratch = cpu_scratch(ctx, (size_t)ctx->threads * bytes, err);
+    if (scratch == NULL)
+        return false;
+    clear(&p, node);
+    int64_t together = p.dbias ? p.h.samples : 1, tasks = p.h.samples * p.h.heads / (together ? together : 1);
+#pragma omp parallel num_threads(ctx->threads)
+    {
+        Worker w;
+        lay_out(&p, scratch + (size_t)omp_get_thread_num() * bytes, &w);
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < tasks; i++)
+            for (int64_t b = 0; b < together; b++)
+                attend_grad(&p, &w, p.dbias ? b : i / p.h.heads, p.dbias ? i : i % p.h.heads);
+    }
+    return true;
+}

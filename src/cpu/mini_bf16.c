@@ -1,0 +1,112 @@
+/* Small products of BF16 operands, with AVX512-BF16. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "cpu/pack.h"
+#include "cpu/simd.h"
+
+enum { ROWS = 6, VECTORS = 4 }; /* of c in registers: 24 of 32, leaving b's 4 and a's 1 */
+
+static void pack_a(void *out, const float *x, int64_t ld, int64_t rows, int64_t k, int64_t k_padded)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        uint16_t *row = (uint16_t *)out + r * k_padded;
+        pack_bf16(row, x + r * ld, k);
+        memset(row + k, 0, (size_t)(k_padded - k) * sizeof *row);
+    }
+}
+
+static void pack_a_transposed(void *out, const float *x, int64_t ld, int64_t k, int64_t n, int64_t k_padded)
+{
+    pack_transposed_bf16(out, &(PackSource){x, DTYPE_F32, k, n, ld, 1}, k_padded);
+}
+
+static void pack_b(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed)
+{
+    PackSource b = {x, DTYPE_F32, k, n, transposed ? 1 : ld, transposed ? ld : 1};
+    pack_pairs(out, &b, (int)((n + 15) / 16 * 16));
+}
+
+static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,
+                                                        const uint16_t *b, float *c, int rows, int vectors)
+{
+    __m512 sum[ROWS][VECTORS];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++)
+            sum[r][j] = s->accumulate ? _mm512_loadu_ps(c + r * s->ldc + 16 * j) : _mm512_setzero_ps();
+    for (int64_t k = 0; k < s->k; k += 2, b += 2 * s->n) {
+        __m512bh v[VECTORS];
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++)
+            v[j] = (__m512bh)_mm512_loadu_si512(b + 32 * j);
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            int32_t pair;
+            memcpy(&pair, a + r * s->lda + k, sizeof pair);
+            __m512bh w = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; j++)
+                sum[r][j] = _mm512_dpbf16_ps(sum[r][j], w, v[j]);
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++)
+            _mm512_storeu_ps(c + r * s->ldc + 16 * j, sum[r][j]);
+}
+
+#define PANEL(V)                                                                                             \
+    static void panel##V(const MiniShape *s, const uint16_t *a, const uint16_t *b, float *c)                 \
+    {                                                                                                        \
+        int64_t r = 0;                                                                                       \
+        for (; r + ROWS <= s->m; r += ROWS)                                                                  \
+            block(s, a + r * s->lda, b, c + r * s->ldc, ROWS, V);                                            \
+        a += r * s->lda;                                                                                     \
+        c += r * s->ldc;                                                                                     \
+        switch (s->m - r) {                                                                                  \
+        case 5:                                                                                              \
+            block(s, a, b, c, 5, V);                                                                         \
+            break;                                                                                           \
+        case 4:                                                                                              \
+            block(s, a, b, c, 4, V);                                                                         \
+            break;                                                                                           \
+        case 3:                                                                                              \
+            block(s, a, b, c, 3, V);                                                                         \
+            break;                                                                                           \
+        case 2:                                                                                              \
+            block(s, a, b, c, 2, V);                                                                         \
+            break;                                                                                           \
+        case 1:                                                                                              \
+            block(s, a, b, c, 1, V);                                                                         \
+            break;                                                                                           \
+        }                                                                                                    \
+    }
+
+PANEL(1)
+PANEL(2)
+PANEL(3)
+PANEL(4)
+
+/* Panels of up to four vectors of columns, of about the same width. */
+static void multiply(const MiniShape *s, const void *a, const void *b, float *c)
+{
+    static void (*const PANELS[])(const MiniShape *, const uint16_t *, const uint16_t *,
+                                  float *) = {NULL, panel1, panel2, panel3, panel4};
+    int64_t left = s->n / 16, panels = (left + VECTORS - 1) / VECTORS;
+    for (int64_t j = 0; panels > 0; panels--) {
+        int64_t width = (left + panels - 1) / panels;
+        PANELS[width](s, a, (const uint16_t *)b + 32 * j, c + 16 * j);
+        j += width;
+        left -= width;
+    }
+}
+
+const MiniGemm mini_bf16 = {.size = 2,
+                            .k_unit = 2,
+                            .pack_a = pack_a,
+                            .pack_a_transposed = pack_a_transposed,
+                            .pack_b = pack_b,
+                            .multiply = multiply};
