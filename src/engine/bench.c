@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cpu/backend.h"
 #include "engine/onednn_rate.h"
+#include "engine/pipeline.h"
 #include "engine/profile.h"
 #include "model/transformer.h"
 #include "model/vae22.h"
@@ -130,7 +131,8 @@ static bool run_transformer(Bench *b, void *user, SoraError *err)
 typedef struct DecoderRun {
     Vae22 network;
     int64_t frames, height, width; /* of the latent */
-    float *z;                      /* [height, width, z_dim] */
+    int64_t chunk;                 /* latent frames decoded at a time, as the engine does */
+    float *z;                      /* [chunk, height, width, z_dim] */
 } DecoderRun;
 
 static bool run_decoder(Bench *b, void *user, SoraError *err)
@@ -140,9 +142,10 @@ static bool run_decoder(Bench *b, void *user, SoraError *err)
     VaeCache cache = {0};
     bool ok = true;
     profile_clear(&b->profile);
-    for (int64_t f = 0; f < d->frames && ok; f++) {
+    for (int64_t f = 0, n; f < d->frames && ok; f += n) {
+        n = d->chunk < d->frames - f ? d->chunk : d->frames - f;
         graph_reset(g);
-        Tensor *z = graph_input(g, DTYPE_F32, SHAPE(1, 1, d->height, d->width, d->network.config.z_dim), d->z);
+        Tensor *z = graph_input(g, DTYPE_F32, SHAPE(1, n, d->height, d->width, d->network.config.z_dim), d->z);
         vae22_decode_chunk(g, &d->network, &cache, z);
         ok = graph_ok(g, err);
     }
@@ -245,7 +248,8 @@ static bool measure_decoder(Bench *b, Measurement *out, SoraError *err)
     d.frames = 1 + (b->frames - 1) / b->config->stride_time;
     d.height = b->height / b->config->stride_space;
     d.width = b->width / b->config->stride_space;
-    d.z = constants(d.height * d.width * c.z_dim);
+    d.chunk = pipeline_decode_chunk(&c, &(CanvasShape){c.z_dim, d.frames, d.height, d.width, {1, 2, 2}});
+    d.z = constants(d.chunk * d.height * d.width * c.z_dim);
     ok = params_ok(&b->params, err);
     if (ok && d.z == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");

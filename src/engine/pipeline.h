@@ -53,6 +53,9 @@ bool pipeline_denoise(const Pipeline *p, const Denoising *d, float *latent, Sora
 /* Takes frames [count, height, width, 3] in -1 to 1, not clamped; false with *err filled ends the decoding. */
 typedef bool (*FrameSink)(void *user, const float *frames, int count, SoraError *err);
 
+/* How many latent frames are decoded at a time. */
+int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *shape);
+
 /* latent [C, F, H, W] to frames, as they appear. */
 bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink, void *user,
                      SoraError *err);
