@@ -6,8 +6,9 @@
 
 #include "text/clean.h"
 
-/* Of one activation at the finest level: small videos go through the decoder many latent frames at a time, because
- * more rows make faster products. A constant, so that a seed means the same video on every machine. */
+/* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
+ * because more rows make faster products. A constant, so that a seed means the same video on every machine.
+ */
 enum { DECODE_BYTES = 64 << 20 };
 
 static bool no_memory(SoraError *err)
@@ -21,17 +22,20 @@ bool pipeline_check(const Pipeline *p, SoraError *err)
     const Umt5Config *text = &p->text_encoder->config;
     int z = p->autoencoder->config.z_dim, pieces = tokenizer_vocab_size(p->tokenizer);
     if (dit->in_dim != dit->out_dim)
-        return error_set(err, SORA_ERROR_UNSUPPORTED,
-                         "transformer: %d channels in and %d out: models with a channel condition are not supported",
-                         dit->in_dim, dit->out_dim);
+        return error_set(
+            err, SORA_ERROR_UNSUPPORTED,
+            "transformer: %d channels in and %d out: models with a channel condition are not supported",
+            dit->in_dim, dit->out_dim);
     if (dit->in_dim != z)
-        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d", dit->in_dim,
-                         z);
+        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d",
+                         dit->in_dim, z);
     if (dit->text_dim != text->dim)
-        return error_set(err, SORA_ERROR_INPUT, "transformer: text of %d numbers a row, the text encoder makes %d",
-                         dit->text_dim, text->dim);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "transformer: text of %d numbers a row, the text encoder makes %d", dit->text_dim,
+                         text->dim);
     if (pieces > text->vocab)
-        return error_set(err, SORA_ERROR_INPUT, "tokenizer: %d pieces, the text encoder knows %d", pieces, text->vocab);
+        return error_set(err, SORA_ERROR_INPUT, "tokenizer: %d pieces, the text encoder knows %d", pieces,
+                         text->vocab);
     return true;
 }
 
@@ -91,7 +95,8 @@ static void channels_first(const float *in, float *out, int64_t positions, int64
             out[c * positions + i] = in[i * channels + c];
 }
 
-static bool encode_pixels(const Pipeline *p, const float *pixels, const int64_t size[2], float *latent, SoraError *err)
+static bool encode_pixels(const Pipeline *p, const float *pixels, const int64_t size[2], float *latent,
+                          SoraError *err)
 {
     Graph *g = p->graph;
     VaeCache cache = {0};
@@ -110,7 +115,8 @@ float *pipeline_encode_image(const Pipeline *p, const Image *image, SoraError *e
     int stride = vae_stride_space(c);
     assert(image->width % stride == 0 && image->height % stride == 0);
     int64_t positions = (int64_t)(image->width / stride) * (image->height / stride);
-    size_t values = (size_t)image->width * (size_t)image->height * 3, cells = (size_t)positions * (size_t)c->z_dim;
+    size_t values = (size_t)image->width * (size_t)image->height * 3,
+           cells = (size_t)positions * (size_t)c->z_dim;
     float *pixels = malloc(values * sizeof *pixels), *last = malloc(cells * sizeof *last);
     float *first = malloc(cells * sizeof *first);
     bool ok = pixels != NULL && last != NULL && first != NULL;
@@ -143,7 +149,8 @@ void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
 int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *s)
 {
     int64_t side = vae_stride_space(c) / c->patchify;
-    int64_t bytes = s->height * s->width * side * side * vae_stride_time(c) * c->dec_dim * (int64_t)sizeof(float);
+    int64_t bytes =
+        s->height * s->width * side * side * vae_stride_time(c) * c->dec_dim * (int64_t)sizeof(float);
     int64_t frames = DECODE_BYTES / bytes;
     return frames < 1 ? 1 : frames > s->frames ? s->frames : frames;
 }
@@ -157,8 +164,8 @@ static void take_frames(const CanvasShape *s, const float *latent, int64_t first
             out[i * s->channels + c] = latent[(c * s->frames + first) * plane + i];
 }
 
-bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink, void *user,
-                     SoraError *err)
+bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink,
+                     void *user, SoraError *err)
 {
     Graph *g = p->graph;
     const VaeConfig *config = &p->autoencoder->config;

@@ -1,5 +1,5 @@
-/* The whole of Wan 2.2 TI2V's generate() against the reference, through the functions that the engine uses: prompt to
- * ids, to text rows; picture to latent; noise to latents at every step; latents to video. */
+/* The whole of Wan 2.2 TI2V's generate() against the reference, through the functions that the engine uses:
+ * prompt to ids, to text rows; picture to latent; noise to latents at every step; latents to video. */
 #include "golden/golden.h"
 
 #include <math.h>
@@ -196,7 +196,8 @@ static bool run_image(Golden *g, const Parts *p, Canvas *canvas)
     if (!ok)
         printf("  %s\n", err.message);
     double tolerance = worst == 0 ? p->tolerances.image : p->tolerances.latents;
-    report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, tolerance, "i2v first latent frame");
+    report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, tolerance,
+           "i2v first latent frame");
     if (ok)
         canvas_give_frames(canvas, 0, 1, latent);
     free(latent);
@@ -242,7 +243,8 @@ static bool watch_frames(void *user, const float *frames, int count, SoraError *
     return true;
 }
 
-static void run_decode(Golden *g, const Parts *p, const char *name, const CanvasShape *shape, const float *latent)
+static void run_decode(Golden *g, const Parts *p, const char *name, const CanvasShape *shape,
+                       const float *latent)
 {
     SoraError err = {0};
     Frames f = {.video = fixture_tensor(&p->cases, "%s.video", name)};
@@ -251,7 +253,8 @@ static void run_decode(Golden *g, const Parts *p, const char *name, const Canvas
     if (!ok)
         printf("  %s\n", err.message);
     report(g, p, ok ? f.worst : NAN, p->tolerances.video, "%s video", name);
-    report(g, p, ok ? f.sum / (double)tensor_numel(&f.video) : NAN, p->tolerances.mean, "%s video, mean", name);
+    report(g, p, ok ? f.sum / (double)tensor_numel(&f.video) : NAN, p->tolerances.mean, "%s video, mean",
+           name);
 }
 
 static void run_case(Golden *g, const Parts *p, const char *name, const TextRows texts[2])
@@ -260,17 +263,19 @@ static void run_case(Golden *g, const Parts *p, const char *name, const TextRows
     const json_t *config = json_object_get(p->config, name);
     Tensor noise = fixture_tensor(&p->cases, "%s.noise", name);
     bool has_image = strcmp(name, "i2v") == 0;
-    Watch watch = {.latents = fixture_tensor(&p->cases, has_image ? "%s.latents_masked" : "%s.latents", name)};
+    Watch watch = {.latents =
+                       fixture_tensor(&p->cases, has_image ? "%s.latents_masked" : "%s.latents", name)};
     if (noise.ndim != 4 || watch.latents.ndim != 5) {
         report(g, p, NAN, p->tolerances.latents, "%s latents", name);
         return;
     }
     const int *patch = p->transformer.config.patch_size;
     Canvas canvas = {0};
-    CanvasShape shape = {noise.shape[0], noise.shape[1], noise.shape[2], noise.shape[3],
-                         {patch[0], patch[1], patch[2]}};
+    CanvasShape shape = {
+        noise.shape[0], noise.shape[1], noise.shape[2], noise.shape[3], {patch[0], patch[1], patch[2]}};
     float *latent = malloc(tensor_bytes(&noise));
-    bool ok = latent != NULL && canvas_init(&canvas, &shape, &err) && (!has_image || run_image(g, p, &canvas));
+    bool ok =
+        latent != NULL && canvas_init(&canvas, &shape, &err) && (!has_image || run_image(g, p, &canvas));
     Denoising d = {
         .sampler = {SORA_SOLVER_UNIPC, (int)json_integer_value(json_object_get(config, "steps")),
                     json_number_value(json_object_get(config, "shift")), 1000, 0},
