@@ -18,10 +18,10 @@ static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 static const Option options[] = {
     {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME",
      .help = "nano (default), wan2.1-t2v-1.3b or wan2.2-ti2v-5b: real sizes, random weights, no file"},
-    {0, "size", OPTION_SIZE, offsetof(BenchArgs, size), "WxH", .help = "pixels (default: the configuration's)", .min = 1,
-     .max = 8192},
-    {0, "frames", OPTION_INT, offsetof(BenchArgs, frames), "N", .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1,
-     .max = 4093},
+    {0, "size", OPTION_SIZE, offsetof(BenchArgs, size), "WxH",
+     .help = "pixels (default: the configuration's)", .min = 1, .max = 8192},
+    {0, "frames", OPTION_INT, offsetof(BenchArgs, frames), "N",
+     .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1, .max = 4093},
     {0, "tokens", OPTION_INT, offsetof(BenchArgs, tokens), "N",
      .help = "tokens of the transformer, instead of what the size gives", .min = 1, .max = 1 << 22},
     {0, "repeats", OPTION_INT, offsetof(BenchArgs, repeats), "N",
@@ -29,7 +29,8 @@ static const Option options[] = {
     {0, "ops", OPTION_FLAG, offsetof(BenchArgs, ops), .help = "a row for each kind of operation as well"},
     {0, "precision", OPTION_CHOICE, offsetof(BenchArgs, precision),
      .help = "bf16 is faster where the processor has it", .choices = "auto|f32|bf16"},
-    {0, "threads", OPTION_INT, offsetof(BenchArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "threads", OPTION_INT, offsetof(BenchArgs, threads), "N", .help = "0: all cores (default)", .min = 0,
+     .max = 4096},
     {0, "cpu", OPTION_CHOICE, offsetof(BenchArgs, cpu), .help = "at most these instructions",
      .choices = "auto|reference|avx2|avx512"},
     {0, "json", OPTION_FLAG, offsetof(BenchArgs, json), .help = "print one JSON object with the rows"},
@@ -41,11 +42,12 @@ static bool print_json(const BenchReport *r, SoraError *err)
     json_t *rows = json_array();
     for (int i = 0; i < r->count; i++) {
         const BenchRow *row = &r->rows[i];
-        json_array_append_new(rows, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", row->name, "seconds", row->seconds,
-                                              "tflop", row->tflop, "gflops", row->gflops, "percent", row->percent));
+        json_array_append_new(rows, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", row->name, "seconds",
+                                              row->seconds, "tflop", row->tflop, "gflops", row->gflops,
+                                              "percent", row->percent));
     }
-    json_t *o = json_pack("{s:s%, s:s, s:I, s:o}", "machine", r->machine, strlen(r->machine), "workload", r->workload,
-                          "peak_bytes", (json_int_t)r->peak_bytes, "rows", rows);
+    json_t *o = json_pack("{s:s%, s:s, s:I, s:o}", "machine", r->machine, strlen(r->machine), "workload",
+                          r->workload, "peak_bytes", (json_int_t)r->peak_bytes, "rows", rows);
     if (o == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
@@ -56,7 +58,8 @@ static bool print_json(const BenchReport *r, SoraError *err)
 
 static void print_table(const BenchReport *r)
 {
-    printf("%s\n%s\n\n%-34s %10s %10s %10s %8s\n", r->machine, r->workload, "", "seconds", "TFLOP", "GFLOP/s", "%");
+    printf("%s\n%s\n\n%-34s %10s %10s %10s %8s\n", r->machine, r->workload, "", "seconds", "TFLOP", "GFLOP/s",
+           "%");
     for (int i = 0; i < r->count; i++) {
         const BenchRow *row = &r->rows[i];
         printf("%-34s %10.4f", row->name, row->seconds);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cpu/backend.h"
 #include "engine/onednn_rate.h"
+#include "engine/pipeline.h"
 #include "engine/profile.h"
 #include "model/transformer.h"
 #include "model/vae22.h"
@@ -28,10 +29,12 @@ static const Config CONFIGS[] = {
      " \"temperal_downsample\": [true, true], \"patchify\": 2}",
      128, 128, 17, 4, 8},
     {"wan2.1-t2v-1.3b",
-     "{\"in_dim\": 16, \"out_dim\": 16, \"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": 30}",
+     "{\"in_dim\": 16, \"out_dim\": 16, \"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": "
+     "30}",
      NULL, 256, 256, 17, 4, 8},
     {"wan2.2-ti2v-5b",
-     "{\"in_dim\": 48, \"out_dim\": 48, \"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, \"num_layers\": 30}",
+     "{\"in_dim\": 48, \"out_dim\": 48, \"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, "
+     "\"num_layers\": 30}",
      "{\"dim\": 160, \"dec_dim\": 256, \"z_dim\": 48, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2,"
      " \"temperal_downsample\": [false, true, true], \"patchify\": 2}",
      256, 256, 17, 4, 16},
@@ -72,16 +75,16 @@ static bool find_config(Bench *b, SoraError *err)
         if (strcmp(name, CONFIGS[i].name) == 0)
             b->config = &CONFIGS[i];
     if (b->config == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "config \"%s\": unknown, try nano, wan2.1-t2v-1.3b or wan2.2-ti2v-5b",
-                         name);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "config \"%s\": unknown, try nano, wan2.1-t2v-1.3b or wan2.2-ti2v-5b", name);
     b->width = o->width != 0 ? o->width : b->config->width;
     b->height = o->height != 0 ? o->height : b->config->height;
     b->frames = o->frames != 0 ? o->frames : b->config->frames;
     int unit = 2 * b->config->stride_space;
     if (b->width < unit || b->height < unit || b->width > 8192 || b->height > 8192 || b->width % unit != 0 ||
         b->height % unit != 0)
-        return error_set(err, SORA_ERROR_INPUT, "size: %dx%d, expected multiples of %d up to 8192", b->width, b->height,
-                         unit);
+        return error_set(err, SORA_ERROR_INPUT, "size: %dx%d, expected multiples of %d up to 8192", b->width,
+                         b->height, unit);
     if (b->frames < 1 || b->frames > 4093 || (b->frames - 1) % b->config->stride_time != 0)
         return error_set(err, SORA_ERROR_INPUT, "frames: %d is not 1 + a multiple of %d", b->frames,
                          b->config->stride_time);
@@ -130,7 +133,8 @@ static bool run_transformer(Bench *b, void *user, SoraError *err)
 typedef struct DecoderRun {
     Vae22 network;
     int64_t frames, height, width; /* of the latent */
-    float *z;                      /* [height, width, z_dim] */
+    int64_t chunk;                 /* latent frames decoded at a time, as the engine does */
+    float *z;                      /* [chunk, height, width, z_dim] */
 } DecoderRun;
 
 static bool run_decoder(Bench *b, void *user, SoraError *err)
@@ -140,9 +144,11 @@ static bool run_decoder(Bench *b, void *user, SoraError *err)
     VaeCache cache = {0};
     bool ok = true;
     profile_clear(&b->profile);
-    for (int64_t f = 0; f < d->frames && ok; f++) {
+    for (int64_t f = 0, n; f < d->frames && ok; f += n) {
+        n = d->chunk < d->frames - f ? d->chunk : d->frames - f;
         graph_reset(g);
-        Tensor *z = graph_input(g, DTYPE_F32, SHAPE(1, 1, d->height, d->width, d->network.config.z_dim), d->z);
+        Tensor *z =
+            graph_input(g, DTYPE_F32, SHAPE(1, n, d->height, d->width, d->network.config.z_dim), d->z);
         vae22_decode_chunk(g, &d->network, &cache, z);
         ok = graph_ok(g, err);
     }
@@ -218,8 +224,8 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     t.patches = constants(m * c.in_dim * 4);
     t.text = constants((int64_t)c.text_len * c.text_dim);
     t.index = calloc((size_t)m, sizeof *t.index);
-    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens", b->config->name,
-             b->width, b->height, b->frames, (long long)m);
+    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens",
+             b->config->name, b->width, b->height, b->frames, (long long)m);
     ok = params_ok(&b->params, err);
     if (ok && (t.patches == NULL || t.text == NULL || t.index == NULL))
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
@@ -245,7 +251,8 @@ static bool measure_decoder(Bench *b, Measurement *out, SoraError *err)
     d.frames = 1 + (b->frames - 1) / b->config->stride_time;
     d.height = b->height / b->config->stride_space;
     d.width = b->width / b->config->stride_space;
-    d.z = constants(d.height * d.width * c.z_dim);
+    d.chunk = pipeline_decode_chunk(&c, &(CanvasShape){c.z_dim, d.frames, d.height, d.width, {1, 2, 2}});
+    d.z = constants(d.chunk * d.height * d.width * c.z_dim);
     ok = params_ok(&b->params, err);
     if (ok && d.z == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
@@ -336,7 +343,8 @@ bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err)
         return false;
     profile_init(&b.profile, b.backend);
     b.graph = graph_new(&b.profile.base);
-    bool ok = (b.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "bench: out of memory")) && run_all(&b, err);
+    bool ok =
+        (b.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "bench: out of memory")) && run_all(&b, err);
     graph_free(b.graph);
     profile_deinit(&b.profile);
     cpu_backend_free(b.backend);

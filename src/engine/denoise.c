@@ -1,12 +1,12 @@
-/* The sampling loop: one velocity for every patch at each step, from the prompt and, with guidance, from its opposite
- * as well. */
+/* The sampling loop: one velocity for every patch at each step, from the prompt and, with guidance, from its
+ * opposite as well. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/pipeline.h"
 
-/* Above this much activation memory the two samples of guidance go one after the other. A constant, so that a seed
- * means the same video on every machine. */
+/* Above this much activation memory the two samples of guidance go one after the other. A constant, so that a
+ * seed means the same video on every machine. */
 #define PACKED_BYTES 2e9
 
 typedef struct Loop {
@@ -33,7 +33,8 @@ static bool init_loop(Loop *l, const float *latent, SoraError *err)
     l->grid[1] = s->height / s->patch[1];
     l->grid[2] = s->width / s->patch[2];
     l->samples = l->request->guidance_scale == 1 ? 1 : 2;
-    l->packed = l->samples == 2 && (double)patches * 2 * (8.0 * c->dim + c->ffn_dim) * sizeof(float) < PACKED_BYTES;
+    l->packed =
+        l->samples == 2 && (double)patches * 2 * (8.0 * c->dim + c->ffn_dim) * sizeof(float) < PACKED_BYTES;
     l->mask_levels = malloc(patches * sizeof *l->mask_levels);
     l->timesteps = malloc(patches * sizeof *l->timesteps);
     l->t_index = calloc(2 * patches, sizeof *l->t_index);
@@ -90,7 +91,8 @@ static void prepare(const Loop *l, DitContext contexts[2])
     }
     if (l->packed) {
         Tensor *both = op_concat(g, 2, inputs, 0);
-        contexts[0] = dit_prepare(g, m, &(DitBatch){.samples = 2, .grid = grids, .text = both, .text_rows = rows});
+        contexts[0] =
+            dit_prepare(g, m, &(DitBatch){.samples = 2, .grid = grids, .text = both, .text_rows = rows});
         return;
     }
     for (int i = 0; i < l->samples; i++)
@@ -99,8 +101,8 @@ static void prepare(const Loop *l, DitContext contexts[2])
 }
 
 /* Fills velocity[0] with the guided velocity at this latent and timestep. */
-static bool predict(Loop *l, const DitContext contexts[2], GraphScope scope, float timestep, const float *latent,
-                    SoraError *err)
+static bool predict(Loop *l, const DitContext contexts[2], GraphScope scope, float timestep,
+                    const float *latent, SoraError *err)
 {
     const Dit *m = l->pipeline->transformer;
     const CanvasShape *s = &l->request->canvas->shape;

@@ -114,9 +114,8 @@ static void connect_parts(SoraEngine *e)
     p->text_encoder = &e->text_encoder;
     p->autoencoder = &e->autoencoder;
     const VaeConfig *vae = &e->autoencoder.config;
-    e->grid = (LatentGrid){.channels = vae->z_dim,
-                           .stride_time = vae_stride_time(vae),
-                           .stride_space = vae_stride_space(vae)};
+    e->grid = (LatentGrid){
+        .channels = vae->z_dim, .stride_time = vae_stride_time(vae), .stride_space = vae_stride_space(vae)};
     memcpy(e->grid.patch, e->transformer.config.patch_size, sizeof e->grid.patch);
 }
 

@@ -18,7 +18,7 @@ typedef struct Generation {
     Canvas canvas;
     float *latent;
     SoraVideo *video;
-    int frames_done, latents_done;
+    int frames_done;
 } Generation;
 
 static bool report(const Generation *n, SoraStage stage, int done, int total, SoraError *err)
@@ -100,7 +100,8 @@ static bool take_frames(void *user, const float *frames, int count, SoraError *e
     size_t frame = (size_t)v->width * (size_t)v->height * 3;
     pixels_to_bytes(frames, v->rgb + (size_t)n->frames_done * frame, (size_t)count * frame);
     n->frames_done += count;
-    return report(n, SORA_STAGE_DECODE, ++n->latents_done, (int)n->plan.latent.frames, err);
+    int latents = 1 + (n->frames_done - 1) / n->engine->grid.stride_time;
+    return report(n, SORA_STAGE_DECODE, latents, (int)n->plan.latent.frames, err);
 }
 
 static bool init_video(Generation *n, SoraError *err)

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include "base/error.h"
 
-/* The object in the file, at most 1 MiB; json_decref() it. NULL, with the path in the message, when the file is
- * missing or holds none. */
+/* The object in the file, at most 1 MiB; json_decref() it. NULL, with the path in the message, when the file
+ * is missing or holds none. */
 json_t *json_file_read(const char *path, SoraError *err);
 
 #endif

@@ -45,11 +45,13 @@ static bool read_int(const json_t *object, Number n, int *out, SoraError *err)
     if (!read_number(object, n, &value, err))
         return false;
     *out = (int)value;
-    return *out == value || error_set(err, SORA_ERROR_INPUT, "\"%s\" is %g, expected an integer", n.key, value);
+    return *out == value ||
+           error_set(err, SORA_ERROR_INPUT, "\"%s\" is %g, expected an integer", n.key, value);
 }
 
 /* A copy on the heap; fallback NULL: the key must be there. */
-static bool read_string(const json_t *object, const char *key, const char *fallback, char **out, SoraError *err)
+static bool read_string(const json_t *object, const char *key, const char *fallback, char **out,
+                        SoraError *err)
 {
     const json_t *value = json_object_get(object, key);
     if (value == NULL && fallback == NULL)
@@ -75,29 +77,32 @@ static bool read_solver(const json_t *object, SoraSolver *out, SoraError *err)
 static bool read_object(const json_t *root, const char *key, const json_t **out, SoraError *err)
 {
     *out = json_object_get(root, key);
-    return *out == NULL || json_is_object(*out) || error_set(err, SORA_ERROR_INPUT, "\"%s\" is no object", key);
+    return *out == NULL || json_is_object(*out) ||
+           error_set(err, SORA_ERROR_INPUT, "\"%s\" is no object", key);
 }
 
 static bool read_manifest(Manifest *m, const json_t *root, SoraError *err)
 {
     const json_t *defaults, *limits;
     int format;
-    if (!read_int(root, (Number){"format", 1, 1, 1}, &format, err) || !read_object(root, "defaults", &defaults, err) ||
-        !read_object(root, "limits", &limits, err) || !read_string(root, "name", NULL, &m->name, err))
+    if (!read_int(root, (Number){"format", 1, 1, 1}, &format, err) ||
+        !read_object(root, "defaults", &defaults, err) || !read_object(root, "limits", &limits, err) ||
+        !read_string(root, "name", NULL, &m->name, err))
         return false;
     if (!read_int(limits, (Number){"side", 1, 16384, 2048}, &m->max_side, err) ||
         !read_int(limits, (Number){"frames", 1, 4093, 1025}, &m->max_frames, err))
         return error_wrap(err, "limits");
     double side = m->max_side, frames = m->max_frames;
-    bool ok = read_int(defaults, (Number){"width", 1, side, 128}, &m->width, err) &&
-              read_int(defaults, (Number){"height", 1, side, 128}, &m->height, err) &&
-              read_int(defaults, (Number){"frames", 1, frames, 17}, &m->frames, err) &&
-              read_number(defaults, (Number){"fps", 1, 120, 12}, &m->fps, err) &&
-              read_int(defaults, (Number){"steps", 1, SAMPLER_MAX_STEPS, 20}, &m->steps, err) &&
-              read_number(defaults, (Number){"shift", SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, 5}, &m->shift, err) &&
-              read_number(defaults, (Number){"guidance_scale", 0, 100, 5}, &m->guidance_scale, err) &&
-              read_string(defaults, "negative_prompt", "", &m->negative_prompt, err) &&
-              read_solver(defaults, &m->solver, err);
+    bool ok =
+        read_int(defaults, (Number){"width", 1, side, 128}, &m->width, err) &&
+        read_int(defaults, (Number){"height", 1, side, 128}, &m->height, err) &&
+        read_int(defaults, (Number){"frames", 1, frames, 17}, &m->frames, err) &&
+        read_number(defaults, (Number){"fps", 1, 120, 12}, &m->fps, err) &&
+        read_int(defaults, (Number){"steps", 1, SAMPLER_MAX_STEPS, 20}, &m->steps, err) &&
+        read_number(defaults, (Number){"shift", SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, 5}, &m->shift, err) &&
+        read_number(defaults, (Number){"guidance_scale", 0, 100, 5}, &m->guidance_scale, err) &&
+        read_string(defaults, "negative_prompt", "", &m->negative_prompt, err) &&
+        read_solver(defaults, &m->solver, err);
     if (!ok)
         return error_wrap(err, "defaults");
     return read_number(root, (Number){"train_timesteps", 1, 1e6, 1000}, &m->train_timesteps, err);

@@ -1,4 +1,5 @@
-/* model.json: what a model is called, what it makes by default and its limits. docs/model-format.md has the keys. */
+/* model.json: what a model is called, what it makes by default and its limits. docs/model-format.md has the
+ * keys. */
 #ifndef SORA_ENGINE_MANIFEST_H
 #define SORA_ENGINE_MANIFEST_H
 
@@ -10,9 +11,9 @@ typedef struct Manifest {
     double fps;
     int steps;
     double shift, guidance_scale;
-    SoraSolver solver;            /* never auto */
-    int max_side, max_frames;     /* limits of a request */
-    double train_timesteps;       /* what the transformer calls pure noise */
+    SoraSolver solver;        /* never auto */
+    int max_side, max_frames; /* limits of a request */
+    double train_timesteps;   /* what the transformer calls pure noise */
 } Manifest;
 
 /* The path is named in messages. manifest_deinit is due after success only. */

@@ -24,8 +24,10 @@ static bool describe_product(Run *r, const WorkShape *s, dnnl_data_type_t type)
     dnnl_memory_desc_t x, w, y;
     dnnl_matmul_desc_t op;
     return dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){s->m, s->k}, type, dnnl_ab) == dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){s->k, s->n}, type, dnnl_format_tag_any) == dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){s->m, s->n}, dnnl_f32, dnnl_ab) == dnnl_success &&
+           dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){s->k, s->n}, type, dnnl_format_tag_any) ==
+               dnnl_success &&
+           dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){s->m, s->n}, dnnl_f32, dnnl_ab) ==
+               dnnl_success &&
            dnnl_matmul_desc_init(&op, &x, &w, NULL, &y) == dnnl_success &&
            dnnl_primitive_desc_create(&r->desc, &op, NULL, r->engine, NULL) == dnnl_success;
 }
@@ -48,8 +50,8 @@ static bool describe_conv(Run *r, const WorkShape *s, dnnl_data_type_t type)
     return dnnl_memory_desc_init_by_tag(&x, 5, in, type, dnnl_ndhwc) == dnnl_success &&
            dnnl_memory_desc_init_by_tag(&w, 5, weights, type, dnnl_format_tag_any) == dnnl_success &&
            dnnl_memory_desc_init_by_tag(&y, 5, out, dnnl_f32, dnnl_ndhwc) == dnnl_success &&
-           dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct, &x, &w, NULL, &y,
-                                              stride, before, after) == dnnl_success &&
+           dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct, &x, &w,
+                                              NULL, &y, stride, before, after) == dnnl_success &&
            dnnl_primitive_desc_create(&r->desc, &op, NULL, r->engine, NULL) == dnnl_success;
 }
 
@@ -67,8 +69,8 @@ static bool init_memory(Run *r, int i, dnnl_query_t query)
 
 static bool execute(Run *r)
 {
-    dnnl_exec_arg_t args[MAX_ARGS] = {{DNNL_ARG_SRC, r->memory[0]}, {DNNL_ARG_WEIGHTS, r->memory[1]},
-                                      {DNNL_ARG_DST, r->memory[2]}};
+    dnnl_exec_arg_t args[MAX_ARGS] = {
+        {DNNL_ARG_SRC, r->memory[0]}, {DNNL_ARG_WEIGHTS, r->memory[1]}, {DNNL_ARG_DST, r->memory[2]}};
     return dnnl_primitive_execute(r->primitive, r->stream, MAX_ARGS, args) == dnnl_success &&
            dnnl_stream_wait(r->stream) == dnnl_success;
 }

@@ -10,9 +10,9 @@ typedef struct RateOptions {
     bool bf16; /* inputs and weights in bf16, else f32; results in f32 */
 } RateOptions;
 
-/* Seconds that the shapes take with nothing around them, each as often as it was called: weights in oneDNN's own
- * layout, no bias, no conversion. Shapes of less than a thousandth of the work are left out; *flops is that of the
- * rest. */
+/* Seconds that the shapes take with nothing around them, each as often as it was called: weights in oneDNN's
+ * own layout, no bias, no conversion. Shapes of less than a thousandth of the work are left out; *flops is
+ * that of the rest. */
 bool onednn_rate(const WorkShape *shapes, int count, RateOptions options, double *flops, double *seconds,
                  SoraError *err);
 

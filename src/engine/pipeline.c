@@ -6,6 +6,11 @@
 
 #include "text/clean.h"
 
+/* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
+ * because more rows make faster products. A constant, so that a seed means the same video on every machine.
+ */
+enum { DECODE_BYTES = 64 << 20 };
+
 static bool no_memory(SoraError *err)
 {
     return error_set(err, SORA_ERROR_MEMORY, "out of memory");
@@ -17,17 +22,20 @@ bool pipeline_check(const Pipeline *p, SoraError *err)
     const Umt5Config *text = &p->text_encoder->config;
     int z = p->autoencoder->config.z_dim, pieces = tokenizer_vocab_size(p->tokenizer);
     if (dit->in_dim != dit->out_dim)
-        return error_set(err, SORA_ERROR_UNSUPPORTED,
-                         "transformer: %d channels in and %d out: models with a channel condition are not supported",
-                         dit->in_dim, dit->out_dim);
+        return error_set(
+            err, SORA_ERROR_UNSUPPORTED,
+            "transformer: %d channels in and %d out: models with a channel condition are not supported",
+            dit->in_dim, dit->out_dim);
     if (dit->in_dim != z)
-        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d", dit->in_dim,
-                         z);
+        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d",
+                         dit->in_dim, z);
     if (dit->text_dim != text->dim)
-        return error_set(err, SORA_ERROR_INPUT, "transformer: text of %d numbers a row, the text encoder makes %d",
-                         dit->text_dim, text->dim);
+        return error_set(err, SORA_ERROR_INPUT,
+                         "transformer: text of %d numbers a row, the text encoder makes %d", dit->text_dim,
+                         text->dim);
     if (pieces > text->vocab)
-        return error_set(err, SORA_ERROR_INPUT, "tokenizer: %d pieces, the text encoder knows %d", pieces, text->vocab);
+        return error_set(err, SORA_ERROR_INPUT, "tokenizer: %d pieces, the text encoder knows %d", pieces,
+                         text->vocab);
     return true;
 }
 
@@ -87,7 +95,8 @@ static void channels_first(const float *in, float *out, int64_t positions, int64
             out[c * positions + i] = in[i * channels + c];
 }
 
-static bool encode_pixels(const Pipeline *p, const float *pixels, const int64_t size[2], float *latent, SoraError *err)
+static bool encode_pixels(const Pipeline *p, const float *pixels, const int64_t size[2], float *latent,
+                          SoraError *err)
 {
     Graph *g = p->graph;
     VaeCache cache = {0};
@@ -106,7 +115,8 @@ float *pipeline_encode_image(const Pipeline *p, const Image *image, SoraError *e
     int stride = vae_stride_space(c);
     assert(image->width % stride == 0 && image->height % stride == 0);
     int64_t positions = (int64_t)(image->width / stride) * (image->height / stride);
-    size_t values = (size_t)image->width * (size_t)image->height * 3, cells = (size_t)positions * (size_t)c->z_dim;
+    size_t values = (size_t)image->width * (size_t)image->height * 3,
+           cells = (size_t)positions * (size_t)c->z_dim;
     float *pixels = malloc(values * sizeof *pixels), *last = malloc(cells * sizeof *last);
     float *first = malloc(cells * sizeof *first);
     bool ok = pixels != NULL && last != NULL && first != NULL;
@@ -136,30 +146,41 @@ void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
     }
 }
 
-/* Latent frame f of [C, F, H, W] as [H, W, C]. */
-static void take_frame(const CanvasShape *s, const float *latent, int64_t f, float *out)
+int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *s)
+{
+    int64_t side = vae_stride_space(c) / c->patchify;
+    int64_t bytes =
+        s->height * s->width * side * side * vae_stride_time(c) * c->dec_dim * (int64_t)sizeof(float);
+    int64_t frames = DECODE_BYTES / bytes;
+    return frames < 1 ? 1 : frames > s->frames ? s->frames : frames;
+}
+
+/* Latent frames from first on of [C, F, H, W] as [count, H, W, C]. */
+static void take_frames(const CanvasShape *s, const float *latent, int64_t first, int64_t count, float *out)
 {
     int64_t plane = s->height * s->width;
     for (int64_t c = 0; c < s->channels; c++)
-        for (int64_t i = 0; i < plane; i++)
-            out[i * s->channels + c] = latent[(c * s->frames + f) * plane + i];
+        for (int64_t i = 0; i < count * plane; i++)
+            out[i * s->channels + c] = latent[(c * s->frames + first) * plane + i];
 }
 
-bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink, void *user,
-                     SoraError *err)
+bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink,
+                     void *user, SoraError *err)
 {
     Graph *g = p->graph;
     const VaeConfig *config = &p->autoencoder->config;
     int64_t stride = vae_stride_space(config), plane = shape->height * shape->width;
+    int64_t chunk = pipeline_decode_chunk(config, shape);
     size_t frame = (size_t)(plane * stride * stride * 3);
-    float *z = malloc((size_t)(plane * shape->channels) * sizeof *z);
-    float *pixels = malloc(frame * (size_t)vae_stride_time(config) * sizeof *pixels);
+    float *z = malloc((size_t)(chunk * plane * shape->channels) * sizeof *z);
+    float *pixels = malloc(frame * (size_t)(chunk * vae_stride_time(config)) * sizeof *pixels);
     bool ok = (z != NULL && pixels != NULL) || no_memory(err);
     VaeCache cache = {0};
-    for (int64_t f = 0; f < shape->frames && ok; f++) {
+    for (int64_t f = 0, n; f < shape->frames && ok; f += n) {
+        n = chunk < shape->frames - f ? chunk : shape->frames - f;
         graph_reset(g);
-        take_frame(shape, latent, f, z);
-        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape->height, shape->width, shape->channels), z);
+        take_frames(shape, latent, f, n, z);
+        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, shape->height, shape->width, shape->channels), z);
         Tensor *out = vae22_decode_chunk(g, p->autoencoder, &cache, in);
         graph_download(g, out, pixels);
         ok = graph_ok(g, err) && sink(user, pixels, (int)out->shape[1], err);

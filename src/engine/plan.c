@@ -52,13 +52,13 @@ static bool check_lattice(Lattice l, int value, SoraError *err)
     if (value < l.first)
         return error_set(err, SORA_ERROR_INPUT, "%s: %d is too small; %d works", l.field, value, nearest);
     if (value > last)
-        return error_set(err, SORA_ERROR_INPUT, "%s: %d is more than this model makes; %d works", l.field, value,
-                         nearest);
+        return error_set(err, SORA_ERROR_INPUT, "%s: %d is more than this model makes; %d works", l.field,
+                         value, nearest);
     if (l.first == l.step)
-        return error_set(err, SORA_ERROR_INPUT, "%s: %d is not a multiple of %d; %d works", l.field, value, l.step,
-                         nearest);
-    return error_set(err, SORA_ERROR_INPUT, "%s: %d is not %d + a multiple of %d; %d works", l.field, value, l.first,
-                     l.step, nearest);
+        return error_set(err, SORA_ERROR_INPUT, "%s: %d is not a multiple of %d; %d works", l.field, value,
+                         l.step, nearest);
+    return error_set(err, SORA_ERROR_INPUT, "%s: %d is not %d + a multiple of %d; %d works", l.field, value,
+                     l.first, l.step, nearest);
 }
 
 static bool check_sizes(Plan *p, const Manifest *m, const LatentGrid *g, SoraError *err)
@@ -67,7 +67,8 @@ static bool check_sizes(Plan *p, const Manifest *m, const LatentGrid *g, SoraErr
     int column = g->stride_space * patch[2], row = g->stride_space * patch[1];
     Lattice width = {"width", column, column, m->max_side};
     Lattice height = {"height", row, row, m->max_side};
-    Lattice frames = {"frames", 1 + g->stride_time * (patch[0] - 1), g->stride_time * patch[0], m->max_frames};
+    Lattice frames = {"frames", 1 + g->stride_time * (patch[0] - 1), g->stride_time * patch[0],
+                      m->max_frames};
     if (!check_lattice(width, p->width, err) || !check_lattice(height, p->height, err) ||
         !check_lattice(frames, p->frames, err))
         return false;
@@ -77,8 +78,8 @@ static bool check_sizes(Plan *p, const Manifest *m, const LatentGrid *g, SoraErr
                               p->width / g->stride_space,
                               {patch[0], patch[1], patch[2]}};
     int64_t tokens = (int64_t)(p->width / column) * (p->height / row) * (p->latent.frames / patch[0]);
-    return tokens <= MAX_TOKENS || error_set(err, SORA_ERROR_INPUT, "size: %dx%d with %d frames is too much", p->width,
-                                             p->height, p->frames);
+    return tokens <= MAX_TOKENS || error_set(err, SORA_ERROR_INPUT, "size: %dx%d with %d frames is too much",
+                                             p->width, p->height, p->frames);
 }
 
 static bool check_range(const char *field, double value, double min, double max, SoraError *err)
@@ -122,10 +123,10 @@ char *plan_json(const Plan *p, const char *model)
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", //
                              "generator", "sora " SORA_VERSION, "model", model, "prompt", p->prompt,
                              "negative_prompt", p->negative_prompt, "seed",
-                             p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed), "width",
-                             p->width, "height", p->height, "frames", p->frames, "fps", p->fps, "steps", p->steps,
-                             "guidance_scale", p->guidance_scale, "shift", p->shift, "solver",
-                             solver_name(p->solver), "image", p->image_path != NULL);
+                             p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
+                             "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
+                             "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,
+                             "solver", solver_name(p->solver), "image", p->image_path != NULL);
     char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     return text;

@@ -8,12 +8,14 @@
 /* What the networks need of sizes. */
 typedef struct LatentGrid {
     int channels;
-    int stride_time, stride_space; /* frames and pixels to one latent position; the first frame has one of its own */
-    int patch[3];                  /* latent positions to a token: frames, rows, columns */
+    int stride_time,
+        stride_space; /* frames and pixels to one latent position; the first frame has one of its own */
+    int patch[3];     /* latent positions to a token: frames, rows, columns */
 } LatentGrid;
 
 typedef struct Plan {
-    const char *prompt, *negative_prompt, *image_path; /* the request's or the manifest's; image_path may be NULL */
+    const char *prompt, *negative_prompt,
+        *image_path; /* the request's or the manifest's; image_path may be NULL */
     int width, height, frames;
     double fps;
     int steps;

@@ -45,7 +45,8 @@ static double attention_flops(const Node *node)
 static bool same(const WorkShape *a, const WorkShape *b)
 {
     return a->m == b->m && a->n == b->n && a->k == b->k && memcmp(a->in, b->in, sizeof a->in) == 0 &&
-           memcmp(a->kernel, b->kernel, sizeof a->kernel) == 0 && memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
+           memcmp(a->kernel, b->kernel, sizeof a->kernel) == 0 &&
+           memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
            memcmp(a->padding, b->padding, sizeof a->padding) == 0;
 }
 

@@ -1,5 +1,5 @@
-/* A backend around another one that counts floating-point operations from the shapes of the nodes, takes the time and
- * remembers the shapes of products and convolutions. */
+/* A backend around another one that counts floating-point operations from the shapes of the nodes, takes the
+ * time and remembers the shapes of products and convolutions. */
 #ifndef SORA_ENGINE_PROFILE_H
 #define SORA_ENGINE_PROFILE_H
 
@@ -8,10 +8,10 @@
 /* A product x[m, k] w[n, k]^T, or a convolution when kernel[0] > 0. */
 typedef struct WorkShape {
     int64_t m, n, k;
-    int64_t in[5];      /* convolution: B, T, H, W, C of the input; n is C of the output */
+    int64_t in[5]; /* convolution: B, T, H, W, C of the input; n is C of the output */
     int64_t kernel[3];
     int64_t stride[3], padding[6]; /* as ConvShape's */
-    double flops;       /* of one call */
+    double flops;                  /* of one call */
     long calls;
 } WorkShape;
 

@@ -1,5 +1,6 @@
-/* The canvas: a latent grid of which some is known. Every request is one: text to video knows nothing, image to
- * video the first latent frame, and so on. The mask says for each patch how noisy it is: 0 given, 1 to be made. */
+/* The canvas: a latent grid of which some is known. Every request is one: text to video knows nothing, image
+ * to video the first latent frame, and so on. The mask says for each patch how noisy it is: 0 given, 1 to be
+ * made. */
 #ifndef SORA_SAMPLE_CANVAS_H
 #define SORA_SAMPLE_CANVAS_H
 
@@ -13,21 +14,22 @@ typedef struct CanvasShape {
 
 typedef struct Canvas {
     CanvasShape shape;
-    int64_t patches;   /* frames/p0 * height/p1 * width/p2, in that order: the network's tokens */
-    int64_t cells;     /* channels * frames * height * width */
-    float *known;      /* [C, F, H, W]; zeros at first */
-    float *mask;       /* [patches]; ones at first */
-    bool any_known;    /* whether a part was given */
+    int64_t patches; /* frames/p0 * height/p1 * width/p2, in that order: the network's tokens */
+    int64_t cells;   /* channels * frames * height * width */
+    float *known;    /* [C, F, H, W]; zeros at first */
+    float *mask;     /* [patches]; ones at first */
+    bool any_known;  /* whether a part was given */
 } Canvas;
 
 bool canvas_init(Canvas *c, const CanvasShape *shape, SoraError *err);
 void canvas_deinit(Canvas *c);
 
-/* Gives the latent frames from first on: latent [C, count, H, W]. first and count are multiples of the patch's. */
+/* Gives the latent frames from first on: latent [C, count, H, W]. first and count are multiples of the
+ * patch's. */
 void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *latent);
 
-/* The distinct values of the mask, the first patch's first, in levels[patches], and which one each patch has in
- * index[patches]. Returns how many. The network is told level * timestep of each patch. */
+/* The distinct values of the mask, the first patch's first, in levels[patches], and which one each patch has
+ * in index[patches]. Returns how many. The network is told level * timestep of each patch. */
 int canvas_levels(const Canvas *c, float *levels, int32_t *index);
 
 /* Puts the known part into latent [C, F, H, W], clean: for networks that take a timestep per patch. */

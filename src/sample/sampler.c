@@ -10,27 +10,29 @@ struct Sampler {
     SoraSolver solver;
     int steps, step; /* step: how many are done */
     size_t count;
-    float *sigmas;     /* [steps + 1] */
-    float *timesteps;  /* [steps] */
-    float *x0[2];      /* predictions: of this step and of the one before */
-    float *corrected;  /* UniPC: where the last step began, after correction */
-    int last_order;    /* UniPC: of the last predictor */
+    float *sigmas;    /* [steps + 1] */
+    float *timesteps; /* [steps] */
+    float *x0[2];     /* predictions: of this step and of the one before */
+    float *corrected; /* UniPC: where the last step began, after correction */
+    int last_order;   /* UniPC: of the last predictor */
 };
 
 static bool check_config(const SamplerConfig *c, SoraError *err)
 {
     if (c->steps < 1 || c->steps > SAMPLER_MAX_STEPS)
-        return error_set(err, SORA_ERROR_INPUT, "steps: %d is not between 1 and %d", c->steps, SAMPLER_MAX_STEPS);
+        return error_set(err, SORA_ERROR_INPUT, "steps: %d is not between 1 and %d", c->steps,
+                         SAMPLER_MAX_STEPS);
     if (!(c->shift >= SAMPLER_MIN_SHIFT && c->shift <= SAMPLER_MAX_SHIFT))
-        return error_set(err, SORA_ERROR_INPUT, "shift: %g is not between %g and %g", c->shift, SAMPLER_MIN_SHIFT,
-                         SAMPLER_MAX_SHIFT);
+        return error_set(err, SORA_ERROR_INPUT, "shift: %g is not between %g and %g", c->shift,
+                         SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT);
     if (c->solver < SORA_SOLVER_AUTO || c->solver > SORA_SOLVER_EULER)
         return error_set(err, SORA_ERROR_INPUT, "solver: %d is none", (int)c->solver);
     return true;
 }
 
-/* Wan starts UniPC at the highest level of its training table, 0.999 in single precision, DPM++ and Euler at 1. The
- * truncation of timesteps needs the reference's order of operations: i * step + start, in double precision. */
+/* Wan starts UniPC at the highest level of its training table, 0.999 in single precision, DPM++ and Euler
+ * at 1. The truncation of timesteps needs the reference's order of operations: i * step + start, in double
+ * precision. */
 static void fill_schedule(Sampler *s, double shift, double train_timesteps)
 {
     double start = s->solver == SORA_SOLVER_UNIPC ? (double)0.999f : 1.0;
@@ -204,7 +206,8 @@ static void step_unipc(Sampler *s, const float *velocity, float *latent, int ord
 void sampler_step(Sampler *s, const float *velocity, float *latent)
 {
     assert(s->step < s->steps);
-    int order = s->step == 0 || s->step == s->steps - 1 ? 1 : 2; /* the ends know one prediction, or need one */
+    int order =
+        s->step == 0 || s->step == s->steps - 1 ? 1 : 2; /* the ends know one prediction, or need one */
     if (s->solver == SORA_SOLVER_EULER)
         step_euler(s, velocity, latent);
     else if (s->solver == SORA_SOLVER_DPMPP)

@@ -1,8 +1,9 @@
 /* Noise schedules and solvers for flow matching: x(sigma) = (1 - sigma) x0 + sigma noise, and the network
  * predicts the velocity v = noise - x0, so x0 = x - sigma v. Going from sigma 1 (noise) to 0 (video).
  *
- *     UniPC (Zhao et al. 2023, "bh2", order 2, with corrector) and DPM++ (Lu et al. 2022, 2M midpoint), both as
- *     Wan uses them, and Euler. Infinities of log((1 - sigma) / sigma) at both ends are part of the formulas. */
+ *     UniPC (Zhao et al. 2023, "bh2", order 2, with corrector) and DPM++ (Lu et al. 2022, 2M midpoint), both
+ * as Wan uses them, and Euler. Infinities of log((1 - sigma) / sigma) at both ends are part of the formulas.
+ */
 #ifndef SORA_SAMPLE_SAMPLER_H
 #define SORA_SAMPLE_SAMPLER_H
 
@@ -34,12 +35,12 @@ float sampler_timestep(const Sampler *s, int i);
 /* Noise level before step i; 0 <= i <= steps, and sigma(steps) is 0. */
 float sampler_sigma(const Sampler *s, int i);
 
-/* The next step: latent[count] goes from sigma(k) to sigma(k + 1), with k counted from 0 at each call; velocity[count]
- * is the network's answer for (latent, timestep(k)). Call at most steps times. */
+/* The next step: latent[count] goes from sigma(k) to sigma(k + 1), with k counted from 0 at each call;
+ * velocity[count] is the network's answer for (latent, timestep(k)). Call at most steps times. */
 void sampler_step(Sampler *s, const float *velocity, float *latent);
 
-/* UniPC: the latent at sigma(k) after the corrector of the last step; the last one without. NULL for others and
- * before the first step. The sampler's own, until the next step. */
+/* UniPC: the latent at sigma(k) after the corrector of the last step; the last one without. NULL for others
+ * and before the first step. The sampler's own, until the next step. */
 const float *sampler_corrected(const Sampler *s);
 
 /* Classifier-free guidance: cond = uncond + scale (cond - uncond), in place. */

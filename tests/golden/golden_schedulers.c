@@ -1,5 +1,6 @@
-/* Noise schedules and solvers against the reference: "SOLVER.shiftS.stepsN" of schedulers.safetensors, whatever the
- * shifts and steps in there. The velocities are the file's, so that a wrong step shows where it happens. */
+/* Noise schedules and solvers against the reference: "SOLVER.shiftS.stepsN" of schedulers.safetensors,
+ * whatever the shifts and steps in there. The velocities are the file's, so that a wrong step shows where it
+ * happens. */
 #include "golden/golden.h"
 
 #include <math.h>

@@ -18,7 +18,8 @@ static Sampler *make(SoraSolver solver, int steps, double shift, size_t count)
     return s;
 }
 
-/* Data of variance VARIANCE around 0 have this velocity, and paths x(sigma) proportional to deviation(sigma). */
+/* Data of variance VARIANCE around 0 have this velocity, and paths x(sigma) proportional to deviation(sigma).
+ */
 #define VARIANCE 0.49
 
 static double deviation(double sigma)
@@ -108,8 +109,9 @@ static void shift_moves_the_middle(void **state)
 static void bad_numbers_are_refused(void **state)
 {
     static const SamplerConfig BAD[] = {
-        {SORA_SOLVER_UNIPC, 0, 5, 0, 1},    {SORA_SOLVER_UNIPC, 1001, 5, 0, 1}, {SORA_SOLVER_UNIPC, -3, 5, 0, 1},
-        {SORA_SOLVER_UNIPC, 20, 0, 0, 1},   {SORA_SOLVER_UNIPC, 20, NAN, 0, 1}, {SORA_SOLVER_UNIPC, 20, 101, 0, 1},
+        {SORA_SOLVER_UNIPC, 0, 5, 0, 1},    {SORA_SOLVER_UNIPC, 1001, 5, 0, 1},
+        {SORA_SOLVER_UNIPC, -3, 5, 0, 1},   {SORA_SOLVER_UNIPC, 20, 0, 0, 1},
+        {SORA_SOLVER_UNIPC, 20, NAN, 0, 1}, {SORA_SOLVER_UNIPC, 20, 101, 0, 1},
         {(SoraSolver)9, 20, 5, 0, 1},
     };
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {

@@ -1,5 +1,6 @@
-/* A model folder with random weights, small enough that a test generates in a fraction of a second: 8 x 8 pixels and
- * 4 frames to a latent position, patches of 2 x 2 of them. Use: after cmocka.h and what it needs. */
+/* A model folder with random weights, small enough that a test generates in a fraction of a second: 8 x 8
+ * pixels and 4 frames to a latent position, patches of 2 x 2 of them. Use: after cmocka.h and what it needs.
+ */
 #ifndef SORA_TESTS_TINY_MODEL_H
 #define SORA_TESTS_TINY_MODEL_H
 
@@ -14,17 +15,19 @@
 #include "weights/param_sources.h"
 #include "weights/safetensors.h"
 
-#define TINY_MANIFEST                                                                                                  \
-    "{\"format\": 1, \"name\": \"tiny\", \"limits\": {\"side\": 64, \"frames\": 17}, \"defaults\": {\"width\": 32,"    \
-    " \"height\": 16, \"frames\": 5, \"fps\": 8, \"steps\": 3, \"shift\": 3, \"guidance_scale\": 4,"                   \
+#define TINY_MANIFEST                                                                                        \
+    "{\"format\": 1, \"name\": \"tiny\", \"limits\": {\"side\": 64, \"frames\": 17}, \"defaults\": "         \
+    "{\"width\": 32,"                                                                                        \
+    " \"height\": 16, \"frames\": 5, \"fps\": 8, \"steps\": 3, \"shift\": 3, \"guidance_scale\": 4,"         \
     " \"negative_prompt\": \"blurry\", \"solver\": \"unipc\"}}"
-#define TINY_TRANSFORMER                                                                                               \
-    "{\"model_type\": \"ti2v\", \"in_dim\": 4, \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32, \"num_heads\": 2,"        \
+#define TINY_TRANSFORMER                                                                                     \
+    "{\"model_type\": \"ti2v\", \"in_dim\": 4, \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32, "               \
+    "\"num_heads\": 2,"                                                                                      \
     " \"num_layers\": 2, \"text_len\": 16, \"text_dim\": 16, \"freq_dim\": 16}"
-#define TINY_TEXT                                                                                                      \
+#define TINY_TEXT                                                                                            \
     "{\"vocab\": 4096, \"dim\": 16, \"dim_attn\": 16, \"dim_ffn\": 24, \"num_heads\": 2, \"num_layers\": 1}"
-#define TINY_VAE                                                                                                       \
-    "{\"dim\": 4, \"dec_dim\": 4, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"                       \
+#define TINY_VAE                                                                                             \
+    "{\"dim\": 4, \"dec_dim\": 4, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"             \
     " \"temperal_downsample\": [true, true], \"patchify\": 2}"
 
 static void tiny_write(const char *dir, const char *name, const void *data, size_t size)
@@ -78,7 +81,8 @@ static void tiny_write_weights(const char *dir)
     DitConfig dit_config;
     Umt5Config text_config;
     VaeConfig vae_config;
-    assert_true(dit_config_parse(&dit_config, json[0], &err) && umt5_config_parse(&text_config, json[1], &err) &&
+    assert_true(dit_config_parse(&dit_config, json[0], &err) &&
+                umt5_config_parse(&text_config, json[1], &err) &&
                 vae_config_read(&vae_config, json[2], &err));
     static const char *const FILES[] = {"transformer/model.safetensors", "text_encoder/model.safetensors",
                                         "vae/model.safetensors"};
