@@ -1,6 +1,6 @@
 # Sourced by ./demo and ./test. Installs what building needs on Debian and Ubuntu; elsewhere names what is missing.
 
-debian_packages="gcc libc6-dev make meson ninja-build pkg-config libdnnl-dev libavcodec-dev libavformat-dev
+debian_packages="build-essential meson ninja-build pkg-config libdnnl-dev libavcodec-dev libavformat-dev
 libavfilter-dev libswscale-dev libavutil-dev libjansson-dev libutf8proc-dev libcmocka-dev libwebp-dev libssl-dev"
 
 install_on_debian() {

@@ -333,7 +333,7 @@ static const Command EXPORT = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_export,
     .examples = "  sora stage export --count 1000 clips\n"};
 static const Command NOUNS = {
-    .name = "nouns", .summary = "who can act", .options = pack_options, .defaults = &defaults, .size = sizeof defaults, .run = run_nouns};
+    .name = "nouns", .summary = "who can act", .options = pack_options, .defaults = &defaults, .size = sizeof defaults, .run = run_nouns, .examples = "  sora stage nouns\n"};
 static const Command BENCH = {
     .name = "bench", .summary = "clips rendered per second on one core", .options = clip_options, .defaults = &defaults,
     .size = sizeof defaults, .run = run_bench, .examples = "  sora stage bench --count 400\n"};
@@ -342,4 +342,5 @@ static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &NOUNS, 
 
 const Command CMD_STAGE = {
     .name = "stage", .summary = "Emoji Stage, the world that nano learns", .subcommands = SUBCOMMANDS,
-    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth."};
+    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth.",
+    .examples = "  sora stage fetch\n  sora stage preview --count 12 sheet.png\n"};

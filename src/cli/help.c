@@ -50,14 +50,37 @@ static void print_entry(const char *left, const char *help, FILE *out)
     print_wrapped(help, strlen(help), INDENT, out);
 }
 
+/* Choices that would not fit beside the option's name go below it, one space after each comma. */
+static void print_choices(const char *choices, FILE *out)
+{
+    char text[1024];
+    size_t n = (size_t)snprintf(text, sizeof text, "one of ");
+    for (const char *s = choices; *s && n + 3 < sizeof text; s++) {
+        text[n++] = *s == '|' ? ',' : *s;
+        if (*s == '|')
+            text[n++] = ' ';
+    }
+    text[n] = 0;
+    fprintf(out, "%*s", INDENT, "");
+    print_wrapped(text, n, INDENT, out);
+}
+
 static void print_option(const Option *o, FILE *out)
 {
     char left[256], letter[8] = "    ";
-    const char *argument = o->argument ? o->argument : o->choices ? o->choices : "";
+    bool below = o->choices != NULL && strlen(o->choices) + strlen(o->name) > COLUMNS - INDENT;
+    const char *argument = o->argument              ? o->argument
+                           : below                  ? "WORD"
+                           : o->choices             ? o->choices
+                           : o->type == OPTION_SIZE ? "WxH"
+                           : o->type == OPTION_FLAG ? ""
+                                                    : "VALUE";
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c, ", o->letter);
     snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, *argument ? " " : "", argument);
     print_entry(left, o->help, out);
+    if (below)
+        print_choices(o->choices, out);
 }
 
 void command_print_help(const Command *command, const char *path, FILE *out)
@@ -86,6 +109,9 @@ void command_print_help(const Command *command, const char *path, FILE *out)
             print_option(o, out);
         print_entry("  -h, --help", "show this help", out);
     }
-    if (command->examples != NULL)
-        fprintf(out, "\nExamples:\n%s\n", command->examples);
+    if (command->examples != NULL) {
+        size_t n = strlen(command->examples);
+        fprintf(out, "\nExamples:\n%s%s", command->examples,
+                n > 0 && command->examples[n - 1] == '\n' ? "" : "\n");
+    }
 }

@@ -12,14 +12,14 @@
 
 typedef struct Args {
     const char *text;
-    int number, choice;
+    int number, choice, color;
     uint64_t seed;
     double ratio;
     OptionSize size;
     bool flag;
 } Args;
 
-static const Args defaults = {"default", 3, 1, 5, 0.5, {64, 32}, false};
+static const Args defaults = {"default", 3, 1, 0, 5, 0.5, {64, 32}, false};
 
 static const Option options[] = {
     {'t', "text", OPTION_STRING, offsetof(Args, text), "TEXT", .help = "a string"},
@@ -28,6 +28,8 @@ static const Option options[] = {
     {0, "seed", OPTION_U64, offsetof(Args, seed), "N", .help = "a large number"},
     {0, "ratio", OPTION_DOUBLE, offsetof(Args, ratio), "N", .help = "a real number", .min = 0, .max = 1},
     {0, "size", OPTION_SIZE, offsetof(Args, size), "WxH", .help = "a size", .min = 1, .max = 1000},
+    {0, "color", OPTION_CHOICE, offsetof(Args, color), .help = "a word",
+     .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"},
     {'f', "flag", OPTION_FLAG, offsetof(Args, flag),
      .help = "a flag with a long help text that does not fit on one "
              "line and so has to be wrapped below itself"},
@@ -193,6 +195,8 @@ static void help_lists_every_option(void **state)
                            "paragraph has to be broken.\n  as is\n\nEnd.\n\nOptions:"));
     assert_non_null(strstr(text, "  -n, --number N           a number\n"));
     assert_non_null(strstr(text, "      --choice auto|f32|bf16\n                           a word\n"));
+    assert_non_null(strstr(
+        text, "      --color WORD         a word\n                           one of any, native, red, "));
     assert_non_null(strstr(text, "-h, --help"));
     assert_non_null(strstr(text, "Examples:\n  sora try -f\n"));
     for (char *s = strtok(text, "\n"); s != NULL; s = strtok(NULL, "\n"))
