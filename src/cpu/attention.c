@@ -43,6 +43,10 @@ static void pack_head(const Plan *p, int64_t task)
     for (int64_t first = 0; first < keys; first += KEY_BLOCK) {
         int64_t count = keys - first < KEY_BLOCK ? keys - first : KEY_BLOCK;
         int64_t at = (h->cu_k[b] + first) * h->n + head * h->d;
+        if (head + 1 < h->heads) {
+            prefetch_rows(p->k + at + h->d, h->n, count, h->d);
+            prefetch_rows(p->v + at + h->d, h->n, count, h->d);
+        }
         h->mini->pack_b(packed_at(p, p->keys, h->d_pad, b, head, first), p->k + at, h->n, h->d, count, true);
         h->mini->pack_b(packed_at(p, p->values, h->d_n, b, head, first), p->v + at, h->n, count, h->d, false);
     }
@@ -111,6 +115,10 @@ static void attend(const Plan *p, Worker *w, const Task *t)
 {
     const Heads *h = &p->h;
     int64_t at = (h->cu_q[t->b] + t->query) * h->n + t->head * h->d, keys = keys_of(p, t->b);
+    if (t->head + 1 < h->heads) {
+        prefetch_rows(p->q + at + h->d, h->n, t->rows, h->d);
+        prefetch_rows(p->out + at + h->d, h->n, t->rows, h->d);
+    }
     h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
     for (int64_t first = 0; first < keys; first += KEY_BLOCK)
         attend_block(p, w, t, first);
@@ -191,10 +199,10 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
 #pragma omp parallel num_threads(ctx->threads)
     {
         Worker w = worker_at(&p, p.threads + (size_t)omp_get_thread_num() * p.thread_bytes);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, CHUNK)
         for (int64_t i = 0; i < p.h.samples * p.h.heads; i++)
             pack_head(&p, i);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, CHUNK)
         for (int64_t i = 0; i < tasks; i++) {
             Task t = find_task(&p, i);
             attend(&p, &w, &t);

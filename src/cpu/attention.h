@@ -5,7 +5,10 @@
 #include "cpu/kernel.h"
 #include "cpu/simd.h"
 
-enum { QUERY_BLOCK = 64 }; /* queries whose scores are in cache at one time */
+enum {
+    QUERY_BLOCK = 64, /* queries whose scores are in cache at one time */
+    CHUNK = 4,        /* pieces of work that a thread takes at a time: neighbours are asked for ahead */
+};
 
 static inline int64_t pad_to(int64_t n, int64_t unit)
 {
@@ -51,6 +54,15 @@ static inline const float *bias_row(const Heads *h, int64_t head, int64_t i)
     if (h->bias == NULL)
         return NULL;
     return (const float *)h->bias->data + (head * h->bias->shape[1] + i) * h->bias->shape[2];
+}
+
+/* Asks for rows of one head ahead of their use. The rows of a head are far apart, so that the processor does
+ * not see them coming. */
+static inline void prefetch_rows(const float *x, int64_t ld, int64_t rows, int64_t d)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < d; i += 16)
+            __builtin_prefetch(x + r * ld + i);
 }
 
 /* Zeros in the rows of t that belong to no sample. */

@@ -114,6 +114,12 @@ static void attend_grad(const Plan *p, const Worker *w, int64_t b, int64_t head)
         memset(p->dq + at_q + i * h->n, 0, (size_t)h->d * sizeof *p->dq);
     if (keys == 0)
         return;
+    if (head + 1 < h->heads) {
+        prefetch_rows(p->k + at + h->d, h->n, keys, h->d);
+        prefetch_rows(p->v + at + h->d, h->n, keys, h->d);
+        prefetch_rows(p->q + at_q + h->d, h->n, queries, h->d);
+        prefetch_rows(p->dy + at_q + h->d, h->n, queries, h->d);
+    }
     h->mini->pack_b(w->keys_n, p->k + at, h->n, h->d, keys, true);
     h->mini->pack_b(w->values_n, p->v + at, h->n, h->d, keys, true);
     h->mini->pack_b(w->keys_k, p->k + at, h->n, keys, h->d, false);
@@ -172,7 +178,7 @@ bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
     {
         Worker w;
         lay_out(&p, scratch + (size_t)omp_get_thread_num() * bytes, &w);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, CHUNK)
         for (int64_t i = 0; i < tasks; i++)
             for (int64_t b = 0; b < together; b++)
                 attend_grad(&p, &w, p.dbias ? b : i / p.h.heads, p.dbias ? i : i % p.h.heads);
