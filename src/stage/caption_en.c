@@ -58,6 +58,11 @@ static bool flutters(const Noun *n)
     return strcmp(n->en, "butterfly") == 0 || strcmp(n->en, "fairy") == 0 || strcmp(n->en, "ladybug") == 0;
 }
 
+static bool on_rails(const Noun *n)
+{
+    return strcmp(n->en, "train") == 0 || strcmp(n->en, "tram") == 0 || strcmp(n->en, "steam locomotive") == 0;
+}
+
 /* "walks|strolls": third person; `bare` takes the plural form from the second list. */
 typedef struct Verb {
     const char *one, *many, *ing;
@@ -77,6 +82,8 @@ static Verb base_verb(const Noun *n)
     case ROLE_SWIMMER:
         return (Verb){"swims", "swim", "swimming"};
     case ROLE_VEHICLE:
+        if (on_rails(n))
+            return (Verb){"travels|moves|runs", "travel|move|run", "travelling"};
         return (Verb){"drives|drives|drives|travels", "drive|drive|drive|travel", "driving"};
     case ROLE_BOAT:
         return strcmp(n->en, "swan") == 0 ? (Verb){"swims|glides", "swim|glide", "swimming"} : (Verb){"sails|glides", "sail|glide", "sailing"};
@@ -171,9 +178,9 @@ static void add_place(Facts *f, Text *t)
     const StageScene *s = &f->scene;
     char buffer[128];
     bool above = airy(f->noun) && !f->still && s->place != PLACE_SKY && s->action != ACTION_CIRCLE && s->action != ACTION_BEHIND && s->other < 0;
-    const char *list = (above ? ABOVE : scene_moves(s->action) && !f->still ? MOVING : STANDING)[s->place];
+    const char *list = (above ? ABOVE : scene_moves(s->action) && s->other < 0 && !f->still ? MOVING : STANDING)[s->place];
     const char *phrase = text_pick(&f->rng, list, buffer), *adjective = "";
-    if (f->sunny && chance(f, 0.4f) && s->place != PLACE_SKY)
+    if (f->sunny && s->place != PLACE_SKY && s->place != PLACE_SNOW && chance(f, 0.4f))
         adjective = "sunny ";
     else if (f->sunny && s->place == PLACE_SKY && chance(f, 0.4f))
         adjective = "blue ";

@@ -87,7 +87,7 @@ static const char *verb(Facts *f, char buffer[128])
             list = f->scene.other >= 0 ? "飛ぶ|飛んでいる" : "浮かんでいる|空中に浮かぶ";
         break;
     case ACTION_IDLE:
-        list = n->role == ROLE_VEHICLE ? "止まっている" : n->role == ROLE_BOAT ? "浮かんでいる" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? "立っている|ある" : animate(n) ? "いる|立っている|じっとしている" : "ある|置いてある";
+        list = n->role == ROLE_VEHICLE ? "止まっている" : n->role == ROLE_BOAT ? "浮かんでいる" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? "立っている|ある" : animate(n) ? "いる|立っている" : "ある|置いてある";
         break;
     default:
         break;
@@ -141,8 +141,8 @@ static void add_place_name(Facts *f, Text *t, bool with_time)
             text_add(t, "%s", chance(f, 0.8f) ? "晴れた" : "昼の");
         text_add(t, "%s", text_pick(&f->rng, TIMES[f->scene.time], buffer));
     }
-    const char *place = text_pick(&f->rng, PLACES[f->scene.place], buffer);
-    if (f->sunny && t->n >= 9 && strncmp(place, "緑の", 6) == 0)
+    const char *place = text_pick(&f->rng, f->scene.place == PLACE_SNOW && f->scene.weather == WEATHER_SNOW ? "雪山|雪原" : PLACES[f->scene.place], buffer);
+    if ((f->sunny || f->scene.weather != WEATHER_CLEAR) && strncmp(place, "緑の", 6) == 0)
         place = "草原";
     text_add(t, "%s", place);
 }

@@ -242,7 +242,7 @@ const LexiconNoun LEXICON[] = {
     {"1fab4", "potted plant", NULL, "鉢植え", "鉢", ROLE_PLANT, F, 0, 100, 0, 0, NULL, NULL, NULL},
     {"1fab8", "coral", "corals", "サンゴ", "個", ROLE_PLANT, F, 0, 100, 0, 0, NULL, NULL, "珊瑚"},
     /* buildings */
-    {"1f3e0", "house", NULL, "家", "軒", ROLE_BUILDING, F, HIDES, 145, 0, 0, NULL, "home", NULL},
+    {"1f3e0", "house", NULL, "家", "軒", ROLE_BUILDING, F, HIDES, 145, 0, 0, NULL, NULL, NULL},
     {"1f3f0", "castle", NULL, "お城", "城", ROLE_BUILDING, F, B | HIDES, 160, 0, 0, NULL, NULL, "城"},
     {"1f3ef", "Japanese castle", NULL, "日本の城", "城", ROLE_BUILDING, F, HIDES, 155, 0, 0, NULL, NULL, NULL},
     {"1f3aa", "circus tent", NULL, "サーカスのテント", "張", ROLE_BUILDING, F, HIDES, 145, 0, 0, NULL, NULL, NULL},

@@ -109,7 +109,7 @@ typedef struct Slot {
 
 static Slot group_slot(Play *p, int i)
 {
-    static const float SHRINK[6] = {1, 1, 0.82f, 0.7f, 0.62f, 0.58f};
+    static const float SHRINK[6] = {1, 1, 0.78f, 0.7f, 0.62f, 0.58f};
     const StageScene *s = &p->scene;
     float base = p->ground.unit * (s->other >= 0 ? 0.36f : 0.42f) * noun_of(p, s->noun)->scale * SHRINK[s->count];
     int n = s->count;
@@ -502,12 +502,13 @@ static bool plan_behind(Play *p)
     const StageScene *s = &p->scene;
     Player *a = add_player(p, s->noun, s->colour);
     int dir = sign_of(s->direction);
-    float size = p->ground.unit * 0.33f * noun_of(p, s->noun)->scale, u = p->ground.unit;
-    float hider = u * fminf(0.78f, 0.5f * noun_of(p, s->other)->scale), cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
+    float size = p->ground.unit * 0.32f * noun_of(p, s->noun)->scale, u = p->ground.unit;
+    float hider = u * fminf(0.64f, 0.44f * noun_of(p, s->other)->scale), cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
+    hider = fminf(hider, hider * 0.44f * p->ground.width / art_width(p, s->other, hider)); /* room to be seen on both sides */
     Player *o = a != NULL ? add_other(p, cx, hider) : NULL;
     if (o == NULL)
         return false;
-    float d = p->ground.width * rng_range(&p->rng, 0.72f, 0.84f), foot = p->ground.lane - 0.05f * u;
+    float d = p->ground.width * rng_range(&p->rng, 0.8f, 0.9f), foot = p->ground.lane - 0.05f * u;
     for (int f = 0; f < p->frames; f++) {
         Pose *q = &a->poses[f], *h = &o->poses[f];
         float x = cx + (float)dir * d * (progress(p, f) - 0.5f);
@@ -638,7 +639,7 @@ static bool plan_props(Play *p)
         {"rock", "rock", "Earth", "rock"}, {"couch", "potted plant", "chair", "television"},
         {"drum", "potted plant", "", ""}, {"", "", "", ""}, {"house", "tree", "tractor", "tree"}, {"trophy", "tree", "tree", "tree"},
     };
-    int place = p->scene.place, count = rng_int(&p->rng, 3);
+    int place = p->scene.place, count = rng_int(&p->rng, place == PLACE_CITY ? 2 : 3);
     if (place == PLACE_UNDERWATER)
         count = 1 + rng_int(&p->rng, 2);
     for (int k = 0; k < count; k++) {

@@ -14,7 +14,7 @@ static void choose_sky(PlacePainter *q, Rng *rng)
     static const Rgb TOP[TIME_COUNT] = {{70, 145, 232}, {92, 78, 150}, {12, 16, 44}, {116, 140, 204}};
     static const Rgb MIDDLE[TIME_COUNT] = {{128, 188, 244}, {232, 130, 92}, {26, 34, 78}, {190, 180, 214}};
     static const Rgb BOTTOM[TIME_COUNT] = {{200, 230, 250}, {255, 204, 122}, {52, 62, 112}, {255, 212, 190}};
-    static const Rgb LIGHT[TIME_COUNT] = {{1, 1, 1}, {1, 0.76f, 0.6f}, {0.36f, 0.42f, 0.68f}, {0.9f, 0.82f, 0.88f}};
+    static const Rgb LIGHT[TIME_COUNT] = {{1, 1, 1}, {1, 0.76f, 0.6f}, {0.44f, 0.5f, 0.74f}, {0.9f, 0.82f, 0.88f}};
     q->sky_top = vary(rng, TOP[q->time], 0.06f);
     q->sky_middle = MIDDLE[q->time];
     q->sky_bottom = BOTTOM[q->time];
@@ -51,7 +51,7 @@ static void add_blocks(PlacePainter *q, Rng *rng)
     static const Rgb STONE[6] = {{150, 152, 168}, {182, 160, 142}, {128, 144, 170}, {190, 182, 172}, {164, 128, 118}, {112, 122, 146}};
     float x = -q->g->width * 0.8f;
     while (x < q->g->width * 1.8f && q->block_count < MAX_BLOCKS) {
-        float w = q->g->unit * rng_range(rng, 0.17f, 0.28f), h = q->g->unit * rng_range(rng, 0.18f, 0.42f);
+        float w = q->g->unit * rng_range(rng, 0.17f, 0.28f), h = q->g->unit * rng_range(rng, 0.22f, 0.5f);
         q->blocks[q->block_count++] = (Block){x, w, h, vary(rng, STONE[rng_int(rng, 6)], 0.06f), rng_u32(rng)};
         x += w + q->g->unit * (rng_uniform(rng) < 0.3f ? 0.03f : 0.004f);
     }
@@ -86,7 +86,7 @@ void places_begin(PlacePainter *q, const Play *play, Backdrop *b)
             q->light = (Rgb){0.62f, 0.6f, 0.72f};
     }
     /* actors stay brighter than the land, so that their colours can be told at night */
-    b->light = own_light ? q->light : rgb_mix(q->light, (Rgb){1, 1, 1}, q->time == TIME_NIGHT ? 0.5f : 0.45f);
+    b->light = own_light ? q->light : rgb_mix(q->light, (Rgb){1, 1, 1}, q->time == TIME_NIGHT ? 0.62f : 0.5f);
     if (q->place == PLACE_UNDERWATER)
         b->light = (Rgb){0.86f, 0.96f, 1};
     b->haze = q->haze;
