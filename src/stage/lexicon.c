@@ -156,8 +156,8 @@ const LexiconNoun LEXICON[] = {
     {"26f9", "basketball player", NULL, "バスケットボール選手", "人", ROLE_RIDER, L, 0, 110, 0, 0, "dribble|dribbles|走る", NULL, NULL},
     {"1f938", "gymnast", NULL, "体操選手", "人", ROLE_RIDER, L, 0, 108, 0, 0, "cartwheel|cartwheels|側転する", NULL, NULL},
     /* people */
-    {"1f483", "woman in a red dress", "women in red dresses", "赤いドレスの女性", "人", ROLE_PERSON, F, 0, 112, 0, 0, NULL, "dancing woman", "踊り子"},
-    {"1f57a", "man in a blue suit", "men in blue suits", "青い服の男性", "人", ROLE_PERSON, F, 0, 112, 0, 0, NULL, "dancing man", NULL},
+    {"1f483", "woman in a red dress", "women in red dresses", "赤いドレスの女性", "人", ROLE_PERSON, F, B, 112, 0, 0, NULL, "dancing woman", "踊り子"},
+    {"1f57a", "man in a blue suit", "men in blue suits", "青い服の男性", "人", ROLE_PERSON, F, B, 112, 0, 0, NULL, "dancing man", NULL},
     {"1f9d1-200d-1f680", "astronaut", NULL, "宇宙飛行士", "人", ROLE_PERSON, F, NOUN_SPACE, 100, 0, 0, NULL, "spaceman", NULL},
     {"1f385", "Santa Claus", "Santa Clauses", "サンタクロース", "人", ROLE_PERSON, F, 0, 98, 0, 0, NULL, "Santa", "サンタ"},
     {"1f977", "ninja", "ninjas", "忍者", "人", ROLE_PERSON, F, 0, 98, 0, 0, NULL, NULL, NULL},
@@ -174,7 +174,6 @@ const LexiconNoun LEXICON[] = {
     {"1f3c0", "basketball", NULL, "バスケットボール", "個", ROLE_BALL, F, O, 95, 0, 0, NULL, NULL, NULL},
     {"1f3c0", "ball", NULL, "ボール", "個", ROLE_BALL, F, H | B | O | NOUN_COLOURED, 92, 0, 0, NULL, NULL, "球"},
     {"26be", "baseball", NULL, "野球のボール", "個", ROLE_BALL, F, O, 85, 0, 0, NULL, NULL, NULL},
-    {"1f3be", "tennis ball", NULL, "テニスボール", "個", ROLE_BALL, F, O, 85, 0, 0, NULL, NULL, NULL},
     {"1f3d0", "volleyball", NULL, "バレーボール", "個", ROLE_BALL, F, O, 92, 0, 0, NULL, NULL, NULL},
     {"1f9f6", "ball of yarn", "balls of yarn", "毛糸玉", "個", ROLE_BALL, F, H | O, 90, 0, 0, NULL, NULL, NULL},
     {"1faa9", "mirror ball", NULL, "ミラーボール", "個", ROLE_BALL, F, O, 92, 0, 0, NULL, "disco ball", NULL},

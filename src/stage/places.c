@@ -189,10 +189,11 @@ static uint32_t shaded(const PlacePainter *q, Rgb c, float alpha, float haze)
 
 static uint32_t hills(const PlacePainter *q, float x, float y, Rgb back, Rgb front)
 {
-    float b = below_ridge(q, 11, x, y, 6, 26, 60), f = below_ridge(q, 12, x, y, 0, 14, 42);
-    if (f > -0.5f)
-        return shaded(q, rgb_scale(front, 1 - 0.1f * clamp01(f / (14 * q->scale))), f + 0.5f, 1.2f);
-    return b > -0.5f ? shaded(q, back, b + 0.5f, 1.4f) : 0;
+    float b = below_ridge(q, 11, x, y, 6, 26, 60) + 0.5f, f = below_ridge(q, 12, x, y, 0, 14, 42) + 0.5f;
+    if (f <= 0)
+        return b > 0 ? shaded(q, back, b, 1.4f) : 0;
+    front = rgb_scale(front, 1 - 0.1f * clamp01(f / (14 * q->scale)));
+    return f < 1 && b > 0 ? shaded(q, rgb_mix(back, front, f), b, 1.3f) : shaded(q, front, f, 1.2f);
 }
 
 static uint32_t conifers(const PlacePainter *q, float x, float y)
@@ -379,7 +380,7 @@ static Rgb field_colour(const PlacePainter *q, float x, float y, float z, float 
 {
     float u = (x - q->g->width / 2) * z / (q->scale * 15), row = u - floorf(u);
     Rgb earth = {150, 112, 70}, crop = rgb_scale(q->ground, 0.95f + 0.08f * n);
-    return t < 0.5f ? rgb_mix(earth, crop, smooth(0.2f, 0.35f, fabsf(row - 0.5f))) : crop;
+    return t < 0.5f ? rgb_mix(crop, earth, smooth(0.06f, 0.3f, t) * (1 - smooth(0.2f, 0.35f, fabsf(row - 0.5f)))) : crop;
 }
 
 static uint32_t ground_pixel(const PlacePainter *q, float x, float y)

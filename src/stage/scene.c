@@ -10,6 +10,8 @@ typedef struct Weighted {
     float weight;
 } Weighted;
 
+static const float EVERYDAY_SHARE = 0.14f;
+
 /* Actions of a role, the most natural first; ends with weight 0. */
 static const Weighted ACTIONS[ROLE_COUNT][12] = {
     [ROLE_WALKER] = {{ACTION_WALK, 6}, {ACTION_RUN, 4}, {ACTION_HOP, 1.2f}, {ACTION_LEAP, 1}, {ACTION_IDLE, 1},
@@ -169,7 +171,7 @@ static const char *const LANDMARKS[PLACE_COUNT] = {
     "drum|castle|snowman|top hat", "", "house|tree|tractor|sunflower", "soccer ball|trophy|circus tent|tent",
 };
 static const char FLOWERS[] = "sunflower|sunflower|tulip|rose|cactus|tree|house|potted plant";
-static const char ROUND_THINGS[] = "ball|ball|apple|soccer ball|basketball|tangerine|tomato|peach|tennis ball|ball of yarn";
+static const char ROUND_THINGS[] = "ball|ball|apple|soccer ball|basketball|tangerine|tomato|peach|ball of yarn";
 
 /* A random item of a '|' list; "" from an empty one. */
 static int pick_name(const Stage *stage, Rng *rng, const char *list)
@@ -417,19 +419,50 @@ bool stage_scene_held_out(const Stage *stage, const StageScene *s)
     return false;
 }
 
+/* Everyday scenes, so that every natural way to use a boosted noun is seen often enough by a small network. */
+typedef struct Everyday {
+    const char *noun;
+    int action, place;
+    const char *other; /* NULL: nobody */
+} Everyday;
+
+static const Everyday EVERYDAY[] = {
+    {"dog", ACTION_WALK, PLACE_MEADOW, NULL}, {"dog", ACTION_RUN, PLACE_BEACH, NULL}, {"car", ACTION_DRIVE, PLACE_CITY, NULL},
+    {"car", ACTION_DRIVE, PLACE_CITY, NULL}, {"bus", ACTION_DRIVE, PLACE_CITY, NULL}, {"soccer ball", ACTION_BOUNCE, PLACE_BEACH, NULL},
+    {"soccer ball", ACTION_ROLL, PLACE_PITCH, NULL}, {"rocket", ACTION_FLY_UP, PLACE_SPACE, "ringed planet"},
+    {"dolphin", ACTION_SWIM, PLACE_UNDERWATER, NULL}, {"fish", ACTION_SWIM, PLACE_UNDERWATER, NULL},
+    {"balloon", ACTION_FLOAT_UP, PLACE_SKY, NULL}, {"balloon", ACTION_FLOAT_UP, PLACE_MEADOW, NULL},
+    {"horse", ACTION_RUN, PLACE_SNOW, NULL}, {"horse", ACTION_RUN, PLACE_MEADOW, NULL}, {"cat", ACTION_BEHIND, PLACE_FOREST, "tree"},
+    {"cat", ACTION_WALK, PLACE_FOREST, NULL}, {"penguin", ACTION_HOP, PLACE_SNOW, "snowman"}, {"penguin", ACTION_HOP, PLACE_SNOW, NULL},
+    {"apple", ACTION_FALL, PLACE_MEADOW, NULL}, {"ball", ACTION_KNOCK, PLACE_ROOM, "ball"}, {"ball", ACTION_ROLL, PLACE_ROOM, NULL},
+    {"butterfly", ACTION_HOVER, PLACE_MEADOW, "sunflower"}, {"elephant", ACTION_WALK, PLACE_DESERT, NULL},
+    {"helicopter", ACTION_FLY, PLACE_CITY, NULL}, {"ghost", ACTION_CIRCLE, PLACE_MEADOW, "castle"},
+};
+
+static void draw_everyday(const Stage *stage, Rng *rng, StageScene *s)
+{
+    const Everyday *e = &EVERYDAY[rng_int(rng, sizeof EVERYDAY / sizeof EVERYDAY[0])];
+    s->noun = stage_noun_find(stage, e->noun);
+    s->action = e->action;
+    s->place = e->place;
+    s->other = e->other != NULL ? stage_noun_find(stage, e->other) : STAGE_NOBODY;
+}
+
 void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScene *scene)
 {
-    StageScene given = spec->scene;
-    if (given.noun >= 0) {
+    StageScene given = spec->scene, any;
+    stage_scene_init(&any);
+    bool free_noun = given.noun < 0, free_scene = memcmp(&given, &any, sizeof any) == 0;
+    bool everyday = free_scene && spec->split != SPLIT_UNSEEN && rng_uniform(rng) < EVERYDAY_SHARE;
+    int noun = stage->lots[rng_int(rng, stage->lot_count)];
+    for (int tries = 0; tries < 2048; tries++) {
+        if (free_noun && tries % 64 == 63) /* this noun has no such scene: another one */
+            noun = stage->lots[rng_int(rng, stage->lot_count)];
         *scene = given;
-        draw_scene(stage, rng, scene);
-        return;
-    }
-    given.noun = stage->lots[rng_int(rng, stage->lot_count)];
-    for (int tries = 0; tries < 4096; tries++) {
-        if (tries % 64 == 63) /* this noun has no such scene: another one */
-            given.noun = stage->lots[rng_int(rng, stage->lot_count)];
-        *scene = given;
+        if (everyday)
+            draw_everyday(stage, rng, scene);
+        else if (free_noun)
+            scene->noun = noun;
         draw_scene(stage, rng, scene);
         if (stage_scene_held_out(stage, scene) == (spec->split == SPLIT_UNSEEN))
             return;

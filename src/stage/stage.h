@@ -97,7 +97,7 @@ typedef struct StageSpec {
     double fps;         /* 1 .. 120; default 12 */
     uint64_t seed, index;
     StageSplit split;   /* default: train */
-    StageScene scene;   /* default: all STAGE_ANY. When the noun and more is given, the split is not enforced */
+    StageScene scene;   /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
 } StageSpec;
 
 void stage_spec_init(StageSpec *spec);
@@ -160,7 +160,15 @@ const char *stage_direction_name(int direction);
 /* True when the scene (all fields set) holds a held-out pair. */
 bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 
-/* Brings the art with the npm client, checks it, packs it. out_path NULL: stage_default_path(). */
-bool stage_fetch(const char *out_path, SoraError *err);
+typedef struct StageFetch {
+    const char *out_path; /* NULL: stage_default_path() */
+    const char *art;      /* a node_modules folder that has the packages already; NULL: bring them with npm */
+    void (*note)(const char *what, int done, int total, void *user); /* before each step; may be NULL */
+    void *user;
+} StageFetch;
+
+/* Brings the art (750 MB) with the npm client into a temporary folder beside out_path, checks each package
+ * against its pinned SHA-512, packs what is needed (16 MB) and removes the rest. */
+bool stage_fetch(const StageFetch *fetch, SoraError *err);
 
 #endif
