@@ -6,6 +6,7 @@
 const Command *const COMMANDS[] = {
     &CMD_GENERATE,
     &CMD_SHEET,
+    &CMD_STAGE,
     &CMD_TRAIN,
     &CMD_BENCH,
     &CMD_COMPLETION,

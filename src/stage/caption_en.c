@@ -145,7 +145,8 @@ static void add_verb(Facts *f, Text *t, int action)
 static void add_direction(Facts *f, Text *t, bool full)
 {
     int d = f->scene.direction;
-    if (d != DIRECTION_LEFT && d != DIRECTION_RIGHT)
+    bool arc = f->scene.action == ACTION_BOUNCE || f->scene.action == ACTION_THROW;
+    if ((d != DIRECTION_LEFT && d != DIRECTION_RIGHT) || (!full && chance(f, arc ? 0.35f : 0.06f)))
         return;
     const char *to = d == DIRECTION_LEFT ? "left" : "right", *from = d == DIRECTION_LEFT ? "right" : "left";
     float u = rng_uniform(&f->rng);
@@ -168,7 +169,7 @@ static void add_place(Facts *f, Text *t)
         "across the %ssky|through the %ssky|in the %ssky", "across a %sfarm|on a %sfarm|across a %sfield", "across a %ssoccer field|on a %ssoccer field|across a %sfootball pitch"};
     static const char *const STANDING[PLACE_COUNT] = {
         "in a %smeadow|on a %smeadow|on the %sgrass", "in a %sforest|in the %sforest", "on the %sbeach|on a %sbeach", "in the %sdesert|in a %sdesert",
-        "in the %ssnow|in a %ssnowy mountain landscape|in front of %ssnowy mountains", "on a %scity street|in the %scity|on the %sstreet", "on a %slake|on a %smountain lake", "underwater|in the sea|under the sea",
+        "in the %ssnow|in a %ssnowy mountain landscape|in front of %ssnowy mountains", "on a %scity street|in the %scity|on a %sstreet", "on a %slake|on a %smountain lake", "underwater|in the sea|under the sea",
         "in space|in outer space", "on the moon", "in a %sliving room|in a %sroom", "on a %sstage|on a %stheatre stage|in front of a red curtain", "in the %ssky", "on a %sfarm|in a %sfield",
         "on a %ssoccer field|on a %sfootball pitch"};
     static const char *const ABOVE[PLACE_COUNT] = {
@@ -275,7 +276,7 @@ static void add_predicate(Facts *f, Text *t, bool full)
         add_verb(f, t, s->action);
         if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
             text_add(t, " quickly");
-        if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action))
+        if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_RUN)
             text_add(t, " slowly");
         add_direction(f, t, full);
         if (s->action == ACTION_FLY_UP && s->other >= 0) {
@@ -348,8 +349,11 @@ static void write_short(Facts *f, Text *t)
         return;
     }
     add_clause(f, t, false);
+    const char *time = time_phrase(f);
     if (chance(f, 0.85f))
         add_place_and_time(f, t, 0.75f, 0.7f);
+    else if (time[0] != 0 && chance(f, 0.5f))
+        text_add(t, " %s", time);
     if (f->scene.camera != CAMERA_STATIC && chance(f, 0.4f))
         add_camera(f, t);
 }
@@ -367,6 +371,8 @@ static void write_medium(Facts *f, Text *t)
     if (!front)
         capitalise(t, at);
     add_place_and_time(f, t, front ? 0 : 1, 1);
+    if (f->sunny && chance(f, 0.2f) && strstr(t->s, "sunny") == NULL)
+        text_add(t, " on a sunny day");
     if (f->scene.camera != CAMERA_STATIC && chance(f, 0.7f))
         add_camera(f, t);
     text_add(t, ".");

@@ -87,7 +87,7 @@ static const char *verb(Facts *f, char buffer[128])
             list = f->scene.other >= 0 ? "飛ぶ|飛んでいる" : "浮かんでいる|空中に浮かぶ";
         break;
     case ACTION_IDLE:
-        list = n->role == ROLE_VEHICLE ? "止まっている" : n->role == ROLE_BOAT ? "浮かんでいる" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? "立っている|ある" : animate(n) ? "いる|立っている" : "ある|置いてある";
+        list = n->role == ROLE_VEHICLE ? "止まっている" : n->role == ROLE_BOAT ? "浮かんでいる" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? (n->flags & NOUN_TALL ? "立っている|ある" : "ある") : animate(n) ? "いる|立っている" : "ある|置いてある";
         break;
     default:
         break;
@@ -110,7 +110,8 @@ static const char *way(const Noun *n)
 static void add_direction(Facts *f, Text *t, bool full)
 {
     int d = f->scene.direction;
-    if (d != DIRECTION_LEFT && d != DIRECTION_RIGHT)
+    bool arc = f->scene.action == ACTION_BOUNCE || f->scene.action == ACTION_THROW;
+    if ((d != DIRECTION_LEFT && d != DIRECTION_RIGHT) || (!full && chance(f, arc ? 0.35f : 0.06f)))
         return;
     const char *to = d == DIRECTION_LEFT ? "左" : "右", *from = d == DIRECTION_LEFT ? "右" : "左";
     float u = rng_uniform(&f->rng);
@@ -240,7 +241,7 @@ static void add_clause(Facts *f, Text *t, bool full)
     }
     if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
         text_add(t, "速く");
-    if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_CRAWL)
+    if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_CRAWL && s->action != ACTION_RUN)
         text_add(t, "ゆっくり");
     add_direction(f, t, full);
     if (s->action == ACTION_BEHIND) {
@@ -299,7 +300,7 @@ static void write_detailed(Facts *f, Text *t)
         const Noun *n = pack_noun(f->play->stage->pack, f->prop);
         text_add(t, "%s%sには", f->scene.place == PLACE_SPACE ? "" : "奥の", f->prop_side < 0 ? "左" : "右");
         add_noun(f, t, n, COLOUR_NATIVE);
-        text_add(t, "が%s。", n->role == ROLE_CELESTIAL ? "見える" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? "立っている" : animate(n) ? "いる" : "ある");
+        text_add(t, "が%s。", n->role == ROLE_CELESTIAL ? "見える" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? (n->flags & NOUN_TALL ? "立っている" : "ある") : animate(n) ? "いる" : "ある");
     }
     if (outdoors(f)) {
         text_add(t, "%s", f->sunny && chance(f, 0.7f) ? "よく晴れている。" : LIGHT[f->scene.time]);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/arena.h"
 #include "base/file.h"
 #include "stage/pack.h"
 
@@ -34,7 +35,7 @@ static const Package PACKAGES[] = {
     {"fluent-emoji-anim-4", "1.0.0", "lobehub-fluent-emoji-anim-4-1.0.0.tgz",
      "IIkl5ztSd1HrzvIDt/uGsFoC1WODXRdYq5uROrnkyqi9DbToEcJ1nlY86PnoUXeFS9nBCnHfiYk3ouSEGThFmA=="},
 };
-enum { PACKAGE_COUNT = sizeof PACKAGES / sizeof PACKAGES[0], MAX_PATH = 4096 };
+enum { PACKAGE_COUNT = sizeof PACKAGES / sizeof PACKAGES[0] };
 
 /* Runs a program found in PATH, its output into the file `log`. */
 static bool run_program(const char *const *argv, const char *log, SoraError *err)
@@ -96,13 +97,19 @@ static bool check_hash(const char *path, const Package *p, SoraError *err)
            error_set(err, SORA_ERROR_INPUT, "%s: wrong SHA-512 (%.12s..., expected %.12s...); not used", p->file, (char *)text, p->sha512);
 }
 
-static bool fetch_package(const Package *p, const char *dir, SoraError *err)
+static bool pack_all(const StageFetch *f, const char *node_modules, const char *out, SoraError *err)
 {
-    char what[128], archive[MAX_PATH], folder[MAX_PATH], log[MAX_PATH];
-    snprintf(what, sizeof what, "@lobehub/%s@%s", p->name, p->version);
-    snprintf(archive, sizeof archive, "%s/%s", dir, p->file);
-    snprintf(folder, sizeof folder, "%s/@lobehub/%s", dir, p->name);
-    snprintf(log, sizeof log, "%s/log", dir);
+    if (f->note != NULL)
+        f->note("packing", PACKAGE_COUNT, PACKAGE_COUNT, f->user);
+    return pack_build(node_modules, out, err);
+}
+
+static bool fetch_package(const Package *p, const char *dir, Arena *arena, SoraError *err)
+{
+    char *what = arena_printf(arena, "@lobehub/%s@%s", p->name, p->version), *log = arena_printf(arena, "%s/log", dir);
+    char *archive = arena_printf(arena, "%s/%s", dir, p->file), *folder = arena_printf(arena, "%s/@lobehub/%s", dir, p->name);
+    if (what == NULL || log == NULL || archive == NULL || folder == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", p->name);
     const char *npm[] = {"npm", "pack", "--silent", "--pack-destination", dir, what, NULL};
     if (!run_program(npm, log, err)) {
         if (err != NULL && err->code == SORA_ERROR_IO)
@@ -119,7 +126,6 @@ static bool fetch_package(const Package *p, const char *dir, SoraError *err)
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-    (void)st, (void)type, (void)ftw;
     remove(path);
     return 0;
 }
@@ -129,45 +135,41 @@ static void remove_tree(const char *path)
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The folder of a path: "." when it has none. */
-static char *folder_of(const char *path)
+static bool fetch_all(const StageFetch *f, const char *out, const char *dir, Arena *arena, SoraError *err)
 {
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
-static bool fetch_and_pack(const StageFetch *f, const char *out, const char *folder, SoraError *err)
-{
-    if (f->art != NULL) {
-        if (f->note != NULL)
-            f->note("packing", PACKAGE_COUNT, PACKAGE_COUNT, f->user);
-        return pack_build(f->art, out, err);
-    }
-    char dir[MAX_PATH];
-    if (snprintf(dir, sizeof dir, "%s/.stage-fetch-XXXXXX", folder) >= (int)sizeof dir - 256)
-        return error_set(err, SORA_ERROR_INPUT, "%s: path too long", folder);
-    if (mkdtemp(dir) == NULL)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot make a temporary folder: %s", folder, strerror(errno));
-    bool ok = true;
-    for (int i = 0; ok && i < PACKAGE_COUNT; i++) {
+    for (int i = 0; i < PACKAGE_COUNT; i++) {
         if (f->note != NULL)
             f->note(PACKAGES[i].name, i, PACKAGE_COUNT, f->user);
-        ok = fetch_package(&PACKAGES[i], dir, err);
+        if (!fetch_package(&PACKAGES[i], dir, arena, err))
+            return false;
     }
-    if (ok && f->note != NULL)
-        f->note("packing", PACKAGE_COUNT, PACKAGE_COUNT, f->user);
-    ok = ok && pack_build(dir, out, err);
-    remove_tree(dir);
-    return ok;
+    return pack_all(f, dir, out, err);
 }
 
 bool stage_fetch(const StageFetch *fetch, SoraError *err)
 {
-    char *out = fetch->out_path != NULL ? strdup(fetch->out_path) : stage_default_path();
-    char *folder = out != NULL ? folder_of(out) : NULL;
-    bool ok = folder != NULL ? dir_make(folder, err) : error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
-    ok = ok && fetch_and_pack(fetch, out, folder, err);
-    free(folder);
-    free(out);
+    Arena arena;
+    arena_init(&arena, 1 << 14);
+    char *home = stage_default_path(), *out = arena_strdup(&arena, fetch->out_path != NULL ? fetch->out_path : home != NULL ? home : "");
+    free(home);
+    char *dir = NULL, *slash = out != NULL ? strrchr(out, '/') : NULL;
+    if (out != NULL)
+        dir = arena_printf(&arena, "%.*s/.stage-fetch-XXXXXX", slash != NULL ? (int)(slash - out) : 1, slash != NULL ? out : ".");
+    bool ok = dir != NULL ? true : error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
+    if (ok) {
+        char *end = strrchr(dir, '/');
+        *end = 0;
+        ok = *dir == 0 || dir_make(dir, err);
+        *end = '/';
+    }
+    if (ok && fetch->art != NULL) {
+        ok = pack_all(fetch, fetch->art, out, err);
+    } else if (ok && mkdtemp(dir) == NULL) {
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot make a temporary folder: %s", dir, strerror(errno));
+    } else if (ok) {
+        ok = fetch_all(fetch, out, dir, &arena, err);
+        remove_tree(dir);
+    }
+    arena_deinit(&arena);
     return ok;
 }

@@ -678,7 +678,7 @@ bool motion_plan(Play *p)
     if (p->pan_x == NULL || p->pan_y == NULL || p->zoom == NULL)
         return false;
     float u = rng_uniform(&p->rng);
-    p->speed = p->scene.count > 1 || p->scene.camera != CAMERA_STATIC ? 1 : u < 0.1f ? 0 : u > 0.9f ? 2 : 1;
+    p->speed = p->scene.count > 1 || p->scene.action == ACTION_RUN || p->scene.camera != CAMERA_STATIC ? 1 : u < 0.1f ? 0 : u > 0.9f ? 2 : 1;
     plan_ground(p);
     if (!plan_action(p) || !plan_bystander(p))
         return false;
