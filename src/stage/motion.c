@@ -339,7 +339,7 @@ static bool plan_fall(Play *p)
             stand(p, q, cx + (float)dir * d * (progress(p, f) - 0.5f), y, slot.size);
             q->y -= up;
             q->rotation = spin * t;
-            q->squash = bounces > 0 && bounces < 5 && up < 0.03f * h ? 0.9f : 1;
+            q->squash = bounces > 0 && bounces < 5 ? 1 - 0.1f * fmaxf(0, 1 - up / (0.08f * h)) : 1;
         }
     }
     return true;

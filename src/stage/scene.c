@@ -362,6 +362,8 @@ static void draw_scene(const Stage *stage, Rng *rng, StageScene *s)
         s->other_colour = 1 + (s->colour + rng_int(rng, COLOUR_COUNT - 2)) % (COLOUR_COUNT - 1);
     if (s->count == STAGE_ANY)
         s->count = pick_count(rng, s, n);
+    if (s->other >= 0 && (scene_needs_other(s->action) || s->action == ACTION_HOVER))
+        s->count = 1; /* these are for two */
     pick_light(rng, s);
     if (s->camera == STAGE_ANY)
         s->camera = pick_camera(rng, s);
