@@ -10,7 +10,7 @@
 #define O NOUN_ROUND
 #define HIDES NOUN_TALL
 
-/* Facing and roles were checked by eye; see docs of the art in NOTICE. */
+/* Facing and role are as seen in the art, not as the names suggest. */
 const LexiconNoun LEXICON[] = {
     /* walkers */
     {"1f415", "dog", NULL, "犬", "匹", ROLE_WALKER, L, H | B, 100, 0, 0, NULL, "puppy", "ワンちゃん|イヌ"},
@@ -108,7 +108,7 @@ const LexiconNoun LEXICON[] = {
     {"1f680", "rocket", NULL, "ロケット", "機", ROLE_ROCKET, U, B, 110, 0, 0, NULL, "spaceship", "宇宙船"},
     {"1f388", "balloon", NULL, "風船", "個", ROLE_FLOATER, F, H | B, 95, 0, 0, NULL, NULL, NULL},
     {"1fa82", "parachute", NULL, "パラシュート", "個", ROLE_FLOATER, F, 0, 105, 0, 0, NULL, NULL, NULL},
-    {"1fa81", "kite", NULL, "凧", "枚", ROLE_FLOATER, F, H, 95, 0, 0, NULL, NULL, "たこ"},
+    {"1fa81", "kite", NULL, "凧", "枚", ROLE_FLOATER, F, 0, 95, 0, 0, NULL, NULL, "たこ"},
     /* swimmers */
     {"1f41f", "fish", "fish", "魚", "匹", ROLE_SWIMMER, L, H | B, 92, 0, 0, NULL, NULL, NULL},
     {"1f420", "tropical fish", "tropical fish", "熱帯魚", "匹", ROLE_SWIMMER, L, 0, 90, 0, 0, NULL, NULL, NULL},
@@ -140,7 +140,7 @@ const LexiconNoun LEXICON[] = {
     {"1f68e", "trolleybus", "trolleybuses", "トロリーバス", "台", ROLE_VEHICLE, L, H, 115, 0, 0, NULL, NULL, NULL},
     {"1f690", "minibus", "minibuses", "マイクロバス", "台", ROLE_VEHICLE, L, 0, 110, 0, 0, NULL, "van", "バン"},
     {"1f69a", "truck", NULL, "トラック", "台", ROLE_VEHICLE, L, H, 115, 0, 0, NULL, "delivery truck|lorry", NULL},
-    {"1f69b", "big truck", NULL, "トレーラー", "台", ROLE_VEHICLE, L, H, 118, 0, 0, NULL, "lorry", NULL},
+    {"1f69b", "big truck", NULL, "トレーラー", "台", ROLE_VEHICLE, L, 0, 118, 0, 0, NULL, "lorry", NULL},
     {"1f6fb", "pickup truck", NULL, "ピックアップトラック", "台", ROLE_VEHICLE, L, H, 108, 0, 0, NULL, "pickup", NULL},
     {"1f69c", "tractor", NULL, "トラクター", "台", ROLE_VEHICLE, L, H, 108, 0, 0, NULL, NULL, NULL},
     {"1f3ce", "racing car", NULL, "レーシングカー", "台", ROLE_VEHICLE, L, H, 108, 0, 0, NULL, "race car", NULL},

@@ -167,8 +167,9 @@ static void halve(const uint32_t *in, uint32_t *out, int w, int h, int frames)
             }
 }
 
-/* Dominant hue from a histogram of 36 bins weighted by saturation and brightness. */
-static void measure_colour(Art *art)
+/* Dominant hue from a histogram of 36 bins weighted by saturation and brightness. The windows of vehicles
+ * (light blue) do not count. */
+static void measure_colour(Art *art, bool windows)
 {
     double bins[36] = {0}, saturated = 0, luma = 0, total = 0;
     const uint32_t *px = art->level[0];
@@ -181,6 +182,8 @@ static void measure_colour(Art *art)
         total++;
         if (c > 0.25f * max && max > 50) {
             float hue = max == r ? fmodf((g - b) / c + 6, 6) : max == g ? (b - r) / c + 2 : (r - g) / c + 4;
+            if (windows && hue > 2.9f && hue < 3.5f)
+                continue;
             bins[(int)(hue * 6) % 36] += c;
             saturated++;
         }
@@ -240,7 +243,7 @@ static Art *decode_art(const Pack *pack, const Noun *n, SoraError *err)
             art->opaque[f] += art->level[0][(size_t)f * n->width * n->height + k] >> 24 >= 96;
     halve(art->level[0], art->level[1], n->width, n->height, n->frames);
     halve(art->level[1], art->level[2], n->width / 2, n->height / 2, n->frames);
-    measure_colour(art);
+    measure_colour(art, n->role == ROLE_VEHICLE);
     return art;
 memory:
     free_art(art);
