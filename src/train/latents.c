@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "weights/safetensors.h"
 
-enum { ENCODE_BATCH = 4, MAX_PATH = 4096 };
+enum { ENCODE_BATCH = 8, MAX_PATH = 4096 };
 
 struct LatentCache {
     LatentCacheConfig config;
@@ -109,35 +109,56 @@ static bool add_captions(Shard *s, int clip, const Clip *from)
     return true;
 }
 
+/* The clips of a batch, rendered side by side; the first failure wins. */
+static bool render_batch(LatentCache *c, const Bucket *b, uint64_t index, Clip *clips, int count, SoraError *err)
+{
+    bool ok = true;
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < count; i++) {
+        ClipRequest request = {b->width, b->height, b->frames, b->fps, index + (uint64_t)i};
+        SoraError error = {0};
+        if (!clip_source_get(c->config.source, &request, &clips[i], &error)) {
+#pragma omp critical
+            {
+                if (ok && err != NULL)
+                    *err = error;
+                ok = false;
+            }
+        }
+    }
+    return ok;
+}
+
+static bool encode_frames(LatentCache *c, const Bucket *b, int count, const float *video, float *latents, SoraError *err)
+{
+    Graph *g = c->config.graph;
+    graph_reset(g);
+    Tensor *x = graph_input(g, DTYPE_F32, SHAPE(count, b->frames, b->height, b->width, 3), video);
+    graph_download(g, vae22_encode(g, c->config.codec, x), latents);
+    bool ok = graph_ok(g, err);
+    graph_reset(g);
+    return ok;
+}
+
 /* Renders and encodes clips first .. first+count-1 of the shard. */
 static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard *s, int first, int count, SoraError *err)
 {
     size_t frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * 3;
+    Clip clips[ENCODE_BATCH] = {{0}};
     float *video = malloc((size_t)count * frames * sizeof *video);
     float *latents = malloc((size_t)count * (size_t)s->latent * sizeof *latents);
     bool ok = (video != NULL && latents != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    for (int i = 0; ok && i < count; i++) {
-        ClipRequest request = {b->width, b->height, b->frames, b->fps, index + (uint64_t)(first + i)};
-        Clip clip;
-        ok = clip_source_get(c->config.source, &request, &clip, err);
-        if (!ok)
-            break;
+    ok = ok && render_batch(c, b, index + (uint64_t)first, clips, count, err);
+    for (int i = 0; i < count; i++) {
         ClipCrop all = {0, 0, b->width, b->height, 0, b->frames};
-        clip_to_float(&clip, &all, video + (size_t)i * frames);
-        ok = add_captions(s, first + i, &clip) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
-        clip_deinit(&clip);
+        if (ok)
+            clip_to_float(&clips[i], &all, video + (size_t)i * frames);
+        ok = ok && (add_captions(s, first + i, &clips[i]) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+        clip_deinit(&clips[i]);
     }
-    if (ok) {
-        Graph *g = c->config.graph;
-        graph_reset(g);
-        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(count, b->frames, b->height, b->width, 3), video);
-        Tensor *z = vae22_encode(g, c->config.codec, x);
-        graph_download(g, z, latents);
-        ok = graph_ok(g, err);
-        for (int64_t i = 0; ok && i < count * s->latent; i++)
-            s->latents[first * s->latent + i] = f32_to_bf16(latents[i]);
-        graph_reset(g);
-    }
+    ok = ok && encode_frames(c, b, count, video, latents, err);
+    for (int64_t i = 0; ok && i < count * s->latent; i++)
+        s->latents[first * s->latent + i] = f32_to_bf16(latents[i]);
     free(video);
     free(latents);
     return ok;

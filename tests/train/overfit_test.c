@@ -70,8 +70,8 @@ static void write_configs(const char *tokenizer)
              "{\"seed\": 1, \"model\": {\"dim\": 16, \"dec_dim\": 8, \"z_dim\": 12, \"dim_mult\": [1, 2, 2],"
              "\"num_res_blocks\": 1, \"temperal_downsample\": [true, true], \"patchify\": 2},"
              "\"width\": 32, \"height\": 32, \"frames\": 5, \"fps\": 12, \"crop\": 32, \"crop_frames\": 5, \"batch\": 1,"
-             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 5, \"steps\": 40}, \"log_every\": 10,"
-             "\"checkpoint_every\": 20, \"data\": {\"folder\": \"%s/clips\"}}", root);
+             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 5, \"steps\": 100, \"ema\": 0.9}, \"log_every\": 10,"
+             "\"checkpoint_every\": 50, \"data\": {\"folder\": \"%s/clips\"}}", root);
     write_text(in_root("codec.json"), text);
     snprintf(text, sizeof text,
              "{\"seed\": 1, \"transformer\": {\"model_type\": \"ti2v\", \"in_dim\": 12, \"out_dim\": 12, \"dim\": 64,"
@@ -132,11 +132,7 @@ static void learns_and_resumes(Trainer trainer, const char *config, const char *
 
 static void codec_then_transformer(void **state)
 {
-    const char *fixtures = getenv("SORA_FIXTURES");
-    char tokenizer[MAX_PATH];
-    snprintf(tokenizer, sizeof tokenizer, "%s/tokenizer/spm_bf.model", fixtures ? fixtures : "../shared/fixtures/wan");
-    if (!file_exists(tokenizer))
-        snprintf(tokenizer, sizeof tokenizer, "tests/data/tokenizer/spm_bf.model");
+    const char *tokenizer = "tests/data/wan/tokenizer/spm_bf.model";
     SoraError err = {0};
     assert_non_null(mkdtemp(root));
     assert_true(dir_make(in_root("clips"), &err));
