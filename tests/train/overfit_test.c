@@ -80,7 +80,7 @@ static void write_configs(const char *tokenizer)
              "\"dim_ffn\": 64, \"num_heads\": 2, \"num_layers\": 1}, \"tokenizer\": \"%s\", \"codec\": \"%s/codec/model/vae\","
              "\"buckets\": [{\"size\": \"32x32\", \"frames\": 5, \"batch\": 8, \"shard_clips\": 4, \"shards\": 1}],"
              "\"condition_dropout\": 0, \"given\": {\"first_frame\": 0, \"both_ends\": 0, \"region\": 0},"
-             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 10, \"steps\": 120, \"final_ratio\": 0.1}, \"log_every\": 10,"
+             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 10, \"steps\": 300, \"final_ratio\": 0.1}, \"log_every\": 10,"
              "\"checkpoint_every\": 60, \"data\": {\"folder\": \"%s/clips\"}}", tokenizer, root, root);
     write_text(in_root("dit.json"), text);
 }
