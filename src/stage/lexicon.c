@@ -116,7 +116,7 @@ const LexiconNoun LEXICON[] = {
     {"1f988", "shark", NULL, "サメ", "匹", ROLE_SWIMMER, L, T, 110, 0, 0, NULL, NULL, "鮫"},
     {"1f40b", "whale", NULL, "クジラ", "頭", ROLE_SWIMMER, L, H, 115, 0, 0, NULL, NULL, "鯨"},
     {"1f433", "spouting whale", NULL, "潮を吹くクジラ", "頭", ROLE_SWIMMER, L, 0, 115, 0, 0, NULL, NULL, NULL},
-    {"1f42c", "dolphin", NULL, "イルカ", "頭", ROLE_SWIMMER, L, H | B, 105, 0, 14, NULL, NULL, NULL},
+    {"1f42c", "dolphin", NULL, "イルカ", "頭", ROLE_SWIMMER, L, H | B, 105, 0, 8, NULL, NULL, NULL},
     {"1f419", "octopus", "octopuses", "タコ", "匹", ROLE_SWIMMER, F, H, 98, 0, 0, NULL, NULL, "蛸"},
     {"1f991", "squid", "squid", "イカ", "匹", ROLE_SWIMMER, F, H, 95, 0, 0, NULL, NULL, NULL},
     {"1fabc", "jellyfish", "jellyfish", "クラゲ", "匹", ROLE_SWIMMER, F, H, 92, 0, 0, NULL, NULL, NULL},

@@ -9,7 +9,8 @@
 
 struct Pack {
     char *path;
-    FileMap map;
+    FileMap map; /* opened by us if `mapped`, else the caller's bytes */
+    bool mapped;
     int count;
     Noun *nouns;
     char *strings; /* the table's strings, each with its 0 */
@@ -103,16 +104,37 @@ static bool read_table(Pack *pack, SoraError *err)
     return true;
 }
 
-Pack *pack_open(const char *path, SoraError *err)
+static Pack *new_pack(const char *name, SoraError *err)
 {
     Pack *pack = calloc(1, sizeof *pack);
-    if (pack == NULL || (pack->path = strdup(path)) == NULL) {
+    if (pack == NULL || (pack->path = strdup(name)) == NULL) {
         free(pack);
-        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
         return NULL;
     }
     pthread_mutex_init(&pack->lock, NULL);
-    if (file_map_open(&pack->map, path, err) && read_table(pack, err))
+    return pack;
+}
+
+Pack *pack_open(const char *path, SoraError *err)
+{
+    Pack *pack = new_pack(path, err);
+    if (pack == NULL)
+        return NULL;
+    pack->mapped = file_map_open(&pack->map, path, err);
+    if (pack->mapped && read_table(pack, err))
+        return pack;
+    pack_close(pack);
+    return NULL;
+}
+
+Pack *pack_open_memory(const void *data, size_t size, const char *name, SoraError *err)
+{
+    Pack *pack = new_pack(name, err);
+    if (pack == NULL)
+        return NULL;
+    pack->map = (FileMap){data, size};
+    if (read_table(pack, err))
         return pack;
     pack_close(pack);
     return NULL;
@@ -132,7 +154,8 @@ void pack_close(Pack *pack)
     for (int i = 0; i < pack->count; i++)
         free_art(atomic_load(&pack->nouns[i].art));
     pthread_mutex_destroy(&pack->lock);
-    file_map_close(&pack->map);
+    if (pack->mapped)
+        file_map_close(&pack->map);
     free(pack->nouns);
     free(pack->strings);
     free(pack->path);

@@ -44,6 +44,8 @@ typedef struct Noun {
 typedef struct Pack Pack;
 
 Pack *pack_open(const char *path, SoraError *err);
+/* The bytes are the caller's and must live as long as the pack; name is for messages. */
+Pack *pack_open_memory(const void *data, size_t size, const char *name, SoraError *err);
 void pack_close(Pack *pack);
 int pack_count(const Pack *pack);
 const Noun *pack_noun(const Pack *pack, int i);

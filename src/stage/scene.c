@@ -10,7 +10,7 @@ typedef struct Weighted {
     float weight;
 } Weighted;
 
-static const float EVERYDAY_SHARE = 0.14f;
+static const float EVERYDAY_SHARE = 0.14f, EVERYDAY_SHARE_OF_NOUN = 0.3f;
 
 /* Actions of a role, the most natural first; ends with weight 0. */
 static const Weighted ACTIONS[ROLE_COUNT][12] = {
@@ -441,29 +441,40 @@ static const Everyday EVERYDAY[] = {
     {"helicopter", ACTION_FLY, PLACE_CITY, NULL}, {"ghost", ACTION_CIRCLE, PLACE_MEADOW, "castle"},
 };
 
-static void draw_everyday(const Stage *stage, Rng *rng, StageScene *s)
+enum { EVERYDAY_COUNT = sizeof EVERYDAY / sizeof EVERYDAY[0] };
+
+/* One of the everyday scenes, of the noun if one is given. False, with *s as it was, when it has none. */
+static bool draw_everyday(const Stage *stage, Rng *rng, StageScene *s)
 {
-    const Everyday *e = &EVERYDAY[rng_int(rng, sizeof EVERYDAY / sizeof EVERYDAY[0])];
+    const Everyday *fits[EVERYDAY_COUNT], *e;
+    int count = 0;
+    for (int i = 0; i < EVERYDAY_COUNT; i++)
+        if (s->noun < 0 || strcmp(EVERYDAY[i].noun, pack_noun(stage->pack, s->noun)->en) == 0)
+            fits[count++] = &EVERYDAY[i];
+    if (count == 0)
+        return false;
+    e = fits[rng_int(rng, count)];
     s->noun = stage_noun_find(stage, e->noun);
     s->action = e->action;
     s->place = e->place;
     s->other = e->other != NULL ? stage_noun_find(stage, e->other) : STAGE_NOBODY;
+    return true;
 }
 
 void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScene *scene)
 {
     StageScene given = spec->scene, any;
     stage_scene_init(&any);
+    any.noun = given.noun;
     bool free_noun = given.noun < 0, free_scene = memcmp(&given, &any, sizeof any) == 0;
-    bool everyday = free_scene && spec->split != SPLIT_UNSEEN && rng_uniform(rng) < EVERYDAY_SHARE;
+    bool everyday = free_scene && spec->split != SPLIT_UNSEEN &&
+                    rng_uniform(rng) < (free_noun ? EVERYDAY_SHARE : EVERYDAY_SHARE_OF_NOUN);
     int noun = stage->lots[rng_int(rng, stage->lot_count)];
     for (int tries = 0; tries < 2048; tries++) {
         if (free_noun && tries % 64 == 63) /* this noun has no such scene: another one */
             noun = stage->lots[rng_int(rng, stage->lot_count)];
         *scene = given;
-        if (everyday)
-            draw_everyday(stage, rng, scene);
-        else if (free_noun)
+        if (!(everyday && draw_everyday(stage, rng, scene)) && free_noun)
             scene->noun = noun;
         draw_scene(stage, rng, scene);
         if (stage_scene_held_out(stage, scene) == (spec->split == SPLIT_UNSEEN))
