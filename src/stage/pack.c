@@ -76,7 +76,8 @@ static bool read_noun(Pack *pack, Reader *r, Noun *n, char **strings)
     if (n->offset > pack->map.size || n->size > pack->map.size - n->offset || n->size == 0)
         return false;
     int w, h;
-    return WebPGetInfo(pack->map.data + n->offset, n->size, &w, &h) && w == n->width && h == n->height * n->frames;
+    return WebPGetInfo(pack->map.data + n->offset, n->size, &w, &h) && w == n->width &&
+           h == n->height * n->frames;
 }
 
 static bool read_table(Pack *pack, SoraError *err)
@@ -183,7 +184,8 @@ static void halve(const uint32_t *in, uint32_t *out, int w, int h, int frames)
                 size_t dx = w > 1, dy = h > 1 ? (size_t)w : 0;
                 uint32_t v = 0;
                 for (int s = 0; s < 32; s += 8) {
-                    uint32_t sum = (p[0] >> s & 255) + (p[dx] >> s & 255) + (p[dy] >> s & 255) + (p[dx + dy] >> s & 255);
+                    uint32_t sum =
+                        (p[0] >> s & 255) + (p[dx] >> s & 255) + (p[dy] >> s & 255) + (p[dx + dy] >> s & 255);
                     v |= (sum + 2) / 4 << s;
                 }
                 *out++ = v;
@@ -228,7 +230,10 @@ static void measure_colour(Art *art, bool windows)
         float max = fmaxf(r, fmaxf(g, b)), min = fminf(r, fminf(g, b)), c = max - min;
         if (p >> 24 < 200 || max < 60)
             continue;
-        float hue = c < 1 ? 0 : 60 * (max == r ? fmodf((g - b) / c + 6, 6) : max == g ? (b - r) / c + 2 : (r - g) / c + 4);
+        float hue = c < 1 ? 0
+                          : 60 * (max == r   ? fmodf((g - b) / c + 6, 6)
+                                  : max == g ? (b - r) / c + 2
+                                             : (r - g) / c + 4);
         float d = fabsf(hue - art->hue);
         if (art->hue >= 0 && (c < 0.25f * max || fminf(d, 360 - d) > 30))
             continue;
@@ -246,7 +251,8 @@ static Art *decode_art(const Pack *pack, const Noun *n, SoraError *err)
     art->width = n->width;
     art->height = n->height;
     art->frames = n->frames;
-    for (int l = 0, w = n->width, h = n->height; l < ART_LEVELS; l++, w = w > 1 ? w / 2 : 1, h = h > 1 ? h / 2 : 1)
+    for (int l = 0, w = n->width, h = n->height;
+         l<ART_LEVELS; l++, w = w> 1 ? w / 2 : 1, h = h > 1 ? h / 2 : 1)
         if ((art->level[l] = malloc((size_t)w * h * n->frames * 4)) == NULL)
             goto memory;
     WebPDecoderConfig config;
