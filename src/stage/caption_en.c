@@ -114,7 +114,8 @@ static Verb action_verb(const Noun *n, int action)
     case ACTION_RUN:
         return (Verb){"runs|runs|runs|dashes", "run|run|run|dash", "running"};
     case ACTION_CHASE:
-        return (Verb){"chases|runs after", "chase|run after", "chasing"};
+        return n->role == ROLE_WALKER ? (Verb){"chases|runs after", "chase|run after", "chasing"}
+                                      : (Verb){"chases", "chase", "chasing"};
     case ACTION_HOP:
         return (Verb){"hops|jumps up and down|hops up and down|jumps",
                       "hop|jump up and down|hop up and down|jump", "hopping"};
@@ -194,55 +195,57 @@ static void add_direction(Facts *f, Text *t, bool full)
         text_add(t, " %s", to);
 }
 
+/* Where, for what goes, what stays, and what flies; %s: an adjective. */
+static const char *const MOVING[PLACE_COUNT] = {
+    "across a %smeadow|across a %smeadow|through a %smeadow|in a %smeadow|across the %sgrass",
+    "through a %sforest|through the %sforest|in the %sforest",
+    "along the %sbeach|across the %sbeach|on the %sbeach|on a %ssandy beach",
+    "through the %sdesert|across the %sdesert|in the %sdesert",
+    "across a %ssnowy mountain landscape|through the %ssnow|in the %ssnow|across the %ssnow",
+    "on a %scity street|along a %scity street|down a %scity street|through the %scity|in the %scity",
+    "across a %slake|on a %slake|on a %smountain lake",
+    "underwater|underwater|in the sea|under the sea",
+    "through space|in space|in outer space",
+    "on the moon|across the moon|over the surface of the moon",
+    "across a %sliving room|in a %sliving room|through a %sroom|across the floor of a %sroom",
+    "across a %stheatre stage|on a %sstage|across the %sstage",
+    "across the %ssky|through the %ssky|in the %ssky",
+    "across a %sfarm|on a %sfarm|across a %sfield",
+    "across a %ssoccer field|on a %ssoccer field|across a %sfootball pitch"};
+static const char *const STANDING[PLACE_COUNT] = {
+    "in a %smeadow|on a %smeadow|on the %sgrass",
+    "in a %sforest|in the %sforest",
+    "on the %sbeach|on a %sbeach",
+    "in the %sdesert|in a %sdesert",
+    "in the %ssnow|in a %ssnowy mountain landscape|in front of %ssnowy mountains",
+    "on a %scity street|in the %scity|on a %sstreet",
+    "on a %slake|on a %smountain lake",
+    "underwater|in the sea|under the sea",
+    "in space|in outer space",
+    "on the moon",
+    "in a %sliving room|in a %sroom",
+    "on a %sstage|on a %stheatre stage|in front of a red curtain",
+    "in the %ssky",
+    "on a %sfarm|in a %sfield",
+    "on a %ssoccer field|on a %sfootball pitch"};
+static const char *const ABOVE[PLACE_COUNT] = {"over a %smeadow|above a %smeadow",
+                                               "over a %sforest|through a %sforest",
+                                               "over the %sbeach|above the %sbeach",
+                                               "over the %sdesert|above the %sdesert",
+                                               "over a %ssnowy mountain landscape|above the %ssnow",
+                                               "over the %scity|above the %scity|over a %scity street",
+                                               "over a %slake|above a %slake",
+                                               "underwater",
+                                               "in space|through space",
+                                               "over the moon|above the moon",
+                                               "in a %sliving room|through a %sroom",
+                                               "over a %sstage|above a %sstage",
+                                               "in the %ssky|across the %ssky",
+                                               "over a %sfarm|above a %sfield",
+                                               "over a %ssoccer field|above a %ssoccer field"};
+
 static void add_place(Facts *f, Text *t)
 {
-    static const char *const MOVING[PLACE_COUNT] = {
-        "across a %smeadow|across a %smeadow|through a %smeadow|in a %smeadow|across the %sgrass",
-        "through a %sforest|through the %sforest|in the %sforest",
-        "along the %sbeach|across the %sbeach|on the %sbeach|on a %ssandy beach",
-        "through the %sdesert|across the %sdesert|in the %sdesert",
-        "across a %ssnowy mountain landscape|through the %ssnow|in the %ssnow|across the %ssnow",
-        "on a %scity street|along a %scity street|down a %scity street|through the %scity|in the %scity",
-        "across a %slake|on a %slake|on a %smountain lake",
-        "underwater|underwater|in the sea|under the sea",
-        "through space|in space|in outer space",
-        "on the moon|across the moon|over the surface of the moon",
-        "across a %sliving room|in a %sliving room|through a %sroom|across the floor of a %sroom",
-        "across a %stheatre stage|on a %sstage|across the %sstage",
-        "across the %ssky|through the %ssky|in the %ssky",
-        "across a %sfarm|on a %sfarm|across a %sfield",
-        "across a %ssoccer field|on a %ssoccer field|across a %sfootball pitch"};
-    static const char *const STANDING[PLACE_COUNT] = {
-        "in a %smeadow|on a %smeadow|on the %sgrass",
-        "in a %sforest|in the %sforest",
-        "on the %sbeach|on a %sbeach",
-        "in the %sdesert|in a %sdesert",
-        "in the %ssnow|in a %ssnowy mountain landscape|in front of %ssnowy mountains",
-        "on a %scity street|in the %scity|on a %sstreet",
-        "on a %slake|on a %smountain lake",
-        "underwater|in the sea|under the sea",
-        "in space|in outer space",
-        "on the moon",
-        "in a %sliving room|in a %sroom",
-        "on a %sstage|on a %stheatre stage|in front of a red curtain",
-        "in the %ssky",
-        "on a %sfarm|in a %sfield",
-        "on a %ssoccer field|on a %sfootball pitch"};
-    static const char *const ABOVE[PLACE_COUNT] = {"over a %smeadow|above a %smeadow",
-                                                   "over a %sforest|through a %sforest",
-                                                   "over the %sbeach|above the %sbeach",
-                                                   "over the %sdesert|above the %sdesert",
-                                                   "over a %ssnowy mountain landscape|above the %ssnow",
-                                                   "over the %scity|above the %scity|over a %scity street",
-                                                   "over a %slake|above a %slake",
-                                                   "underwater",
-                                                   "in space|through space",
-                                                   "over the moon|above the moon",
-                                                   "in a %sliving room|through a %sroom",
-                                                   "over a %sstage|above a %sstage",
-                                                   "in the %ssky|across the %ssky",
-                                                   "over a %sfarm|above a %sfield",
-                                                   "over a %ssoccer field|above a %ssoccer field"};
     const StageScene *s = &f->scene;
     char buffer[128];
     bool above = airy(f->noun) && !f->still && s->place != PLACE_SKY && s->action != ACTION_CIRCLE &&
@@ -299,6 +302,27 @@ static void add_other(Facts *f, Text *t)
     add_noun(f, t, f->other_noun, f->scene.other_colour, 1);
 }
 
+/* Verb, speed, direction, and who is near. */
+static void add_plain(Facts *f, Text *t, bool full)
+{
+    const StageScene *s = &f->scene;
+    add_verb(f, t, s->action);
+    if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
+        text_add(t, " quickly");
+    if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_RUN)
+        text_add(t, " slowly");
+    add_direction(f, t, full);
+    if (s->other < 0)
+        return;
+    if (s->action == ACTION_FLY_UP)
+        text_add(t, " past ");
+    else if (f->other_side != 0 && chance(f, 0.3f))
+        text_add(t, " to the %s of ", f->other_side < 0 ? "right" : "left");
+    else
+        text_add(t, " next to ");
+    add_other(f, t);
+}
+
 /* The verb with all that belongs to it, without the place. */
 static void add_predicate(Facts *f, Text *t, bool full)
 {
@@ -349,20 +373,7 @@ static void add_predicate(Facts *f, Text *t, bool full)
         }
         return;
     default:
-        add_verb(f, t, s->action);
-        if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
-            text_add(t, " quickly");
-        if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_RUN)
-            text_add(t, " slowly");
-        add_direction(f, t, full);
-        if (s->action == ACTION_FLY_UP && s->other >= 0) {
-            text_add(t, " past ");
-            add_other(f, t);
-        } else if (s->other >= 0) {
-            bool side = f->other_side != 0 && chance(f, 0.3f);
-            text_add(t, side ? " to the %s of " : " next to %.0s", f->other_side < 0 ? "right" : "left");
-            add_other(f, t);
-        }
+        add_plain(f, t, full);
     }
 }
 

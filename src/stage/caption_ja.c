@@ -55,95 +55,65 @@ static void add_subject(Facts *f, Text *t)
         text_add(t, "%s", count_word(f, f->noun, count, buffer));
 }
 
+static const char *const VERBS[ACTION_COUNT] = {
+    [ACTION_WALK] = "歩く|歩く|歩いている|歩いていく",
+    [ACTION_RUN] = "走る|走る|走っている|走っていく",
+    [ACTION_CRAWL] = "進む|ゆっくり進む",
+    [ACTION_DRIVE] = "走る|走る|走っている|走っていく",
+    [ACTION_FLY] = "飛ぶ|飛ぶ|飛んでいる|飛んでいく",
+    [ACTION_SWIM] = "泳ぐ|泳ぐ|泳いでいる|泳いでいく",
+    [ACTION_SAIL] = "進む|進んでいる|進んでいく",
+    [ACTION_HOP] = "跳ねる|跳ねる|ジャンプする|跳ねている|ぴょんぴょん跳ねる",
+    [ACTION_LEAP] = "跳ねていく|跳ねながら進む|ジャンプしながら進む",
+    [ACTION_FALL] = "落ちて弾む|地面に落ちて弾む|上から落ちてくる|落ちる",
+    [ACTION_BOUNCE] = "弾みながら進む|弾んでいく|弾む",
+    [ACTION_ROLL] = "転がる|転がっていく|転がっている",
+    [ACTION_FLOAT_UP] = "昇る|昇っていく|ふわふわと昇る|浮かび上がる",
+    [ACTION_FLY_UP] = "上へ飛ぶ|上昇する|上へ飛んでいく",
+    [ACTION_SPIN] = "回る|くるくる回る|回転する|回っている",
+    [ACTION_GROW] = "大きくなる|だんだん大きくなる",
+    [ACTION_SHRINK] = "小さくなる|だんだん小さくなる",
+    [ACTION_COME] = "近づいてくる|こちらに近づく|カメラに近づく",
+    [ACTION_DANCE] = "踊る|踊っている",
+    [ACTION_THROW] = "弧を描いて飛ぶ|弧を描いて飛んでいく",
+    [ACTION_HOVER] = "浮かぶ|浮かんでいる",
+};
+
+static const char *idle_verb(const Noun *n)
+{
+    switch (n->role) {
+    case ROLE_VEHICLE:
+        return "止まっている";
+    case ROLE_BOAT:
+        return "浮かんでいる";
+    case ROLE_PLANT:
+    case ROLE_BUILDING:
+        return n->flags & NOUN_TALL ? "立っている|ある" : "ある";
+    default:
+        return animate(n) ? "いる|立っている" : "ある|置いてある";
+    }
+}
+
 static const char *verb(Facts *f, char buffer[128])
 {
     const Noun *n = f->noun;
-    const char *list = "";
     int action = f->scene.action;
-    if (n->verb[0] != 0 && (action == ACTION_RIDE || action == ACTION_BEHIND || action == ACTION_CHASE))
+    const char *list = VERBS[action];
+    if (n->verb[0] != 0 && action == ACTION_RIDE)
         return text_item(n->verb, 2, buffer);
-    switch (action) {
-    case ACTION_WALK:
-        list = "歩く|歩く|歩いている|歩いていく";
-        break;
-    case ACTION_RUN:
-        list = "走る|走る|走っている|走っていく";
-        break;
-    case ACTION_CRAWL:
-        list = "進む|ゆっくり進む";
-        break;
-    case ACTION_DRIVE:
-        list = "走る|走る|走っている|走っていく";
-        break;
-    case ACTION_FLY:
-        list = n->role == ROLE_FLOATER     ? "漂う|流れていく"
-               : n->role == ROLE_CELESTIAL ? "漂う|動く"
-                                           : "飛ぶ|飛ぶ|飛んでいる|飛んでいく";
-        break;
-    case ACTION_SWIM:
-        list = "泳ぐ|泳ぐ|泳いでいる|泳いでいく";
-        break;
-    case ACTION_SAIL:
-        list = strcmp(n->en, "swan") == 0 ? "泳ぐ|進む" : "進む|進んでいる|進んでいく";
-        break;
-    case ACTION_HOP:
-        list = "跳ねる|跳ねる|ジャンプする|跳ねている|ぴょんぴょん跳ねる";
-        break;
-    case ACTION_LEAP:
-        list = "跳ねていく|跳ねながら進む|ジャンプしながら進む";
-        break;
-    case ACTION_FALL:
-        list = "落ちて弾む|地面に落ちて弾む|上から落ちてくる|落ちる";
-        break;
-    case ACTION_BOUNCE:
-        list = "弾みながら進む|弾んでいく|弾む";
-        break;
-    case ACTION_ROLL:
-        list = "転がる|転がっていく|転がっている";
-        break;
-    case ACTION_FLOAT_UP:
-        list = "昇る|昇っていく|ふわふわと昇る|浮かび上がる";
-        break;
-    case ACTION_FLY_UP:
-        list = "上へ飛ぶ|上昇する|上へ飛んでいく";
-        break;
-    case ACTION_SPIN:
-        list = "回る|くるくる回る|回転する|回っている";
-        break;
-    case ACTION_GROW:
-        list = "大きくなる|だんだん大きくなる";
-        break;
-    case ACTION_SHRINK:
-        list = "小さくなる|だんだん小さくなる";
-        break;
-    case ACTION_COME:
-        list = "近づいてくる|こちらに近づく|カメラに近づく";
-        break;
-    case ACTION_DANCE:
-        list = "踊る|踊っている";
-        break;
-    case ACTION_THROW:
-        list = "弧を描いて飛ぶ|弧を描いて飛んでいく";
-        break;
-    case ACTION_HOVER:
-        list = n->role == ROLE_FLYER ? (f->scene.other >= 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ"
-                                                            : "空中に浮かぶ|羽ばたいている|浮かんでいる")
-                                     : "浮かぶ|浮かんでいる";
-        if (n->role == ROLE_FLYER && strcmp(n->en, "butterfly") != 0)
-            list = f->scene.other >= 0 ? "飛ぶ|飛んでいる" : "浮かんでいる|空中に浮かぶ";
-        break;
-    case ACTION_IDLE:
-        list = n->role == ROLE_VEHICLE ? "止まっている"
-               : n->role == ROLE_BOAT  ? "浮かんでいる"
-               : n->role == ROLE_PLANT || n->role == ROLE_BUILDING
-                   ? (n->flags & NOUN_TALL ? "立っている|ある" : "ある")
-               : animate(n) ? "いる|立っている"
-                            : "ある|置いてある";
-        break;
-    default:
-        break;
-    }
-    return text_pick(&f->rng, list, buffer);
+    if (action == ACTION_IDLE)
+        list = idle_verb(n);
+    else if (action == ACTION_FLY && n->role == ROLE_FLOATER)
+        list = "漂う|流れていく";
+    else if (action == ACTION_FLY && n->role == ROLE_CELESTIAL)
+        list = "漂う|動く";
+    else if (action == ACTION_SAIL && strcmp(n->en, "swan") == 0)
+        list = "泳ぐ|進む";
+    else if (action == ACTION_HOVER && n->role == ROLE_FLYER)
+        list = f->scene.other < 0                ? "空中に浮かぶ|浮かんでいる"
+               : strcmp(n->en, "butterfly") == 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ"
+                                                 : "飛ぶ|飛んでいる";
+    return list != NULL ? text_pick(&f->rng, list, buffer) : "";
 }
 
 /* How the subject gets along, for "behind". */
@@ -234,7 +204,7 @@ static void add_place(Facts *f, Text *t, bool with_time)
                    s->action == ACTION_DRIVE || s->action == ACTION_FLY || s->action == ACTION_SWIM ||
                    s->action == ACTION_SAIL ||
                    (s->action == ACTION_RIDE && strcmp(f->noun->en, "gymnast") != 0);
-    bool being = s->action == ACTION_IDLE || (s->action == ACTION_HOVER && s->other < 0);
+    bool being = s->action == ACTION_IDLE;
     bool above = f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT;
     if (f->still)
         text_add(t, "に");
@@ -250,81 +220,82 @@ static void add_place(Facts *f, Text *t, bool with_time)
         text_add(t, being && s->other < 0 ? "に" : "で");
 }
 
-/* Everything after the place. */
-static void add_clause(Facts *f, Text *t, bool full)
+static void add_other(Facts *f, Text *t)
 {
-    const StageScene *s = &f->scene;
-    char buffer[128];
-    if (f->still) {
-        add_subject(f, t);
-        if (s->other >= 0) {
-            t->n -= strlen("が");
-            t->s[t->n] = 0;
-            text_add(t, "と");
-            add_noun(f, t, f->other_noun, s->other_colour);
-            text_add(t, "が");
-        }
-        text_add(t, animate(f->noun) ? "いる" : "ある");
-        return;
+    add_noun(f, t, f->other_noun, f->scene.other_colour);
+}
+
+/* A single picture: who is there. */
+static void add_still(Facts *f, Text *t)
+{
+    add_subject(f, t);
+    if (f->scene.other >= 0) {
+        t->n -= strlen("が");
+        t->s[t->n] = 0;
+        text_add(t, "と");
+        add_other(f, t);
+        text_add(t, "が");
     }
-    bool ahead = s->other >= 0 && chance(f, 0.4f) && s->action != ACTION_KNOCK && s->action != ACTION_CHASE;
-    Text at = {0};
-    switch (s->action) {
-    case ACTION_KNOCK:
-        add_subject(f, t);
+    text_add(t, animate(f->noun) ? "いる" : "ある");
+}
+
+/* Knock and chase, where the other comes after the subject. */
+static void add_deed(Facts *f, Text *t, bool full)
+{
+    StageRole role = f->noun->role;
+    add_subject(f, t);
+    if (f->scene.action == ACTION_KNOCK) {
         add_direction(f, t, full);
         text_add(t, "転がり、");
-        add_noun(f, t, f->other_noun, s->other_colour);
-        text_add(t, chance(f, 0.5f) ? "をはじき飛ばす" : "に当たって転がす");
+        add_other(f, t);
+        text_add(t, chance(f, 0.5f) ? "をはじき飛ばす" : "に当たってはじき飛ばす");
         return;
-    case ACTION_CHASE:
-        add_subject(f, t);
-        add_noun(f, t, f->other_noun, s->other_colour);
-        text_add(t, "を追いかけて");
-        add_direction(f, t, full);
-        text_add(t, f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT ? "飛ぶ"
-                    : f->noun->role == ROLE_SWIMMER                               ? "泳ぐ"
-                                                                                  : "走る");
-        return;
+    }
+    add_other(f, t);
+    text_add(t, "を追いかけて");
+    add_direction(f, t, full);
+    bool flies = role == ROLE_FLYER || role == ROLE_AIRCRAFT;
+    text_add(t, flies ? "飛ぶ" : role == ROLE_SWIMMER ? "泳ぐ" : "走る");
+}
+
+/* Where it happens as seen from the other: "木の後ろを". */
+static void add_beside(Facts *f, Text *t)
+{
+    const StageScene *s = &f->scene;
+    add_other(f, t);
+    switch (s->action) {
     case ACTION_CIRCLE:
-        add_noun(f, &at, f->other_noun, s->other_colour);
-        text_add(&at, "の周りを");
+        text_add(t, "の周りを");
         break;
     case ACTION_BEHIND:
-        add_noun(f, &at, f->other_noun, s->other_colour);
-        text_add(&at, "の後ろを");
+        text_add(t, "の後ろを");
         break;
     case ACTION_HOVER:
-        if (s->other >= 0) {
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "の上を");
-        }
+        text_add(t, "の上を");
         break;
     case ACTION_FLY_UP:
-        if (s->other >= 0) {
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "のそばを");
-        }
+        text_add(t, "のそばを");
         break;
     default:
-        if (s->other >= 0) {
-            bool side = f->other_side != 0 && chance(f, 0.4f);
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "%s", side ? f->other_side < 0 ? "の右" : "の左" : "の隣");
-            text_add(&at, s->action == ACTION_IDLE ? "に" : "で");
-        }
+        if (f->other_side != 0 && chance(f, 0.4f))
+            text_add(t, f->other_side < 0 ? "の右" : "の左");
+        else
+            text_add(t, "の隣");
+        text_add(t, s->action == ACTION_IDLE ? "に" : "で");
     }
-    if (ahead)
-        text_add(t, "%s", at.s);
-    add_subject(f, t);
-    if (!ahead)
-        text_add(t, "%s", at.s);
+}
+
+static void add_predicate(Facts *f, Text *t, bool full)
+{
+    const StageScene *s = &f->scene;
+    StageRole role = f->noun->role;
+    char buffer[128];
     if (s->action == ACTION_CIRCLE) {
+        bool flies = role == ROLE_FLYER || role == ROLE_AIRCRAFT;
         text_add(t, "%s",
-                 f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT
-                     ? (chance(f, 0.6f) ? "ぐるりと飛ぶ" : "飛び回る")
-                 : f->noun->role == ROLE_SWIMMER ? "泳いで回る"
-                                                 : "回る");
+                 flies                  ? (chance(f, 0.6f) ? "ぐるりと飛ぶ" : "飛び回る")
+                 : role == ROLE_SWIMMER ? "泳いで回る"
+                                        : "回る");
         return;
     }
     if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
@@ -333,14 +304,31 @@ static void add_clause(Facts *f, Text *t, bool full)
         s->action != ACTION_RUN)
         text_add(t, "ゆっくり");
     add_direction(f, t, full);
-    if (s->action == ACTION_BEHIND) {
-        if (chance(f, 0.65f))
-            text_add(t, "%s、反対側から出てくる", chance(f, 0.5f) ? "通り" : way(f->noun));
-        else
-            text_add(t, "通る");
+    if (s->action == ACTION_BEHIND && chance(f, 0.65f))
+        text_add(t, "%s、反対側から出てくる", chance(f, 0.5f) ? "通り" : way(f->noun));
+    else
+        text_add(t, "%s", s->action == ACTION_BEHIND ? "通る" : verb(f, buffer));
+}
+
+/* Everything after the place. */
+static void add_clause(Facts *f, Text *t, bool full)
+{
+    const StageScene *s = &f->scene;
+    if (f->still) {
+        add_still(f, t);
         return;
     }
-    text_add(t, "%s", verb(f, buffer));
+    if (s->action == ACTION_KNOCK || s->action == ACTION_CHASE) {
+        add_deed(f, t, full);
+        return;
+    }
+    bool ahead = chance(f, 0.4f);
+    if (s->other >= 0 && ahead)
+        add_beside(f, t);
+    add_subject(f, t);
+    if (s->other >= 0 && !ahead)
+        add_beside(f, t);
+    add_predicate(f, t, full);
 }
 
 static const char *camera_phrase(const Facts *f)

@@ -158,7 +158,7 @@ const LexiconNoun LEXICON[] = {
      "バン"},
     {"1f69a", "truck", NULL, "トラック", "台", ROLE_VEHICLE, L, H, 115, 0, 0, NULL, "delivery truck|lorry",
      NULL},
-    {"1f69b", "big truck", NULL, "トレーラー", "台", ROLE_VEHICLE, L, 0, 118, 0, 0, NULL, "lorry", NULL},
+    {"1f69b", "trailer truck", NULL, "トレーラー", "台", ROLE_VEHICLE, L, 0, 118, 0, 0, NULL, "lorry", NULL},
     {"1f6fb", "pickup truck", NULL, "ピックアップトラック", "台", ROLE_VEHICLE, L, H, 108, 0, 0, NULL,
      "pickup", NULL},
     {"1f69c", "tractor", NULL, "トラクター", "台", ROLE_VEHICLE, L, H, 108, 0, 0, NULL, NULL, NULL},
