@@ -14,7 +14,8 @@
 typedef struct StageArgs {
     const char *pack, *art;
     const char *noun, *other;
-    int colour, other_colour, action, direction, place, time, weather, camera; /* 0: any; else 1 + the stage's number */
+    int colour, other_colour, action, direction, place, time, weather,
+        camera; /* 0: any; else 1 + the stage's number */
     int subjects;
     int count, frames, split;
     OptionSize size;
@@ -24,32 +25,103 @@ typedef struct StageArgs {
 
 static const StageArgs defaults = {.count = 12, .frames = 17, .size = {128, 128}, .fps = 12};
 
-#define PACK_OPTION {0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE", .help = "the packed art (default: where fetch puts it)"}
-#define CLIP_OPTIONS \
-    {0, "count", OPTION_INT, offsetof(StageArgs, count), "N", .help = "how many clips (default 12)", .min = 1, .max = 10000000}, \
-    {0, "size", OPTION_SIZE, offsetof(StageArgs, size), .help = "pixels (default 128x128)", .min = 32, .max = 1024}, \
-    {0, "frames", OPTION_INT, offsetof(StageArgs, frames), "N", .help = "of each clip (default 17)", .min = 1, .max = 1024}, \
-    {0, "fps", OPTION_DOUBLE, offsetof(StageArgs, fps), "N", .help = "frames a second (default 12)", .min = 1, .max = 120}, \
-    {0, "seed", OPTION_U64, offsetof(StageArgs, seed), "N", .help = "of the world (default 0)"}, \
-    {0, "first", OPTION_U64, offsetof(StageArgs, first), "N", .help = "number of the first clip (default 0)"}, \
-    {0, "split", OPTION_CHOICE, offsetof(StageArgs, split), .help = "training, or its held-out relatives", .choices = "train|seen|unseen"}, \
-    {0, "noun", OPTION_STRING, offsetof(StageArgs, noun), "NAME", .help = "who acts: dog, car, soccer ball ..."}, \
-    {0, "subjects", OPTION_INT, offsetof(StageArgs, subjects), "N", .help = "how many of them", .min = 1, .max = 5}, \
-    {0, "colour", OPTION_CHOICE, offsetof(StageArgs, colour), .help = "of the noun", \
-     .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"}, \
-    {0, "action", OPTION_CHOICE, offsetof(StageArgs, action), .help = "what happens", \
-     .choices = "any|idle|walk|run|crawl|drive|ride|fly|swim|sail|hop|leap|fall|bounce|roll|float up|fly up|spin|grow|shrink|come|" \
-                "dance|hover|circle|knock|pass behind|chase|throw"}, \
-    {0, "direction", OPTION_CHOICE, offsetof(StageArgs, direction), .help = "of the motion", .choices = "any|none|left|right|up|down|near"}, \
-    {0, "other", OPTION_STRING, offsetof(StageArgs, other), "NAME", .help = "the second actor; \"nobody\": none"}, \
-    {0, "other-colour", OPTION_CHOICE, offsetof(StageArgs, other_colour), .help = "of the second actor", \
-     .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"}, \
-    {0, "place", OPTION_CHOICE, offsetof(StageArgs, place), .help = "where", \
-     .choices = "any|meadow|forest|beach|desert|snow|city|lake|underwater|space|moon|room|theatre|sky|farm|pitch"}, \
-    {0, "time", OPTION_CHOICE, offsetof(StageArgs, time), .help = "of the day", .choices = "any|day|sunset|night|dawn"}, \
-    {0, "weather", OPTION_CHOICE, offsetof(StageArgs, weather), .help = "above it", .choices = "any|clear|rain|snow|fog"}, \
-    {0, "camera", OPTION_CHOICE, offsetof(StageArgs, camera), .help = "how it moves", \
-     .choices = "any|static|pan left|pan right|zoom in|zoom out|rise|follow"}
+#define PACK_OPTION                                                                                          \
+    {                                                                                                        \
+        0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE",                                         \
+            .help = "the packed art (default: where fetch puts it)"                                          \
+    }
+#define CLIP_OPTIONS                                                                                         \
+    {0,          "count",                                                                                    \
+     OPTION_INT, offsetof(StageArgs, count),                                                                 \
+     "N",        .help = "how many clips (default 12)",                                                      \
+     .min = 1,   .max = 10000000},                                                                           \
+        {0,         "size",     OPTION_SIZE, offsetof(StageArgs, size), .help = "pixels (default 128x128)",  \
+         .min = 32, .max = 1024},                                                                            \
+        {0,          "frames",                                                                               \
+         OPTION_INT, offsetof(StageArgs, frames),                                                            \
+         "N",        .help = "of each clip (default 17)",                                                    \
+         .min = 1,   .max = 1024},                                                                           \
+        {0,                                                                                                  \
+         "fps",                                                                                              \
+         OPTION_DOUBLE,                                                                                      \
+         offsetof(StageArgs, fps),                                                                           \
+         "N",                                                                                                \
+         .help = "frames a second (default 12)",                                                             \
+         .min = 1,                                                                                           \
+         .max = 120},                                                                                        \
+        {0, "seed", OPTION_U64, offsetof(StageArgs, seed), "N", .help = "of the world (default 0)"},         \
+        {0,          "first",                                                                                \
+         OPTION_U64, offsetof(StageArgs, first),                                                             \
+         "N",        .help = "number of the first clip (default 0)"},                                        \
+        {0,                                                                                                  \
+         "split",                                                                                            \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, split),                                                                         \
+         .help = "training, or its held-out relatives",                                                      \
+         .choices = "train|seen|unseen"},                                                                    \
+        {0,                                                                                                  \
+         "noun",                                                                                             \
+         OPTION_STRING,                                                                                      \
+         offsetof(StageArgs, noun),                                                                          \
+         "NAME",                                                                                             \
+         .help = "who acts: dog, car, soccer ball ..."},                                                     \
+        {0,        "subjects", OPTION_INT, offsetof(StageArgs, subjects), "N", .help = "how many of them",   \
+         .min = 1, .max = 5},                                                                                \
+        {0,                                                                                                  \
+         "colour",                                                                                           \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, colour),                                                                        \
+         .help = "of the noun",                                                                              \
+         .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"},                \
+        {0,                                                                                                  \
+         "action",                                                                                           \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, action),                                                                        \
+         .help = "what happens",                                                                             \
+         .choices = "any|idle|walk|run|crawl|drive|ride|fly|swim|sail|hop|leap|fall|bounce|roll|float "      \
+                    "up|fly up|spin|grow|shrink|come|"                                                       \
+                    "dance|hover|circle|knock|pass behind|chase|throw"},                                     \
+        {0,                                                                                                  \
+         "direction",                                                                                        \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, direction),                                                                     \
+         .help = "of the motion",                                                                            \
+         .choices = "any|none|left|right|up|down|near"},                                                     \
+        {0,                                                                                                  \
+         "other",                                                                                            \
+         OPTION_STRING,                                                                                      \
+         offsetof(StageArgs, other),                                                                         \
+         "NAME",                                                                                             \
+         .help = "the second actor; \"nobody\": none"},                                                      \
+        {0,                                                                                                  \
+         "other-colour",                                                                                     \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, other_colour),                                                                  \
+         .help = "of the second actor",                                                                      \
+         .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"},                \
+        {0,                                                                                                  \
+         "place",                                                                                            \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, place),                                                                         \
+         .help = "where",                                                                                    \
+         .choices = "any|meadow|forest|beach|desert|snow|city|lake|underwater|space|moon|room|theatre|sky|"  \
+                    "farm|pitch"},                                                                           \
+        {0,                                                                                                  \
+         "time",                                                                                             \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, time),                                                                          \
+         .help = "of the day",                                                                               \
+         .choices = "any|day|sunset|night|dawn"},                                                            \
+        {0,                                                                                                  \
+         "weather",                                                                                          \
+         OPTION_CHOICE,                                                                                      \
+         offsetof(StageArgs, weather),                                                                       \
+         .help = "above it",                                                                                 \
+         .choices = "any|clear|rain|snow|fog"},                                                              \
+    {                                                                                                        \
+        0, "camera", OPTION_CHOICE, offsetof(StageArgs, camera),                                             \
+            .help = "how it moves", .choices = "any|static|pan left|pan right|zoom in|zoom out|rise|follow"  \
+    }
 
 static bool find_noun(const Stage *stage, const char *name, int *noun, SoraError *err)
 {
@@ -133,13 +205,17 @@ static void draw_clip(Image *sheet, int y, const StageClip *clip)
     int columns = (sheet->width - 2 * GAP) / TEXT_WIDTH;
     columns = columns > 1000 ? 1000 : columns;
     draw_wrapped(sheet, y + GAP, caption_of(clip, LANGUAGE_EN, CAPTION_SHORT), columns, 0x203080);
-    draw_wrapped(sheet, y + GAP + TEXT_HEIGHT, caption_of(clip, LANGUAGE_EN, CAPTION_DETAILED), columns, 0x202024);
+    draw_wrapped(sheet, y + GAP + TEXT_HEIGHT, caption_of(clip, LANGUAGE_EN, CAPTION_DETAILED), columns,
+                 0x202024);
     y += TEXT_ROWS * TEXT_HEIGHT + GAP;
     for (int i = 0; i < SHOWN; i++) {
         int f = clip->frames > 1 ? (i * (clip->frames - 1) + (SHOWN - 1) / 2) / (SHOWN - 1) : 0;
         for (int row = 0; row < clip->height; row++)
-            memcpy(sheet->rgb + ((size_t)(y + row) * (size_t)sheet->width + (size_t)(GAP + i * (clip->width + GAP))) * 3,
-                   clip->rgb + ((size_t)f * (size_t)clip->height + (size_t)row) * (size_t)clip->width * 3, (size_t)clip->width * 3);
+            memcpy(sheet->rgb +
+                       ((size_t)(y + row) * (size_t)sheet->width + (size_t)(GAP + i * (clip->width + GAP))) *
+                           3,
+                   clip->rgb + ((size_t)f * (size_t)clip->height + (size_t)row) * (size_t)clip->width * 3,
+                   (size_t)clip->width * 3);
     }
 }
 
@@ -152,7 +228,8 @@ static bool run_preview(const void *values, char **arguments, int count, SoraErr
         return false;
     Image sheet = {0};
     int row = spec.height + TEXT_ROWS * TEXT_HEIGHT + 2 * GAP;
-    bool ok = image_init(&sheet, SHOWN * (spec.width + GAP) + GAP, a->count > 16384 / row ? 16385 : a->count * row, err);
+    bool ok = image_init(&sheet, SHOWN * (spec.width + GAP) + GAP,
+                         a->count > 16384 / row ? 16385 : a->count * row, err);
     if (ok)
         memset(sheet.rgb, 0xf6, (size_t)sheet.width * (size_t)sheet.height * 3);
     for (int i = 0; ok && i < a->count; i++, spec.index++) {
@@ -161,7 +238,8 @@ static bool run_preview(const void *values, char **arguments, int count, SoraErr
         if (!ok)
             break;
         draw_clip(&sheet, i * row, &clip);
-        printf("%s\n%s\n", caption_of(&clip, LANGUAGE_EN, CAPTION_DETAILED), caption_of(&clip, LANGUAGE_JA, CAPTION_DETAILED));
+        printf("%s\n%s\n", caption_of(&clip, LANGUAGE_EN, CAPTION_DETAILED),
+               caption_of(&clip, LANGUAGE_JA, CAPTION_DETAILED));
         stage_clip_deinit(&clip);
     }
     ok = ok && image_write_png(&sheet, arguments[0], NULL, NULL, err);
@@ -191,7 +269,8 @@ static bool write_captions(const char *path, const StageClip *clip, SoraError *e
 
 static bool write_video(const char *path, const StageClip *clip, SoraError *err)
 {
-    VideoFormat format = {clip->width, clip->height, clip->fps, caption_of(clip, LANGUAGE_EN, CAPTION_SHORT), NULL};
+    VideoFormat format = {clip->width, clip->height, clip->fps, caption_of(clip, LANGUAGE_EN, CAPTION_SHORT),
+                          NULL};
     VideoWriter *w = video_writer_open(path, &format, err);
     size_t size = (size_t)clip->width * (size_t)clip->height * 3;
     for (int f = 0; w != NULL && f < clip->frames; f++)
@@ -307,40 +386,69 @@ static bool run_bench(const void *values, char **arguments, int count, SoraError
         seconds = clock_seconds() - seconds;
     }
     if (ok)
-        printf("%d clips of %d frames %dx%d: %.1f clips/s, %.0f frames/s on one core\n", a->count, spec.frames, spec.width, spec.height,
-               a->count / seconds, a->count * spec.frames / seconds);
+        printf("%d clips of %d frames %dx%d: %.1f clips/s, %.0f frames/s on one core\n", a->count,
+               spec.frames, spec.width, spec.height, a->count / seconds, a->count * spec.frames / seconds);
     stage_close(stage);
     return ok;
 }
 
 static const Option clip_options[] = {PACK_OPTION, CLIP_OPTIONS, {0}};
 static const Option pack_options[] = {PACK_OPTION, {0}};
-static const Option fetch_options[] = {
-    {0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE", .help = "where to put it (default: ~/.local/share/sora/stage.pack)"},
-    {0, "art", OPTION_STRING, offsetof(StageArgs, art), "DIR", .help = "a node_modules folder that has the packages already"},
-    {0}};
+static const Option fetch_options[] = {{0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE",
+                                        .help = "where to put it (default: ~/.local/share/sora/stage.pack)"},
+                                       {0, "art", OPTION_STRING, offsetof(StageArgs, art), "DIR",
+                                        .help = "a node_modules folder that has the packages already"},
+                                       {0}};
 
-static const Command FETCH = {
-    .name = "fetch", .summary = "bring the art with npm (750 MB) and pack it (16 MB)", .options = fetch_options,
-    .defaults = &defaults, .size = sizeof defaults, .run = run_fetch, .examples = "  sora stage fetch\n"};
+static const Command FETCH = {.name = "fetch",
+                              .summary = "bring the art with npm (750 MB) and pack it (16 MB)",
+                              .options = fetch_options,
+                              .defaults = &defaults,
+                              .size = sizeof defaults,
+                              .run = run_fetch,
+                              .examples = "  sora stage fetch\n"};
 static const Command PREVIEW = {
-    .name = "preview", .summary = "a contact sheet of clips with their captions", .arguments = "SHEET.png", .options = clip_options,
-    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_preview,
-    .examples = "  sora stage preview --count 12 sheet.png\n"
-                "  sora stage preview --noun dog --action walk --place meadow --direction left --count 4 dog.png\n"};
-static const Command EXPORT = {
-    .name = "export", .summary = "a dataset: MP4, captions as .txt, truth as .json", .arguments = "DIR", .options = clip_options,
-    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_export,
-    .examples = "  sora stage export --count 1000 clips\n"};
-static const Command NOUNS = {
-    .name = "nouns", .summary = "who can act", .options = pack_options, .defaults = &defaults, .size = sizeof defaults, .run = run_nouns, .examples = "  sora stage nouns\n"};
-static const Command BENCH = {
-    .name = "bench", .summary = "clips rendered per second on one core", .options = clip_options, .defaults = &defaults,
-    .size = sizeof defaults, .run = run_bench, .examples = "  sora stage bench --count 400\n"};
+    .name = "preview",
+    .summary = "a contact sheet of clips with their captions",
+    .arguments = "SHEET.png",
+    .options = clip_options,
+    .defaults = &defaults,
+    .size = sizeof defaults,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run_preview,
+    .examples =
+        "  sora stage preview --count 12 sheet.png\n"
+        "  sora stage preview --noun dog --action walk --place meadow --direction left --count 4 dog.png\n"};
+static const Command EXPORT = {.name = "export",
+                               .summary = "a dataset: MP4, captions as .txt, truth as .json",
+                               .arguments = "DIR",
+                               .options = clip_options,
+                               .defaults = &defaults,
+                               .size = sizeof defaults,
+                               .min_arguments = 1,
+                               .max_arguments = 1,
+                               .run = run_export,
+                               .examples = "  sora stage export --count 1000 clips\n"};
+static const Command NOUNS = {.name = "nouns",
+                              .summary = "who can act",
+                              .options = pack_options,
+                              .defaults = &defaults,
+                              .size = sizeof defaults,
+                              .run = run_nouns,
+                              .examples = "  sora stage nouns\n"};
+static const Command BENCH = {.name = "bench",
+                              .summary = "clips rendered per second on one core",
+                              .options = clip_options,
+                              .defaults = &defaults,
+                              .size = sizeof defaults,
+                              .run = run_bench,
+                              .examples = "  sora stage bench --count 400\n"};
 
 static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &NOUNS, &BENCH, NULL};
 
 const Command CMD_STAGE = {
-    .name = "stage", .summary = "Emoji Stage, the world that nano learns", .subcommands = SUBCOMMANDS,
-    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth.",
-    .examples = "  sora stage fetch\n  sora stage preview --count 12 sheet.png\n"};
+    .name = "stage",
+    .summary = "Emoji Stage, the world that nano learns",
+    .subcommands = SUBCOMMANDS,
+    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth."};

@@ -65,7 +65,8 @@ void backdrop_frame(const Play *p, const Backdrop *b, int f, uint32_t *dst, uint
 {
     if (b->base.px != NULL) {
         if (p->zoom[f] != 1) {
-            paint_zoom(dst, p->width, p->height, &b->base, p->zoom[f], p->ground.width / 2, p->ground.height * 0.6f);
+            paint_zoom(dst, p->width, p->height, &b->base, p->zoom[f], p->ground.width / 2,
+                       p->ground.height * 0.6f);
             return;
         }
         for (int y = 0; y < p->height; y++)
@@ -82,7 +83,8 @@ void backdrop_frame(const Play *p, const Backdrop *b, int f, uint32_t *dst, uint
             if (l == 2 && world < p->ground.horizon - 2 && !places_tall_ground(p->scene.place))
                 continue;
             float sx = p->pan_x[f] * k + (float)c->ox, sy = world + (float)c->oy;
-            int ix = (int)floorf(sx), iy = (int)floorf(sy), fx = (int)((sx - (float)ix) * 256), fy = (int)((sy - (float)iy) * 256);
+            int ix = (int)floorf(sx), iy = (int)floorf(sy), fx = (int)((sx - (float)ix) * 256),
+                fy = (int)((sy - (float)iy) * 256);
             iy = iy < 0 ? 0 : iy > c->h - 2 ? c->h - 2 : iy;
             ix = ix < 0 ? 0 : ix > c->w - p->width - 1 ? c->w - p->width - 1 : ix;
             const uint32_t *a = c->px + (size_t)iy * c->w + ix;

@@ -12,7 +12,7 @@ struct Backdrop {
     Canvas base;                    /* the layers put together, for a camera that does not pan */
     Rgb light;                      /* factors for sprites */
     Rgb haze;
-    float haze_amount;              /* for sprites */
+    float haze_amount; /* for sprites */
 };
 
 /* The pixels live in the play's arena. */

@@ -84,7 +84,8 @@ static void gather(const Play *p, const StageClip *clip, Facts *facts)
 
 bool caption_clip(const Play *p, StageClip *clip)
 {
-    static const StageCaptionKind KINDS[] = {CAPTION_SHORT, CAPTION_SHORT, CAPTION_MEDIUM, CAPTION_DETAILED, CAPTION_TAGS};
+    static const StageCaptionKind KINDS[] = {CAPTION_SHORT, CAPTION_SHORT, CAPTION_MEDIUM, CAPTION_DETAILED,
+                                             CAPTION_TAGS};
     enum { EACH = sizeof KINDS / sizeof KINDS[0] };
     Facts facts;
     gather(p, clip, &facts);

@@ -7,12 +7,12 @@
 /* What may be said: the scene, less what cannot be seen. */
 typedef struct Facts {
     const Play *play;
-    StageScene scene;       /* other is STAGE_NOBODY when it is hardly visible */
+    StageScene scene; /* other is STAGE_NOBODY when it is hardly visible */
     const Noun *noun, *other_noun;
-    bool still;             /* a single picture: nothing moves */
+    bool still; /* a single picture: nothing moves */
     bool sunny;
-    int other_side;         /* the bystander is -1 left, 1 right of the subject, 0 unclear */
-    int prop, prop_side;    /* a piece of scenery that is well visible, or STAGE_NOBODY */
+    int other_side;      /* the bystander is -1 left, 1 right of the subject, 0 unclear */
+    int prop, prop_side; /* a piece of scenery that is well visible, or STAGE_NOBODY */
     Rng rng;
 } Facts;
 

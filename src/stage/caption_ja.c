@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const COLOURS[COLOUR_COUNT] = {"", "赤い", "オレンジ色の", "黄色い", "緑の|緑色の", "青い", "紫の|紫色の", "ピンクの|ピンク色の", "茶色い", "黒い", "白い"};
+static const char *const COLOURS[COLOUR_COUNT] = {
+    "",       "赤い", "オレンジ色の", "黄色い", "緑の|緑色の", "青い", "紫の|紫色の", "ピンクの|ピンク色の",
+    "茶色い", "黒い", "白い"};
 static const char *const NUMBERS[6] = {"", "一", "二", "三", "四", "五"};
 static const char *const THINGS[6] = {"", "一つ", "二つ", "三つ", "四つ", "五つ"};
 
@@ -15,8 +17,8 @@ static bool chance(Facts *f, float p)
 
 static bool animate(const Noun *n)
 {
-    return n->role <= ROLE_FLYER || n->role == ROLE_SWIMMER || n->role == ROLE_RIDER || n->role == ROLE_PERSON ||
-           strcmp(n->en, "swan") == 0;
+    return n->role <= ROLE_FLYER || n->role == ROLE_SWIMMER || n->role == ROLE_RIDER ||
+           n->role == ROLE_PERSON || strcmp(n->en, "swan") == 0;
 }
 
 static const char *count_word(Facts *f, const Noun *n, int count, char buffer[128])
@@ -53,57 +55,84 @@ static void add_subject(Facts *f, Text *t)
         text_add(t, "%s", count_word(f, f->noun, count, buffer));
 }
 
+static const char *const VERBS[ACTION_COUNT] = {
+    [ACTION_WALK] = "歩く|歩く|歩いている|歩いていく",
+    [ACTION_RUN] = "走る|走る|走っている|走っていく",
+    [ACTION_CRAWL] = "進む|ゆっくり進む",
+    [ACTION_DRIVE] = "走る|走る|走っている|走っていく",
+    [ACTION_FLY] = "飛ぶ|飛ぶ|飛んでいる|飛んでいく",
+    [ACTION_SWIM] = "泳ぐ|泳ぐ|泳いでいる|泳いでいく",
+    [ACTION_SAIL] = "進む|進んでいる|進んでいく",
+    [ACTION_HOP] = "跳ねる|跳ねる|ジャンプする|跳ねている|ぴょんぴょん跳ねる",
+    [ACTION_LEAP] = "跳ねていく|跳ねながら進む|ジャンプしながら進む",
+    [ACTION_FALL] = "落ちて弾む|地面に落ちて弾む|上から落ちてくる|落ちる",
+    [ACTION_BOUNCE] = "弾みながら進む|弾んでいく|弾む",
+    [ACTION_ROLL] = "転がる|転がっていく|転がっている",
+    [ACTION_FLOAT_UP] = "昇る|昇っていく|ふわふわと昇る|浮かび上がる",
+    [ACTION_FLY_UP] = "上へ飛ぶ|上昇する|上へ飛んでいく",
+    [ACTION_SPIN] = "回る|くるくる回る|回転する|回っている",
+    [ACTION_GROW] = "大きくなる|だんだん大きくなる",
+    [ACTION_SHRINK] = "小さくなる|だんだん小さくなる",
+    [ACTION_COME] = "近づいてくる|こちらに近づく|カメラに近づく",
+    [ACTION_DANCE] = "踊る|踊っている",
+    [ACTION_THROW] = "弧を描いて飛ぶ|弧を描いて飛んでいく",
+    [ACTION_HOVER] = "浮かぶ|浮かんでいる",
+};
+
+static const char *idle_verb(const Noun *n)
+{
+    switch (n->role) {
+    case ROLE_VEHICLE:
+        return "止まっている";
+    case ROLE_BOAT:
+        return "浮かんでいる";
+    case ROLE_PLANT:
+    case ROLE_BUILDING:
+        return n->flags & NOUN_TALL ? "立っている|ある" : "ある";
+    default:
+        return animate(n) ? "いる|立っている" : "ある|置いてある";
+    }
+}
+
 static const char *verb(Facts *f, char buffer[128])
 {
     const Noun *n = f->noun;
-    const char *list = "";
     int action = f->scene.action;
-    if (n->verb[0] != 0 && (action == ACTION_RIDE || action == ACTION_BEHIND || action == ACTION_CHASE))
+    const char *list = VERBS[action];
+    if (n->verb[0] != 0 && action == ACTION_RIDE)
         return text_item(n->verb, 2, buffer);
-    switch (action) {
-    case ACTION_WALK: list = "歩く|歩く|歩いている|歩いていく"; break;
-    case ACTION_RUN: list = "走る|走る|走っている|走っていく"; break;
-    case ACTION_CRAWL: list = "進む|ゆっくり進む"; break;
-    case ACTION_DRIVE: list = "走る|走る|走っている|走っていく"; break;
-    case ACTION_FLY: list = n->role == ROLE_FLOATER ? "漂う|流れていく" : n->role == ROLE_CELESTIAL ? "漂う|動く" : "飛ぶ|飛ぶ|飛んでいる|飛んでいく"; break;
-    case ACTION_SWIM: list = "泳ぐ|泳ぐ|泳いでいる|泳いでいく"; break;
-    case ACTION_SAIL: list = strcmp(n->en, "swan") == 0 ? "泳ぐ|進む" : "進む|進んでいる|進んでいく"; break;
-    case ACTION_HOP: list = "跳ねる|跳ねる|ジャンプする|跳ねている|ぴょんぴょん跳ねる"; break;
-    case ACTION_LEAP: list = "跳ねていく|跳ねながら進む|ジャンプしながら進む"; break;
-    case ACTION_FALL: list = "落ちて弾む|地面に落ちて弾む|上から落ちてくる|落ちる"; break;
-    case ACTION_BOUNCE: list = "弾みながら進む|弾んでいく|弾む"; break;
-    case ACTION_ROLL: list = "転がる|転がっていく|転がっている"; break;
-    case ACTION_FLOAT_UP: list = "昇る|昇っていく|ふわふわと昇る|浮かび上がる"; break;
-    case ACTION_FLY_UP: list = "上へ飛ぶ|上昇する|上へ飛んでいく"; break;
-    case ACTION_SPIN: list = "回る|くるくる回る|回転する|回っている"; break;
-    case ACTION_GROW: list = "大きくなる|だんだん大きくなる"; break;
-    case ACTION_SHRINK: list = "小さくなる|だんだん小さくなる"; break;
-    case ACTION_COME: list = "近づいてくる|こちらに近づく|カメラに近づく"; break;
-    case ACTION_DANCE: list = "踊る|踊っている"; break;
-    case ACTION_THROW: list = "弧を描いて飛ぶ|弧を描いて飛んでいく"; break;
-    case ACTION_HOVER:
-        list = n->role == ROLE_FLYER ? (f->scene.other >= 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ" : "空中に浮かぶ|羽ばたいている|浮かんでいる") : "浮かぶ|浮かんでいる";
-        if (n->role == ROLE_FLYER && strcmp(n->en, "butterfly") != 0)
-            list = f->scene.other >= 0 ? "飛ぶ|飛んでいる" : "浮かんでいる|空中に浮かぶ";
-        break;
-    case ACTION_IDLE:
-        list = n->role == ROLE_VEHICLE ? "止まっている" : n->role == ROLE_BOAT ? "浮かんでいる" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? (n->flags & NOUN_TALL ? "立っている|ある" : "ある") : animate(n) ? "いる|立っている" : "ある|置いてある";
-        break;
-    default:
-        break;
-    }
-    return text_pick(&f->rng, list, buffer);
+    if (action == ACTION_IDLE)
+        list = idle_verb(n);
+    else if (action == ACTION_FLY && n->role == ROLE_FLOATER)
+        list = "漂う|流れていく";
+    else if (action == ACTION_FLY && n->role == ROLE_CELESTIAL)
+        list = "漂う|動く";
+    else if (action == ACTION_SAIL && strcmp(n->en, "swan") == 0)
+        list = "泳ぐ|進む";
+    else if (action == ACTION_HOVER && n->role == ROLE_FLYER)
+        list = f->scene.other < 0                ? "空中に浮かぶ|浮かんでいる"
+               : strcmp(n->en, "butterfly") == 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ"
+                                                 : "飛ぶ|飛んでいる";
+    return list != NULL ? text_pick(&f->rng, list, buffer) : "";
 }
 
 /* How the subject gets along, for "behind". */
 static const char *way(const Noun *n)
 {
     switch (n->role) {
-    case ROLE_FLYER: case ROLE_AIRCRAFT: return "飛び";
-    case ROLE_SWIMMER: return "泳ぎ";
-    case ROLE_VEHICLE: return "走り";
-    case ROLE_HOPPER: return "跳ね";
-    default: return strcmp(n->en, "runner") == 0 || strcmp(n->en, "cyclist") == 0 ? "走り" : n->role == ROLE_CRAWLER ? "進み" : "歩き";
+    case ROLE_FLYER:
+    case ROLE_AIRCRAFT:
+        return "飛び";
+    case ROLE_SWIMMER:
+        return "泳ぎ";
+    case ROLE_VEHICLE:
+        return "走り";
+    case ROLE_HOPPER:
+        return "跳ね";
+    default:
+        return strcmp(n->en, "runner") == 0 || strcmp(n->en, "cyclist") == 0 ? "走り"
+               : n->role == ROLE_CRAWLER                                     ? "進み"
+                                                                             : "歩き";
     }
 }
 
@@ -124,14 +153,28 @@ static void add_direction(Facts *f, Text *t, bool full)
 static bool outdoors(const Facts *f)
 {
     int p = f->scene.place;
-    return p != PLACE_UNDERWATER && p != PLACE_SPACE && p != PLACE_MOON && p != PLACE_ROOM && p != PLACE_THEATRE;
+    return p != PLACE_UNDERWATER && p != PLACE_SPACE && p != PLACE_MOON && p != PLACE_ROOM &&
+           p != PLACE_THEATRE;
 }
 
 /* "夜の街", "晴れた草原", "雨の街の通り" */
 static void add_place_name(Facts *f, Text *t, bool with_time)
 {
-    static const char *const PLACES[PLACE_COUNT] = {"草原|草原|緑の草原|野原", "森|森の中", "砂浜|浜辺|海辺", "砂漠", "雪山|雪の中|雪原", "街|街|街の通り|通り", "湖|山の湖", "海の中|海の中|水の中",
-        "宇宙|宇宙空間", "月面|月の上", "部屋|居間|部屋の中", "舞台|舞台の上", "空|大空", "農場|畑", "サッカー場|グラウンド"};
+    static const char *const PLACES[PLACE_COUNT] = {"草原|草原|緑の草原|野原",
+                                                    "森|森の中",
+                                                    "砂浜|浜辺|海辺",
+                                                    "砂漠",
+                                                    "雪山|雪の中|雪原",
+                                                    "街|街|街の通り|通り",
+                                                    "湖|山の湖",
+                                                    "海の中|海の中|水の中",
+                                                    "宇宙|宇宙空間",
+                                                    "月面|月の上",
+                                                    "部屋|居間|部屋の中",
+                                                    "舞台|舞台の上",
+                                                    "空|大空",
+                                                    "農場|畑",
+                                                    "サッカー場|グラウンド"};
     static const char *const TIMES[TIME_COUNT] = {"", "夕焼けの|夕方の", "夜の", "夜明けの|朝焼けの"};
     static const char *const WEATHERS[WEATHER_COUNT] = {"", "雨の", "雪の降る", "霧の"};
     char buffer[128];
@@ -142,7 +185,11 @@ static void add_place_name(Facts *f, Text *t, bool with_time)
             text_add(t, "%s", chance(f, 0.8f) ? "晴れた" : "昼の");
         text_add(t, "%s", text_pick(&f->rng, TIMES[f->scene.time], buffer));
     }
-    const char *place = text_pick(&f->rng, f->scene.place == PLACE_SNOW && f->scene.weather == WEATHER_SNOW ? "雪山|雪原" : PLACES[f->scene.place], buffer);
+    const char *place =
+        text_pick(&f->rng,
+                  f->scene.place == PLACE_SNOW && f->scene.weather == WEATHER_SNOW ? "雪山|雪原"
+                                                                                   : PLACES[f->scene.place],
+                  buffer);
     if ((f->sunny || f->scene.weather != WEATHER_CLEAR) && strncmp(place, "緑の", 6) == 0)
         place = "草原";
     text_add(t, "%s", place);
@@ -153,118 +200,157 @@ static void add_place(Facts *f, Text *t, bool with_time)
 {
     const StageScene *s = &f->scene;
     add_place_name(f, t, with_time);
-    bool through = s->action == ACTION_WALK || s->action == ACTION_RUN || s->action == ACTION_CRAWL || s->action == ACTION_DRIVE ||
-                   s->action == ACTION_FLY || s->action == ACTION_SWIM || s->action == ACTION_SAIL ||
+    bool through = s->action == ACTION_WALK || s->action == ACTION_RUN || s->action == ACTION_CRAWL ||
+                   s->action == ACTION_DRIVE || s->action == ACTION_FLY || s->action == ACTION_SWIM ||
+                   s->action == ACTION_SAIL ||
                    (s->action == ACTION_RIDE && strcmp(f->noun->en, "gymnast") != 0);
-    bool being = s->action == ACTION_IDLE || (s->action == ACTION_HOVER && s->other < 0);
+    bool being = s->action == ACTION_IDLE;
     bool above = f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT;
     if (f->still)
         text_add(t, "に");
     else if (through && s->other < 0)
-        text_add(t, above && s->place != PLACE_SKY && s->place != PLACE_SPACE && s->place != PLACE_ROOM && chance(f, 0.6f) ? "の上を" : chance(f, 0.8f) ? "を" : "で");
+        text_add(t, above && s->place != PLACE_SKY && s->place != PLACE_SPACE && s->place != PLACE_ROOM &&
+                            chance(f, 0.6f)
+                        ? "の上を"
+                    : chance(f, 0.8f) ? "を"
+                                      : "で");
     else if (s->action == ACTION_FLOAT_UP && s->place == PLACE_SKY)
         text_add(t, "へ");
     else
         text_add(t, being && s->other < 0 ? "に" : "で");
 }
 
-/* Everything after the place. */
-static void add_clause(Facts *f, Text *t, bool full)
+static void add_other(Facts *f, Text *t)
 {
-    const StageScene *s = &f->scene;
-    char buffer[128];
-    if (f->still) {
-        add_subject(f, t);
-        if (s->other >= 0) {
-            t->n -= strlen("が");
-            t->s[t->n] = 0;
-            text_add(t, "と");
-            add_noun(f, t, f->other_noun, s->other_colour);
-            text_add(t, "が");
-        }
-        text_add(t, animate(f->noun) ? "いる" : "ある");
-        return;
+    add_noun(f, t, f->other_noun, f->scene.other_colour);
+}
+
+/* A single picture: who is there. */
+static void add_still(Facts *f, Text *t)
+{
+    add_subject(f, t);
+    if (f->scene.other >= 0) {
+        t->n -= strlen("が");
+        t->s[t->n] = 0;
+        text_add(t, "と");
+        add_other(f, t);
+        text_add(t, "が");
     }
-    bool ahead = s->other >= 0 && chance(f, 0.4f) && s->action != ACTION_KNOCK && s->action != ACTION_CHASE;
-    Text at = {0};
-    switch (s->action) {
-    case ACTION_KNOCK:
-        add_subject(f, t);
+    text_add(t, animate(f->noun) ? "いる" : "ある");
+}
+
+/* Knock and chase, where the other comes after the subject. */
+static void add_deed(Facts *f, Text *t, bool full)
+{
+    StageRole role = f->noun->role;
+    add_subject(f, t);
+    if (f->scene.action == ACTION_KNOCK) {
         add_direction(f, t, full);
         text_add(t, "転がり、");
-        add_noun(f, t, f->other_noun, s->other_colour);
-        text_add(t, chance(f, 0.5f) ? "をはじき飛ばす" : "に当たって転がす");
+        add_other(f, t);
+        text_add(t, chance(f, 0.5f) ? "をはじき飛ばす" : "に当たってはじき飛ばす");
         return;
-    case ACTION_CHASE:
-        add_subject(f, t);
-        add_noun(f, t, f->other_noun, s->other_colour);
-        text_add(t, "を追いかけて");
-        add_direction(f, t, full);
-        text_add(t, f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT ? "飛ぶ" : f->noun->role == ROLE_SWIMMER ? "泳ぐ" : "走る");
-        return;
+    }
+    add_other(f, t);
+    text_add(t, "を追いかけて");
+    add_direction(f, t, full);
+    bool flies = role == ROLE_FLYER || role == ROLE_AIRCRAFT;
+    text_add(t, flies ? "飛ぶ" : role == ROLE_SWIMMER ? "泳ぐ" : "走る");
+}
+
+/* Where it happens as seen from the other: "木の後ろを". */
+static void add_beside(Facts *f, Text *t)
+{
+    const StageScene *s = &f->scene;
+    add_other(f, t);
+    switch (s->action) {
     case ACTION_CIRCLE:
-        add_noun(f, &at, f->other_noun, s->other_colour);
-        text_add(&at, "の周りを");
+        text_add(t, "の周りを");
         break;
     case ACTION_BEHIND:
-        add_noun(f, &at, f->other_noun, s->other_colour);
-        text_add(&at, "の後ろを");
+        text_add(t, "の後ろを");
         break;
     case ACTION_HOVER:
-        if (s->other >= 0) {
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "の上を");
-        }
+        text_add(t, "の上を");
         break;
     case ACTION_FLY_UP:
-        if (s->other >= 0) {
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "のそばを");
-        }
+        text_add(t, "のそばを");
         break;
     default:
-        if (s->other >= 0) {
-            bool side = f->other_side != 0 && chance(f, 0.4f);
-            add_noun(f, &at, f->other_noun, s->other_colour);
-            text_add(&at, "%s", side ? f->other_side < 0 ? "の右" : "の左" : "の隣");
-            text_add(&at, s->action == ACTION_IDLE ? "に" : "で");
-        }
+        if (f->other_side != 0 && chance(f, 0.4f))
+            text_add(t, f->other_side < 0 ? "の右" : "の左");
+        else
+            text_add(t, "の隣");
+        text_add(t, s->action == ACTION_IDLE ? "に" : "で");
     }
-    if (ahead)
-        text_add(t, "%s", at.s);
-    add_subject(f, t);
-    if (!ahead)
-        text_add(t, "%s", at.s);
+}
+
+static void add_predicate(Facts *f, Text *t, bool full)
+{
+    const StageScene *s = &f->scene;
+    StageRole role = f->noun->role;
+    char buffer[128];
     if (s->action == ACTION_CIRCLE) {
-        text_add(t, "%s", f->noun->role == ROLE_FLYER || f->noun->role == ROLE_AIRCRAFT ? (chance(f, 0.6f) ? "ぐるりと飛ぶ" : "飛び回る") : f->noun->role == ROLE_SWIMMER ? "泳いで回る" : "回る");
+        bool flies = role == ROLE_FLYER || role == ROLE_AIRCRAFT;
+        text_add(t, "%s",
+                 flies                  ? (chance(f, 0.6f) ? "ぐるりと飛ぶ" : "飛び回る")
+                 : role == ROLE_SWIMMER ? "泳いで回る"
+                                        : "回る");
         return;
     }
     if (f->play->speed > 1.5f && chance(f, 0.4f) && scene_moves(s->action))
         text_add(t, "速く");
-    if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_CRAWL && s->action != ACTION_RUN)
+    if (f->play->speed < 0.5f && chance(f, 0.4f) && scene_moves(s->action) && s->action != ACTION_CRAWL &&
+        s->action != ACTION_RUN)
         text_add(t, "ゆっくり");
     add_direction(f, t, full);
-    if (s->action == ACTION_BEHIND) {
-        if (chance(f, 0.65f))
-            text_add(t, "%s、反対側から出てくる", chance(f, 0.5f) ? "通り" : way(f->noun));
-        else
-            text_add(t, "通る");
+    if (s->action == ACTION_BEHIND && chance(f, 0.65f))
+        text_add(t, "%s、反対側から出てくる", chance(f, 0.5f) ? "通り" : way(f->noun));
+    else
+        text_add(t, "%s", s->action == ACTION_BEHIND ? "通る" : verb(f, buffer));
+}
+
+/* Everything after the place. */
+static void add_clause(Facts *f, Text *t, bool full)
+{
+    const StageScene *s = &f->scene;
+    if (f->still) {
+        add_still(f, t);
         return;
     }
-    text_add(t, "%s", verb(f, buffer));
+    if (s->action == ACTION_KNOCK || s->action == ACTION_CHASE) {
+        add_deed(f, t, full);
+        return;
+    }
+    bool ahead = chance(f, 0.4f);
+    if (s->other >= 0 && ahead)
+        add_beside(f, t);
+    add_subject(f, t);
+    if (s->other >= 0 && !ahead)
+        add_beside(f, t);
+    add_predicate(f, t, full);
 }
 
 static const char *camera_phrase(const Facts *f)
 {
-    static const char *const PHRASE[CAMERA_COUNT] = {"カメラは動かない", "カメラは左へ動く", "カメラは右へ動く", "カメラが近づく", "カメラが離れる", "カメラが上がる", "カメラが追う"};
+    static const char *const PHRASE[CAMERA_COUNT] = {
+        "カメラは動かない", "カメラは左へ動く", "カメラは右へ動く", "カメラが近づく",
+        "カメラが離れる",   "カメラが上がる",   "カメラが追う"};
     return PHRASE[f->scene.camera];
 }
 
 static void write_tags(Facts *f, Text *t)
 {
-    static const char *const PLACES[PLACE_COUNT] = {"草原", "森", "浜辺", "砂漠", "雪山", "街", "湖", "海の中", "宇宙", "月面", "部屋", "舞台", "空", "農場", "サッカー場"};
-    static const char *const TIMES[TIME_COUNT] = {"昼", "夕方", "夜", "夜明け"}, *const WEATHERS[WEATHER_COUNT] = {"", "雨", "雪", "霧"};
-    static const char *const ACTIONS[ACTION_COUNT] = {"", "歩く", "走る", "進む", "走る", "走る", "飛ぶ", "泳ぐ", "進む", "跳ねる", "跳ねる", "落ちる", "弾む", "転がる", "昇る", "上昇", "回る", "大きくなる", "小さくなる", "近づく", "踊る", "浮かぶ", "回る", "当たる", "後ろを通る", "追いかける", "飛ぶ"};
+    static const char *const PLACES[PLACE_COUNT] = {"草原", "森",   "浜辺",   "砂漠", "雪山",
+                                                    "街",   "湖",   "海の中", "宇宙", "月面",
+                                                    "部屋", "舞台", "空",     "農場", "サッカー場"};
+    static const char *const TIMES[TIME_COUNT] = {"昼", "夕方", "夜", "夜明け"},
+                             *const WEATHERS[WEATHER_COUNT] = {"", "雨", "雪", "霧"};
+    static const char *const ACTIONS[ACTION_COUNT] = {
+        "",       "歩く", "走る",   "進む",       "走る",       "走る",   "飛ぶ",
+        "泳ぐ",   "進む", "跳ねる", "跳ねる",     "落ちる",     "弾む",   "転がる",
+        "昇る",   "上昇", "回る",   "大きくなる", "小さくなる", "近づく", "踊る",
+        "浮かぶ", "回る", "当たる", "後ろを通る", "追いかける", "飛ぶ"};
     const StageScene *s = &f->scene;
     char buffer[128];
     text_add(t, "%s%s", text_item(COLOURS[s->colour], 0, buffer), f->noun->ja);
@@ -289,8 +375,10 @@ static void write_tags(Facts *f, Text *t)
 
 static void write_detailed(Facts *f, Text *t)
 {
-    static const char *const LIGHT[TIME_COUNT] = {"昼間である。", "夕焼けで光が暖かい。", "夜で暗い。", "夜明けの光が差している。"};
-    static const char *const WEATHER[WEATHER_COUNT] = {"", "雨が降っている。", "雪が降っている。", "霧が出ている。"};
+    static const char *const LIGHT[TIME_COUNT] = {"昼間である。", "夕焼けで光が暖かい。", "夜で暗い。",
+                                                  "夜明けの光が差している。"};
+    static const char *const WEATHER[WEATHER_COUNT] = {"", "雨が降っている。", "雪が降っている。",
+                                                       "霧が出ている。"};
     add_place(f, t, false);
     if (f->still || chance(f, 0.5f))
         text_add(t, "、");
@@ -300,7 +388,12 @@ static void write_detailed(Facts *f, Text *t)
         const Noun *n = pack_noun(f->play->stage->pack, f->prop);
         text_add(t, "%s%sには", f->scene.place == PLACE_SPACE ? "" : "奥の", f->prop_side < 0 ? "左" : "右");
         add_noun(f, t, n, COLOUR_NATIVE);
-        text_add(t, "が%s。", n->role == ROLE_CELESTIAL ? "見える" : n->role == ROLE_PLANT || n->role == ROLE_BUILDING ? (n->flags & NOUN_TALL ? "立っている" : "ある") : animate(n) ? "いる" : "ある");
+        text_add(t, "が%s。",
+                 n->role == ROLE_CELESTIAL ? "見える"
+                 : n->role == ROLE_PLANT || n->role == ROLE_BUILDING
+                     ? (n->flags & NOUN_TALL ? "立っている" : "ある")
+                 : animate(n) ? "いる"
+                              : "ある");
     }
     if (outdoors(f)) {
         text_add(t, "%s", f->sunny && chance(f, 0.7f) ? "よく晴れている。" : LIGHT[f->scene.time]);

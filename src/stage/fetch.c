@@ -47,11 +47,13 @@ static bool run_program(const char *const *argv, const char *log, SoraError *err
     posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     pid_t pid;
-    int code = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ), status = 0;
+    int code = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ),
+        status = 0;
     posix_spawn_file_actions_destroy(&actions);
     if (code == ENOENT)
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: this program is needed and not installed (Debian: apt-get install %s)",
-                         argv[0], argv[0]);
+        return error_set(err, SORA_ERROR_NOT_FOUND,
+                         "%s: this program is needed and not installed (Debian: apt-get install %s)", argv[0],
+                         argv[0]);
     if (code != 0)
         return error_set(err, SORA_ERROR_IO, "%s: cannot run: %s", argv[0], strerror(code));
     while (waitpid(pid, &status, 0) < 0)
@@ -60,8 +62,9 @@ static bool run_program(const char *const *argv, const char *log, SoraError *err
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) /* some C libraries report a missing program so */
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: this program is needed and not installed (Debian: apt-get install %s)",
-                         argv[0], argv[0]);
+        return error_set(err, SORA_ERROR_NOT_FOUND,
+                         "%s: this program is needed and not installed (Debian: apt-get install %s)", argv[0],
+                         argv[0]);
     return error_set(err, SORA_ERROR_IO, "%s: failed (%s %d)", argv[0], WIFEXITED(status) ? "exit" : "signal",
                      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
@@ -88,13 +91,15 @@ static bool check_hash(const char *path, const Package *p, SoraError *err)
         return false;
     unsigned char digest[EVP_MAX_MD_SIZE], text[128] = "";
     unsigned size = 0;
-    bool ok = EVP_Digest(map.data != NULL ? map.data : (const uint8_t *)"", map.size, digest, &size, EVP_sha512(), NULL) == 1;
+    bool ok = EVP_Digest(map.data != NULL ? map.data : (const uint8_t *)"", map.size, digest, &size,
+                         EVP_sha512(), NULL) == 1;
     file_map_close(&map);
     if (!ok)
         return error_set(err, SORA_ERROR_INTERNAL, "%s: cannot compute its SHA-512", p->file);
     EVP_EncodeBlock(text, digest, (int)size);
     return strcmp((char *)text, p->sha512) == 0 ||
-           error_set(err, SORA_ERROR_INPUT, "%s: wrong SHA-512 (%.12s..., expected %.12s...); not used", p->file, (char *)text, p->sha512);
+           error_set(err, SORA_ERROR_INPUT, "%s: wrong SHA-512 (%.12s..., expected %.12s...); not used",
+                     p->file, (char *)text, p->sha512);
 }
 
 static bool pack_all(const StageFetch *f, const char *node_modules, const char *out, SoraError *err)
@@ -106,8 +111,10 @@ static bool pack_all(const StageFetch *f, const char *node_modules, const char *
 
 static bool fetch_package(const Package *p, const char *dir, Arena *arena, SoraError *err)
 {
-    char *what = arena_printf(arena, "@lobehub/%s@%s", p->name, p->version), *log = arena_printf(arena, "%s/log", dir);
-    char *archive = arena_printf(arena, "%s/%s", dir, p->file), *folder = arena_printf(arena, "%s/@lobehub/%s", dir, p->name);
+    char *what = arena_printf(arena, "@lobehub/%s@%s", p->name, p->version),
+         *log = arena_printf(arena, "%s/log", dir);
+    char *archive = arena_printf(arena, "%s/%s", dir, p->file),
+         *folder = arena_printf(arena, "%s/@lobehub/%s", dir, p->name);
     if (what == NULL || log == NULL || archive == NULL || folder == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", p->name);
     const char *npm[] = {"npm", "pack", "--silent", "--pack-destination", dir, what, NULL};
@@ -118,7 +125,8 @@ static bool fetch_package(const Package *p, const char *dir, Arena *arena, SoraE
     }
     if (!file_exists(archive))
         return error_set(err, SORA_ERROR_IO, "%s: npm brought no %s", what, p->file);
-    const char *tar[] = {"tar", "-xzf", archive, "--strip-components=1", "--no-same-owner", "-C", folder, NULL};
+    const char *tar[] = {"tar", "-xzf", archive, "--strip-components=1", "--no-same-owner",
+                         "-C",  folder, NULL};
     bool ok = check_hash(archive, p, err) && dir_make(folder, err) && run_program(tar, log, err);
     unlink(archive);
     return ok;
@@ -150,11 +158,14 @@ bool stage_fetch(const StageFetch *fetch, SoraError *err)
 {
     Arena arena;
     arena_init(&arena, 1 << 14);
-    char *home = stage_default_path(), *out = arena_strdup(&arena, fetch->out_path != NULL ? fetch->out_path : home != NULL ? home : "");
+    char *home = stage_default_path(), *out = arena_strdup(&arena, fetch->out_path != NULL ? fetch->out_path
+                                                                   : home != NULL          ? home
+                                                                                           : "");
     free(home);
     char *dir = NULL, *slash = out != NULL ? strrchr(out, '/') : NULL;
     if (out != NULL)
-        dir = arena_printf(&arena, "%.*s/.stage-fetch-XXXXXX", slash != NULL ? (int)(slash - out) : 1, slash != NULL ? out : ".");
+        dir = arena_printf(&arena, "%.*s/.stage-fetch-XXXXXX", slash != NULL ? (int)(slash - out) : 1,
+                           slash != NULL ? out : ".");
     bool ok = dir != NULL ? true : error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
     if (ok) {
         char *end = strrchr(dir, '/');

@@ -17,14 +17,14 @@ typedef enum StageRole {
     ROLE_SWIMMER,    /* fish */
     ROLE_BOAT,
     ROLE_VEHICLE,
-    ROLE_RIDER,      /* cyclist, skier: moves sideways by its own verb, kept in `verb` */
-    ROLE_PERSON,     /* stands, dances, jumps */
+    ROLE_RIDER,  /* cyclist, skier: moves sideways by its own verb, kept in `verb` */
+    ROLE_PERSON, /* stands, dances, jumps */
     ROLE_BALL,
-    ROLE_FRUIT,      /* falls, bounces, rolls */
+    ROLE_FRUIT, /* falls, bounces, rolls */
     ROLE_THING,
-    ROLE_PLANT,      /* scenery that one can hide behind or fly above */
+    ROLE_PLANT, /* scenery that one can hide behind or fly above */
     ROLE_BUILDING,
-    ROLE_CELESTIAL,  /* planets and the like: in space and sky */
+    ROLE_CELESTIAL, /* planets and the like: in space and sky */
     ROLE_COUNT,
 } StageRole;
 
@@ -37,27 +37,27 @@ typedef enum StageFacing {
 } StageFacing;
 
 enum {
-    NOUN_HUE = 1,     /* recolour the pixels of the dominant hue */
-    NOUN_TINT = 2,    /* recolour all light, low-saturation and dominant pixels: grey and brown animals */
-    NOUN_BOOST = 4,   /* drawn three times as often */
+    NOUN_HUE = 1,      /* recolour the pixels of the dominant hue */
+    NOUN_TINT = 2,     /* recolour all light, low-saturation and dominant pixels: grey and brown animals */
+    NOUN_BOOST = 4,    /* drawn three times as often */
     NOUN_COLOURED = 8, /* always recoloured ("ball") */
-    NOUN_ROUND = 16,  /* rolls */
-    NOUN_TALL = 32,   /* large enough to hide an actor */
-    NOUN_STATIC = 64, /* an actor whose still picture is better than its animation */
-    NOUN_LOOP = 128,  /* a thing or building whose animation is wanted */
-    NOUN_SPACE = 256, /* floats in space too */
+    NOUN_ROUND = 16,   /* rolls */
+    NOUN_TALL = 32,    /* large enough to hide an actor */
+    NOUN_STATIC = 64,  /* an actor whose still picture is better than its animation */
+    NOUN_LOOP = 128,   /* a thing or building whose animation is wanted */
+    NOUN_SPACE = 256,  /* floats in space too */
 };
 
 typedef struct LexiconNoun {
-    const char *hex;       /* file name of the art, without extension */
+    const char *hex;         /* file name of the art, without extension */
     const char *en, *plural; /* plural NULL: en + "s" */
     const char *ja, *counter;
     StageRole role;
     StageFacing facing;
     int flags;
-    int scale;             /* size among its kind, per cent */
-    int first, last;       /* frames of the 72-frame loop to play to and fro; 0,0: the whole loop */
-    const char *verb;      /* ROLE_RIDER: "ride|rides|走る"; else NULL */
+    int scale;                   /* size among its kind, per cent */
+    int first, last;             /* frames of the 72-frame loop to play to and fro; 0,0: the whole loop */
+    const char *verb;            /* ROLE_RIDER: "ride|rides|走る"; else NULL */
     const char *syn_en, *syn_ja; /* other words, '|' between; NULL: none */
 } LexiconNoun;
 

@@ -28,8 +28,8 @@ static float art_width(const Play *p, int noun, float size)
 
 static void plan_ground(Play *p)
 {
-    static const float HORIZON[PLACE_COUNT] = {0.5f, 0.52f, 0.45f, 0.5f, 0.54f, 0.55f, 0.44f, 0.86f,
-                                               1.3f, 0.52f, 0.58f, 0.63f, 1.3f, 0.5f, 0.47f};
+    static const float HORIZON[PLACE_COUNT] = {0.5f, 0.52f, 0.45f, 0.5f,  0.54f, 0.55f, 0.44f, 0.86f,
+                                               1.3f, 0.52f, 0.58f, 0.63f, 1.3f,  0.5f,  0.47f};
     Ground *g = &p->ground;
     g->width = (float)p->width;
     g->height = (float)p->height;
@@ -111,7 +111,8 @@ static Slot group_slot(Play *p, int i)
 {
     static const float SHRINK[6] = {1, 1, 0.78f, 0.7f, 0.62f, 0.58f};
     const StageScene *s = &p->scene;
-    float base = p->ground.unit * (s->other >= 0 ? 0.36f : 0.42f) * noun_of(p, s->noun)->scale * SHRINK[s->count];
+    float base =
+        p->ground.unit * (s->other >= 0 ? 0.36f : 0.42f) * noun_of(p, s->noun)->scale * SHRINK[s->count];
     int n = s->count;
     float spacing = fminf(base * 1.04f, p->ground.width * 0.66f / (float)(n > 1 ? n - 1 : 1));
     float lane = n > 2 ? (i % 2 ? 0.5f : -0.5f) : 0;
@@ -121,8 +122,9 @@ static Slot group_slot(Play *p, int i)
 /* How far the subject goes sideways in the clip, in pixels. */
 static float travel(Play *p)
 {
-    float share = p->speed < 0.5f ? rng_range(&p->rng, 0.28f, 0.36f)
-                  : p->speed > 1.5f ? rng_range(&p->rng, 0.68f, 0.85f) : rng_range(&p->rng, 0.4f, 0.64f);
+    float share = p->speed < 0.5f   ? rng_range(&p->rng, 0.28f, 0.36f)
+                  : p->speed > 1.5f ? rng_range(&p->rng, 0.68f, 0.85f)
+                                    : rng_range(&p->rng, 0.4f, 0.64f);
     if (p->scene.count > 1)
         share *= p->scene.count > 2 ? 0.6f : 0.75f;
     float longer = p->frames > 17 ? fminf(1.5f, sqrtf((float)p->frames / 17)) : 1;
@@ -132,8 +134,8 @@ static float travel(Play *p)
 static bool floats(const Play *p, int noun)
 {
     StageRole r = noun_of(p, noun)->role;
-    return r == ROLE_FLYER || r == ROLE_AIRCRAFT || r == ROLE_ROCKET || r == ROLE_FLOATER || r == ROLE_SWIMMER ||
-           p->ground.open;
+    return r == ROLE_FLYER || r == ROLE_AIRCRAFT || r == ROLE_ROCKET || r == ROLE_FLOATER ||
+           r == ROLE_SWIMMER || p->ground.open;
 }
 
 static float casts(const Play *p, float y)
@@ -167,7 +169,8 @@ static bool plan_travel(Play *p)
     const StageScene *s = &p->scene;
     int dir = sign_of(s->direction);
     bool follow = s->camera == CAMERA_FOLLOW;
-    float d = follow ? p->ground.width * 0.08f : travel(p), cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
+    float d = follow ? p->ground.width * 0.08f : travel(p),
+          cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
     float air = p->ground.air, wave = rng_range(&p->rng, 0, TAU);
     for (int i = 0; i < s->count; i++) {
         Player *a = add_player(p, s->noun, s->colour);
@@ -220,16 +223,22 @@ static bool plan_hop(Play *p)
     const StageScene *s = &p->scene;
     bool leap = s->action == ACTION_LEAP, follow = s->camera == CAMERA_FOLLOW;
     int dir = sign_of(s->direction);
-    float d = !leap ? 0 : follow ? p->ground.width * 0.08f : travel(p), period = rng_range(&p->rng, 0.5f, 0.64f);
+    float d = !leap    ? 0
+              : follow ? p->ground.width * 0.08f
+                       : travel(p),
+          period = rng_range(&p->rng, 0.5f, 0.64f);
     float height = p->ground.unit * rng_range(&p->rng, 0.2f, 0.28f) * (s->count > 2 ? 0.7f : 1);
-    float side = s->other < 0 ? rng_range(&p->rng, -0.1f, 0.1f) : rng_uniform(&p->rng) < 0.5f ? -0.22f : 0.22f;
+    float side = s->other < 0                  ? rng_range(&p->rng, -0.1f, 0.1f)
+                 : rng_uniform(&p->rng) < 0.5f ? -0.22f
+                                               : 0.22f;
     for (int i = 0; i < s->count; i++) {
         Player *a = add_player(p, s->noun, s->colour);
         if (a == NULL)
             return false;
         Slot slot = group_slot(p, i);
         a->parallax = leap && follow ? 0 : 1;
-        float cx = p->ground.width * (0.5f + (leap ? 0 : side)) + slot.dx, start = rng_uniform(&p->rng) * period;
+        float cx = p->ground.width * (0.5f + (leap ? 0 : side)) + slot.dx,
+              start = rng_uniform(&p->rng) * period;
         for (int f = 0; f < p->frames; f++) {
             Pose *q = &a->poses[f];
             float t = seconds(p, f) + start;
@@ -261,8 +270,10 @@ static void pose_on_spot(Play *p, Player *a, int f, float x, const Slot *slot, f
     if (s->action == ACTION_DANCE)
         x += sinf(start + t * 6) * 0.03f * p->ground.unit;
     if (hangs)
-        hang(p, a, q, x, p->ground.air + slot->dy + sinf(start + t * 3) * 0.02f * p->ground.unit +
-             (s->action == ACTION_COME ? 0.1f * p->ground.height * u : 0), size);
+        hang(p, a, q, x,
+             p->ground.air + slot->dy + sinf(start + t * 3) * 0.02f * p->ground.unit +
+                 (s->action == ACTION_COME ? 0.1f * p->ground.height * u : 0),
+             size);
     else
         stand(p, q, x, y, size);
     if (s->action == ACTION_SPIN) {
@@ -277,7 +288,9 @@ static void pose_on_spot(Play *p, Player *a, int f, float x, const Slot *slot, f
 static bool plan_on_spot(Play *p)
 {
     const StageScene *s = &p->scene;
-    float side = s->other < 0 ? rng_range(&p->rng, -0.12f, 0.12f) : rng_uniform(&p->rng) < 0.5f ? -0.22f : 0.22f;
+    float side = s->other < 0                  ? rng_range(&p->rng, -0.12f, 0.12f)
+                 : rng_uniform(&p->rng) < 0.5f ? -0.22f
+                                               : 0.22f;
     for (int i = 0; i < s->count; i++) {
         Player *a = add_player(p, s->noun, s->colour);
         if (a == NULL)
@@ -331,7 +344,8 @@ static bool plan_fall(Play *p)
         h = fmaxf(h, 0.2f * p->ground.unit);
         float fall = sideways ? rng_range(&p->rng, 0.26f, 0.34f) : rng_range(&p->rng, 0.36f, 0.46f);
         float g = 2 * h / (fall * fall), cx = p->ground.width * rng_range(&p->rng, 0.42f, 0.58f) + slot.dx;
-        float spin = lively ? (float)dir * (sideways ? 5 : 1.2f) : 0, delay = s->count > 1 ? 0.1f * (float)i : 0;
+        float spin = lively ? (float)dir * (sideways ? 5 : 1.2f) : 0,
+              delay = s->count > 1 ? 0.1f * (float)i : 0;
         for (int f = 0; f < p->frames; f++) {
             Pose *q = &a->poses[f];
             int bounces;
@@ -366,8 +380,8 @@ static bool plan_roll(Play *p)
         float start = rng_range(&p->rng, 0, TAU);
         for (int f = 0; f < p->frames; f++) {
             float u = progress(p, f) - 0.5f;
-            stand(p, &a->poses[f], p->ground.width * 0.5f + slot.dx + (float)dir * shown * u, p->ground.lane + slot.dy,
-                  slot.size);
+            stand(p, &a->poses[f], p->ground.width * 0.5f + slot.dx + (float)dir * shown * u,
+                  p->ground.lane + slot.dy, slot.size);
             a->poses[f].rotation = start + (float)dir * roll_angle(d * u, slot.size / 2);
         }
     }
@@ -378,7 +392,8 @@ static bool plan_throw(Play *p)
 {
     const StageScene *s = &p->scene;
     int dir = sign_of(s->direction);
-    float d = p->ground.width * rng_range(&p->rng, 0.55f, 0.75f), peak = p->ground.unit * rng_range(&p->rng, 0.35f, 0.45f);
+    float d = p->ground.width * rng_range(&p->rng, 0.55f, 0.75f),
+          peak = p->ground.unit * rng_range(&p->rng, 0.35f, 0.45f);
     for (int i = 0; i < s->count; i++) {
         Player *a = add_player(p, s->noun, s->colour);
         if (a == NULL)
@@ -388,7 +403,8 @@ static bool plan_throw(Play *p)
         for (int f = 0; f < p->frames; f++) {
             float u = progress(p, f);
             Pose *q = &a->poses[f];
-            stand(p, q, p->ground.width * 0.5f + slot.dx * 0.6f + (float)dir * d * (u - 0.5f), p->ground.lane + slot.dy, slot.size);
+            stand(p, q, p->ground.width * 0.5f + slot.dx * 0.6f + (float)dir * d * (u - 0.5f),
+                  p->ground.lane + slot.dy, slot.size);
             q->y -= peak * 4 * u * (1 - u) + 0.06f * p->ground.unit;
             q->rotation = (float)dir * 4 * u;
         }
@@ -401,7 +417,8 @@ static bool plan_rise(Play *p)
     const StageScene *s = &p->scene;
     bool rocket = s->action == ACTION_FLY_UP;
     float d = p->ground.height * rng_range(&p->rng, 0.45f, 0.62f);
-    float aside = s->other >= 0 ? (rng_uniform(&p->rng) < 0.5f ? -0.16f : 0.16f) : rng_range(&p->rng, -0.08f, 0.08f);
+    float aside =
+        s->other >= 0 ? (rng_uniform(&p->rng) < 0.5f ? -0.16f : 0.16f) : rng_range(&p->rng, -0.08f, 0.08f);
     for (int i = 0; i < s->count; i++) {
         Player *a = add_player(p, s->noun, s->colour);
         if (a == NULL)
@@ -473,17 +490,22 @@ static bool plan_circle(Play *p)
 static bool plan_knock(Play *p)
 {
     const StageScene *s = &p->scene;
-    Player *a = add_player(p, s->noun, s->colour), *b = a != NULL ? add_player(p, s->other, s->other_colour) : NULL;
+    Player *a = add_player(p, s->noun, s->colour),
+           *b = a != NULL ? add_player(p, s->other, s->other_colour) : NULL;
     if (b == NULL)
         return false;
     int dir = sign_of(s->direction), hit = -1;
-    float ra = p->ground.unit * 0.145f * noun_of(p, s->noun)->scale, rb = p->ground.unit * 0.145f * noun_of(p, s->other)->scale;
+    float ra = p->ground.unit * 0.145f * noun_of(p, s->noun)->scale,
+          rb = p->ground.unit * 0.145f * noun_of(p, s->other)->scale;
     float w = p->ground.width, xa = w * (0.5f - (float)dir * rng_range(&p->rng, 0.44f, 0.48f));
-    float xb = w * (0.5f + (float)dir * rng_range(&p->rng, -0.02f, 0.06f)), tc = rng_range(&p->rng, 0.34f, 0.44f);
-    float v = (fabsf(xb - xa) - ra - rb) / tc, ma = ra * ra, mb = rb * rb, e = rng_range(&p->rng, 0.8f, 0.95f);
+    float xb = w * (0.5f + (float)dir * rng_range(&p->rng, -0.02f, 0.06f)),
+          tc = rng_range(&p->rng, 0.34f, 0.44f);
+    float v = (fabsf(xb - xa) - ra - rb) / tc, ma = ra * ra, mb = rb * rb,
+          e = rng_range(&p->rng, 0.8f, 0.95f);
     float va = v * (ma - e * mb) / (ma + mb), vb = v * (1 + e) * ma / (ma + mb);
     for (int f = 0; f < p->frames; f++) {
-        float u = progress(p, f), da = u < tc ? v * u : v * tc + va * (u - tc), db = u < tc ? 0 : vb * (u - tc);
+        float u = progress(p, f), da = u < tc ? v * u : v * tc + va * (u - tc),
+              db = u < tc ? 0 : vb * (u - tc);
         stand(p, &a->poses[f], xa + (float)dir * da, p->ground.lane, 2 * ra);
         stand(p, &b->poses[f], xb + (float)dir * db, p->ground.lane, 2 * rb);
         a->poses[f].rotation = (float)dir * roll_angle(da, ra);
@@ -503,8 +525,10 @@ static bool plan_behind(Play *p)
     Player *a = add_player(p, s->noun, s->colour);
     int dir = sign_of(s->direction);
     float size = p->ground.unit * 0.32f * noun_of(p, s->noun)->scale, u = p->ground.unit;
-    float hider = u * fminf(0.64f, 0.44f * noun_of(p, s->other)->scale), cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
-    hider = fminf(hider, hider * 0.44f * p->ground.width / art_width(p, s->other, hider)); /* room to be seen on both sides */
+    float hider = u * fminf(0.64f, 0.44f * noun_of(p, s->other)->scale),
+          cx = p->ground.width * rng_range(&p->rng, 0.46f, 0.54f);
+    hider = fminf(hider, hider * 0.44f * p->ground.width /
+                             art_width(p, s->other, hider)); /* room to be seen on both sides */
     Player *o = a != NULL ? add_other(p, cx, hider) : NULL;
     if (o == NULL)
         return false;
@@ -529,17 +553,20 @@ static bool plan_behind(Play *p)
 static bool plan_chase(Play *p)
 {
     const StageScene *s = &p->scene;
-    Player *a = add_player(p, s->noun, s->colour), *b = a != NULL ? add_player(p, s->other, s->other_colour) : NULL;
+    Player *a = add_player(p, s->noun, s->colour),
+           *b = a != NULL ? add_player(p, s->other, s->other_colour) : NULL;
     if (b == NULL)
         return false;
     Player *both[2] = {a, b};
     int dir = sign_of(s->direction);
-    float d = p->ground.width * rng_range(&p->rng, 0.34f, 0.44f), gap = p->ground.width * rng_range(&p->rng, 0.38f, 0.44f);
+    float d = p->ground.width * rng_range(&p->rng, 0.34f, 0.44f),
+          gap = p->ground.width * rng_range(&p->rng, 0.38f, 0.44f);
     for (int i = 0; i < 2; i++)
         for (int f = 0; f < p->frames; f++) {
             Pose *q = &both[i]->poses[f];
             float size = p->ground.unit * 0.32f * noun_of(p, both[i]->noun)->scale, t = seconds(p, f);
-            float close = gap * (1 - 0.2f * progress(p, f)), x = p->ground.width * 0.5f + (float)dir * d * (progress(p, f) - 0.5f);
+            float close = gap * (1 - 0.2f * progress(p, f)),
+                  x = p->ground.width * 0.5f + (float)dir * d * (progress(p, f) - 0.5f);
             x += (float)dir * close * (i == 0 ? -0.5f : 0.5f);
             if (floats(p, both[i]->noun))
                 hang(p, both[i], q, x, p->ground.air + sinf(t * 5 + (float)i) * 0.02f * p->ground.unit, size);
@@ -568,7 +595,8 @@ static bool plan_hover(Play *p)
     for (int f = 0; f < p->frames; f++) {
         float t = seconds(p, f), u = p->ground.unit;
         float y = fmaxf(top - size * 0.42f, art_height(p, s->noun, size) * 0.5f);
-        hang(p, a, &a->poses[f], cx + sinf(start + t * 2.6f) * 0.16f * u, y + sinf(start + t * 4.7f) * 0.03f * u, size);
+        hang(p, a, &a->poses[f], cx + sinf(start + t * 2.6f) * 0.16f * u,
+             y + sinf(start + t * 4.7f) * 0.03f * u, size);
         a->poses[f].order = o->poses[f].order + 1;
         face(p, a, f, cosf(start + t * 2.6f) > 0 ? 1 : -1);
     }
@@ -578,15 +606,18 @@ static bool plan_hover(Play *p)
 static bool plan_action(Play *p)
 {
     switch (p->scene.action) {
-    case ACTION_HOP: case ACTION_LEAP:
+    case ACTION_HOP:
+    case ACTION_LEAP:
         return plan_hop(p);
-    case ACTION_FALL: case ACTION_BOUNCE:
+    case ACTION_FALL:
+    case ACTION_BOUNCE:
         return plan_fall(p);
     case ACTION_ROLL:
         return plan_roll(p);
     case ACTION_THROW:
         return plan_throw(p);
-    case ACTION_FLOAT_UP: case ACTION_FLY_UP:
+    case ACTION_FLOAT_UP:
+    case ACTION_FLY_UP:
         return plan_rise(p);
     case ACTION_CIRCLE:
         return plan_circle(p);
@@ -621,9 +652,13 @@ static void plan_camera(Play *p)
     float follow = travel(p) * 1.25f;
     for (int f = 0; f < p->frames; f++) {
         float u = progress(p, f), c = u - 0.5f;
-        p->zoom[f] = s->camera == CAMERA_ZOOM_IN ? 1 + amount * u : s->camera == CAMERA_ZOOM_OUT ? 1 + amount * (1 - u) : 1;
-        p->pan_x[f] = s->camera == CAMERA_PAN_RIGHT ? c * amount * w : s->camera == CAMERA_PAN_LEFT ? -c * amount * w
-                      : s->camera == CAMERA_FOLLOW ? (float)sign_of(s->direction) * follow * c : 0;
+        p->zoom[f] = s->camera == CAMERA_ZOOM_IN    ? 1 + amount * u
+                     : s->camera == CAMERA_ZOOM_OUT ? 1 + amount * (1 - u)
+                                                    : 1;
+        p->pan_x[f] = s->camera == CAMERA_PAN_RIGHT  ? c * amount * w
+                      : s->camera == CAMERA_PAN_LEFT ? -c * amount * w
+                      : s->camera == CAMERA_FOLLOW   ? (float)sign_of(s->direction) * follow * c
+                                                     : 0;
         p->pan_y[f] = s->camera == CAMERA_RISE ? -c * 0.6f * amount * h : 0;
     }
 }
@@ -632,12 +667,21 @@ static void plan_camera(Play *p)
 static bool plan_props(Play *p)
 {
     static const char *const PROPS[PLACE_COUNT][4] = {
-        {"tree", "tree", "sunflower", "house"}, {"tree", "pine tree", "mushroom", "pine tree"},
-        {"palm tree", "palm tree", "umbrella", "rock"}, {"cactus", "cactus", "rock", "palm tree"},
-        {"pine tree", "pine tree", "snowman", "house"}, {"tree", "tree", "tree", "tree"}, {"", "", "", ""},
-        {"coral", "coral", "rock", "coral"}, {"ringed planet", "Earth", "full moon", "satellite"},
-        {"rock", "rock", "Earth", "rock"}, {"couch", "potted plant", "chair", "television"},
-        {"drum", "potted plant", "", ""}, {"", "", "", ""}, {"house", "tree", "tractor", "tree"}, {"trophy", "tree", "tree", "tree"},
+        {"tree", "tree", "sunflower", "house"},
+        {"tree", "pine tree", "mushroom", "pine tree"},
+        {"palm tree", "palm tree", "umbrella", "rock"},
+        {"cactus", "cactus", "rock", "palm tree"},
+        {"pine tree", "pine tree", "snowman", "house"},
+        {"tree", "tree", "tree", "tree"},
+        {"", "", "", ""},
+        {"coral", "coral", "rock", "coral"},
+        {"ringed planet", "Earth", "full moon", "satellite"},
+        {"rock", "rock", "Earth", "rock"},
+        {"couch", "potted plant", "chair", "television"},
+        {"drum", "potted plant", "", ""},
+        {"", "", "", ""},
+        {"house", "tree", "tractor", "tree"},
+        {"trophy", "tree", "tree", "tree"},
     };
     int place = p->scene.place, count = rng_int(&p->rng, place == PLACE_CITY ? 2 : 3);
     if (place == PLACE_UNDERWATER)
@@ -646,11 +690,13 @@ static bool plan_props(Play *p)
         int noun = stage_noun_find(p->stage, PROPS[place][rng_int(&p->rng, 4)]);
         float at = rng_range(&p->rng, 0.08f, 0.3f), depth = rng_range(&p->rng, 0.12f, 0.3f);
         StageScene check = {.noun = noun, .other = STAGE_NOBODY, .place = place, .action = -1};
-        if (noun < 0 || noun == p->scene.noun || noun == p->scene.other || stage_scene_held_out(p->stage, &check))
+        if (noun < 0 || noun == p->scene.noun || noun == p->scene.other ||
+            stage_scene_held_out(p->stage, &check))
             continue;
         bool sky = p->ground.open || strcmp(noun_of(p, noun)->en, "Earth") == 0;
         float size = p->ground.unit * 0.27f * noun_of(p, noun)->scale * (1 + depth);
-        float x = p->ground.width * (k == 0 ? at : 1 - at), y = p->ground.horizon + depth * (p->ground.lane - p->ground.horizon);
+        float x = p->ground.width * (k == 0 ? at : 1 - at),
+              y = p->ground.horizon + depth * (p->ground.lane - p->ground.horizon);
         Player *a = add_player(p, noun, COLOUR_NATIVE);
         if (a == NULL)
             return false;
@@ -678,7 +724,10 @@ bool motion_plan(Play *p)
     if (p->pan_x == NULL || p->pan_y == NULL || p->zoom == NULL)
         return false;
     float u = rng_uniform(&p->rng);
-    p->speed = p->scene.count > 1 || p->scene.action == ACTION_RUN || p->scene.camera != CAMERA_STATIC ? 1 : u < 0.1f ? 0 : u > 0.9f ? 2 : 1;
+    p->speed = p->scene.count > 1 || p->scene.action == ACTION_RUN || p->scene.camera != CAMERA_STATIC ? 1
+               : u < 0.1f                                                                              ? 0
+               : u > 0.9f                                                                              ? 2
+                                                                                                       : 1;
     plan_ground(p);
     if (!plan_action(p) || !plan_bystander(p))
         return false;

@@ -9,7 +9,8 @@
 
 struct Pack {
     char *path;
-    FileMap map;
+    FileMap map; /* opened by us if `mapped`, else the caller's bytes */
+    bool mapped;
     int count;
     Noun *nouns;
     char *strings; /* the table's strings, each with its 0 */
@@ -75,7 +76,8 @@ static bool read_noun(Pack *pack, Reader *r, Noun *n, char **strings)
     if (n->offset > pack->map.size || n->size > pack->map.size - n->offset || n->size == 0)
         return false;
     int w, h;
-    return WebPGetInfo(pack->map.data + n->offset, n->size, &w, &h) && w == n->width && h == n->height * n->frames;
+    return WebPGetInfo(pack->map.data + n->offset, n->size, &w, &h) && w == n->width &&
+           h == n->height * n->frames;
 }
 
 static bool read_table(Pack *pack, SoraError *err)
@@ -103,16 +105,37 @@ static bool read_table(Pack *pack, SoraError *err)
     return true;
 }
 
-Pack *pack_open(const char *path, SoraError *err)
+static Pack *new_pack(const char *name, SoraError *err)
 {
     Pack *pack = calloc(1, sizeof *pack);
-    if (pack == NULL || (pack->path = strdup(path)) == NULL) {
+    if (pack == NULL || (pack->path = strdup(name)) == NULL) {
         free(pack);
-        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
         return NULL;
     }
     pthread_mutex_init(&pack->lock, NULL);
-    if (file_map_open(&pack->map, path, err) && read_table(pack, err))
+    return pack;
+}
+
+Pack *pack_open(const char *path, SoraError *err)
+{
+    Pack *pack = new_pack(path, err);
+    if (pack == NULL)
+        return NULL;
+    pack->mapped = file_map_open(&pack->map, path, err);
+    if (pack->mapped && read_table(pack, err))
+        return pack;
+    pack_close(pack);
+    return NULL;
+}
+
+Pack *pack_open_memory(const void *data, size_t size, const char *name, SoraError *err)
+{
+    Pack *pack = new_pack(name, err);
+    if (pack == NULL)
+        return NULL;
+    pack->map = (FileMap){data, size};
+    if (read_table(pack, err))
         return pack;
     pack_close(pack);
     return NULL;
@@ -132,7 +155,8 @@ void pack_close(Pack *pack)
     for (int i = 0; i < pack->count; i++)
         free_art(atomic_load(&pack->nouns[i].art));
     pthread_mutex_destroy(&pack->lock);
-    file_map_close(&pack->map);
+    if (pack->mapped)
+        file_map_close(&pack->map);
     free(pack->nouns);
     free(pack->strings);
     free(pack->path);
@@ -160,7 +184,8 @@ static void halve(const uint32_t *in, uint32_t *out, int w, int h, int frames)
                 size_t dx = w > 1, dy = h > 1 ? (size_t)w : 0;
                 uint32_t v = 0;
                 for (int s = 0; s < 32; s += 8) {
-                    uint32_t sum = (p[0] >> s & 255) + (p[dx] >> s & 255) + (p[dy] >> s & 255) + (p[dx + dy] >> s & 255);
+                    uint32_t sum =
+                        (p[0] >> s & 255) + (p[dx] >> s & 255) + (p[dy] >> s & 255) + (p[dx + dy] >> s & 255);
                     v |= (sum + 2) / 4 << s;
                 }
                 *out++ = v;
@@ -205,7 +230,10 @@ static void measure_colour(Art *art, bool windows)
         float max = fmaxf(r, fmaxf(g, b)), min = fminf(r, fminf(g, b)), c = max - min;
         if (p >> 24 < 200 || max < 60)
             continue;
-        float hue = c < 1 ? 0 : 60 * (max == r ? fmodf((g - b) / c + 6, 6) : max == g ? (b - r) / c + 2 : (r - g) / c + 4);
+        float hue = c < 1 ? 0
+                          : 60 * (max == r   ? fmodf((g - b) / c + 6, 6)
+                                  : max == g ? (b - r) / c + 2
+                                             : (r - g) / c + 4);
         float d = fabsf(hue - art->hue);
         if (art->hue >= 0 && (c < 0.25f * max || fminf(d, 360 - d) > 30))
             continue;
@@ -223,7 +251,8 @@ static Art *decode_art(const Pack *pack, const Noun *n, SoraError *err)
     art->width = n->width;
     art->height = n->height;
     art->frames = n->frames;
-    for (int l = 0, w = n->width, h = n->height; l < ART_LEVELS; l++, w = w > 1 ? w / 2 : 1, h = h > 1 ? h / 2 : 1)
+    for (int l = 0, w = n->width, h = n->height;
+         l<ART_LEVELS; l++, w = w> 1 ? w / 2 : 1, h = h > 1 ? h / 2 : 1)
         if ((art->level[l] = malloc((size_t)w * h * n->frames * 4)) == NULL)
             goto memory;
     WebPDecoderConfig config;

@@ -22,11 +22,11 @@ enum { PACK_MAX_NOUNS = 4096, PACK_MAX_CELL = 128, PACK_MAX_FRAMES = 24, ART_LEV
 
 /* Frames of one noun, premultiplied RGBA (bytes r,g,b,a), with two halvings for small sizes. */
 typedef struct Art {
-    int width, height, frames;      /* of level 0 */
-    uint32_t *level[ART_LEVELS];    /* [frames, height >> l, width >> l], at least 1 x 1 */
-    float hue;                      /* dominant hue in degrees; < 0 when the art is grey */
-    int opaque[PACK_MAX_FRAMES];    /* texels of level 0 that clearly cover, per frame */
-    float body_luma;                /* mean brightness of the body, 0..1: what recolouring scales by */
+    int width, height, frames;   /* of level 0 */
+    uint32_t *level[ART_LEVELS]; /* [frames, height >> l, width >> l], at least 1 x 1 */
+    float hue;                   /* dominant hue in degrees; < 0 when the art is grey */
+    int opaque[PACK_MAX_FRAMES]; /* texels of level 0 that clearly cover, per frame */
+    float body_luma;             /* mean brightness of the body, 0..1: what recolouring scales by */
 } Art;
 
 typedef struct Noun {
@@ -44,6 +44,8 @@ typedef struct Noun {
 typedef struct Pack Pack;
 
 Pack *pack_open(const char *path, SoraError *err);
+/* The bytes are the caller's and must live as long as the pack; name is for messages. */
+Pack *pack_open_memory(const void *data, size_t size, const char *name, SoraError *err);
 void pack_close(Pack *pack);
 int pack_count(const Pack *pack);
 const Noun *pack_noun(const Pack *pack, int i);

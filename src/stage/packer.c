@@ -169,7 +169,8 @@ static bool find_art(const LexiconNoun *n, const char *root, char *path, size_t 
     for (int k = animated ? 1 : 5; k <= 5; k++) /* 5: the still pictures */
         for (int s = 0; s < 2; s++) {
             if (k < 5)
-                snprintf(path, size, "%s/@lobehub/fluent-emoji-anim-%d/assets/%s%s.webp", root, k, n->hex, SUFFIX[s]);
+                snprintf(path, size, "%s/@lobehub/fluent-emoji-anim-%d/assets/%s%s.webp", root, k, n->hex,
+                         SUFFIX[s]);
             else
                 snprintf(path, size, "%s/@lobehub/fluent-emoji-3d/assets/%s%s.webp", root, n->hex, SUFFIX[s]);
             if (file_exists(path))
@@ -187,7 +188,8 @@ static bool build_strip(const LexiconNoun *n, const char *root, Strip *strip, So
 {
     char path[4096];
     if (!find_art(n, root, path, sizeof path))
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no picture %s.webp of noun \"%s\"", root, n->hex, n->en);
+        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no picture %s.webp of noun \"%s\"", root, n->hex,
+                         n->en);
     Source source;
     int pick[PACK_MAX_FRAMES];
     uint8_t *rgba = NULL;
@@ -221,7 +223,8 @@ static void put_string(FILE *f, const char *s)
 static void put_noun(FILE *f, const LexiconNoun *n, const Strip *strip, uint64_t offset)
 {
     char plural[128];
-    snprintf(plural, sizeof plural, "%s%s", n->plural != NULL ? n->plural : n->en, n->plural != NULL ? "" : "s");
+    snprintf(plural, sizeof plural, "%s%s", n->plural != NULL ? n->plural : n->en,
+             n->plural != NULL ? "" : "s");
     const char *strings[] = {n->en, plural, n->ja, n->counter, n->verb, n->syn_en, n->syn_ja};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         put_string(f, strings[i]);

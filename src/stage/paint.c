@@ -50,9 +50,11 @@ float paint_fbm(uint32_t seed, float x, float y, int octaves)
 
 void paint_row_shift(uint32_t *dst, const uint32_t *a, const uint32_t *b, int n, int fx, int fy)
 {
-    uint32_t w11 = (uint32_t)(fx * fy) >> 8, w01 = (uint32_t)fx - w11, w10 = (uint32_t)fy - w11, w00 = 256 - w01 - w10 - w11;
+    uint32_t w11 = (uint32_t)(fx * fy) >> 8, w01 = (uint32_t)fx - w11, w10 = (uint32_t)fy - w11,
+             w00 = 256 - w01 - w10 - w11;
     for (int i = 0; i < n; i++) {
-        uint32_t rb = (a[i] & LANES) * w00 + (a[i + 1] & LANES) * w01 + (b[i] & LANES) * w10 + (b[i + 1] & LANES) * w11;
+        uint32_t rb =
+            (a[i] & LANES) * w00 + (a[i + 1] & LANES) * w01 + (b[i] & LANES) * w10 + (b[i + 1] & LANES) * w11;
         uint32_t ga = (a[i] >> 8 & LANES) * w00 + (a[i + 1] >> 8 & LANES) * w01 + (b[i] >> 8 & LANES) * w10 +
                       (b[i + 1] >> 8 & LANES) * w11;
         dst[i] = (rb >> 8 & LANES) | (ga & ~(uint32_t)LANES);
@@ -87,9 +89,10 @@ void paint_zoom(uint32_t *dst, int w, int h, const Canvas *src, float zoom, floa
             ix = ix < 0 ? 0 : ix > src->w - 2 ? src->w - 2 : ix;
             uint32_t fx = (uint32_t)(pos >> 8 & 255), w11 = fx * (uint32_t)fy >> 8, w01 = fx - w11,
                      w10 = (uint32_t)fy - w11, w00 = 256 - w01 - w10 - w11;
-            uint32_t rb = (a[ix] & LANES) * w00 + (a[ix + 1] & LANES) * w01 + (b[ix] & LANES) * w10 + (b[ix + 1] & LANES) * w11;
-            uint32_t ga = (a[ix] >> 8 & LANES) * w00 + (a[ix + 1] >> 8 & LANES) * w01 + (b[ix] >> 8 & LANES) * w10 +
-                          (b[ix + 1] >> 8 & LANES) * w11;
+            uint32_t rb = (a[ix] & LANES) * w00 + (a[ix + 1] & LANES) * w01 + (b[ix] & LANES) * w10 +
+                          (b[ix + 1] & LANES) * w11;
+            uint32_t ga = (a[ix] >> 8 & LANES) * w00 + (a[ix + 1] >> 8 & LANES) * w01 +
+                          (b[ix] >> 8 & LANES) * w10 + (b[ix + 1] >> 8 & LANES) * w11;
             *dst++ = (rb >> 8 & LANES) | (ga & ~(uint32_t)LANES);
         }
     }
@@ -116,10 +119,11 @@ static inline uint32_t sample(const uint32_t *px, int w, int h, int u, int v)
     }
     if ((a | b | c | d) == 0)
         return 0;
-    uint32_t fx = (uint32_t)(u & 255), fy = (uint32_t)(v & 255), w11 = fx * fy >> 8, w01 = fx - w11, w10 = fy - w11,
-             w00 = 256 - w01 - w10 - w11;
+    uint32_t fx = (uint32_t)(u & 255), fy = (uint32_t)(v & 255), w11 = fx * fy >> 8, w01 = fx - w11,
+             w10 = fy - w11, w00 = 256 - w01 - w10 - w11;
     uint32_t rb = (a & LANES) * w00 + (b & LANES) * w01 + (c & LANES) * w10 + (d & LANES) * w11;
-    uint32_t ga = (a >> 8 & LANES) * w00 + (b >> 8 & LANES) * w01 + (c >> 8 & LANES) * w10 + (d >> 8 & LANES) * w11;
+    uint32_t ga =
+        (a >> 8 & LANES) * w00 + (b >> 8 & LANES) * w01 + (c >> 8 & LANES) * w10 + (d >> 8 & LANES) * w11;
     return (rb >> 8 & LANES) | (ga & ~(uint32_t)LANES);
 }
 
@@ -131,17 +135,21 @@ static float body_share(const Dye *dye, float max, float chroma, float hue)
     float saturation = max > 0 ? chroma / max : 0;
     if (!dye->tint)
         return smooth(48, 30, d) * smooth(0.12f, 0.3f, saturation);
-    float foreign = dye->hue < 0 ? smooth(0.4f, 0.65f, saturation) : smooth(0.35f, 0.5f, saturation) * smooth(30, 55, d);
+    float foreign =
+        dye->hue < 0 ? smooth(0.4f, 0.65f, saturation) : smooth(0.35f, 0.5f, saturation) * smooth(30, 55, d);
     return smooth(34, 62, max) * (1 - foreign);
 }
 
 static uint32_t dye_pixel(const Dye *dye, uint32_t p)
 {
     float a = (float)(p >> 24), k = 255 / a;
-    float r = fminf(255, (float)(p & 255) * k), g = fminf(255, (float)(p >> 8 & 255) * k), b = fminf(255, (float)(p >> 16 & 255) * k);
+    float r = fminf(255, (float)(p & 255) * k), g = fminf(255, (float)(p >> 8 & 255) * k),
+          b = fminf(255, (float)(p >> 16 & 255) * k);
     float max = fmaxf(r, fmaxf(g, b)), min = fminf(r, fminf(g, b)), c = max - min, hue = 0;
     if (c > 0.5f)
-        hue = 60 * (max == r ? (g < b ? (g - b) / c + 6 : (g - b) / c) : max == g ? (b - r) / c + 2 : (r - g) / c + 4);
+        hue = 60 * (max == r   ? (g < b ? (g - b) / c + 6 : (g - b) / c)
+                    : max == g ? (b - r) / c + 2
+                               : (r - g) / c + 4);
     float w = body_share(dye, max, c, hue);
     if (w <= 0)
         return p;
@@ -204,7 +212,8 @@ void paint_shadow(Screen *screen, float cx, float cy, float rx, float ry, float 
     int y0 = (int)fmaxf(0, cy - ry), y1 = (int)fminf((float)screen->h, cy + ry + 1);
     for (int y = y0; y < y1; y++)
         for (int x = x0; x < x1; x++) {
-            float dx = ((float)x + 0.5f - cx) / rx, dy = ((float)y + 0.5f - cy) / ry, d = 1 - dx * dx - dy * dy;
+            float dx = ((float)x + 0.5f - cx) / rx, dy = ((float)y + 0.5f - cy) / ry,
+                  d = 1 - dx * dx - dy * dy;
             if (d <= 0)
                 continue;
             uint32_t a = (uint32_t)(255 * strength * (d > 0.6f ? 1 : d / 0.6f));

@@ -65,13 +65,13 @@ typedef struct Dye {
 typedef struct SpriteDraw {
     const Art *art;
     int frame;
-    float cx, cy;        /* centre in the picture */
-    float sx, sy;        /* pixels per texel of level 0 */
+    float cx, cy; /* centre in the picture */
+    float sx, sy; /* pixels per texel of level 0 */
     float rotation;
     bool mirror;
     Dye dye;
-    Rgb light;           /* factors */
-    Rgb haze;            /* added, scaled by haze_amount */
+    Rgb light; /* factors */
+    Rgb haze;  /* added, scaled by haze_amount */
     float haze_amount;
 } SpriteDraw;
 

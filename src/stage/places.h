@@ -17,13 +17,13 @@ typedef struct PlacePainter {
     const Ground *g;
     int place, time;
     uint32_t seed;
-    float scale;            /* pixels per 1/128 of the shorter side */
-    Rgb light;              /* of the ground and what is far, factors */
+    float scale; /* pixels per 1/128 of the shorter side */
+    Rgb light;   /* of the ground and what is far, factors */
     Rgb sky_top, sky_middle, sky_bottom;
     Rgb haze;
     float haze_amount;
     float sun_x, sun_y, sun_radius, clouds;
-    bool sun;               /* sun or moon is shown */
+    bool sun;                          /* sun or moon is shown */
     Rgb ground, ground2, accent, wall; /* of this clip: each clip differs a little */
     Block blocks[MAX_BLOCKS];
     int block_count;

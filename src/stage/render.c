@@ -17,10 +17,11 @@ typedef struct Renderer {
 
 static Dye make_dye(const Noun *n, const Art *art, int colour)
 {
-    static const Rgb TARGET[COLOUR_COUNT] = {
-        {0, 0, 0}, {228, 32, 40}, {250, 138, 24}, {252, 212, 36}, {52, 180, 64}, {40, 108, 230}, {144, 64, 204},
-        {255, 120, 182}, {136, 84, 48}, {52, 52, 58}, {242, 242, 244}};
-    Dye d = {.active = colour > COLOUR_NATIVE && colour < COLOUR_COUNT, .hue = art->hue, .luma = art->body_luma};
+    static const Rgb TARGET[COLOUR_COUNT] = {{0, 0, 0},     {228, 32, 40},  {250, 138, 24}, {252, 212, 36},
+                                             {52, 180, 64}, {40, 108, 230}, {144, 64, 204}, {255, 120, 182},
+                                             {136, 84, 48}, {52, 52, 58},   {242, 242, 244}};
+    Dye d = {
+        .active = colour > COLOUR_NATIVE && colour < COLOUR_COUNT, .hue = art->hue, .luma = art->body_luma};
     d.tint = n->flags & NOUN_TINT || art->hue < 0;
     if (d.active)
         d.target = TARGET[colour];
@@ -50,9 +51,15 @@ static void draw_player(Renderer *r, const Placed *q)
 {
     const Art *art = r->art[q->id];
     int frame = (int)q->pose.phase % art->frames;
-    SpriteDraw s = {.art = art, .frame = frame < 0 ? 0 : frame, .cx = q->pose.x, .rotation = q->pose.rotation,
-                    .mirror = q->pose.mirror, .dye = r->dye[q->id], .light = r->backdrop.light,
-                    .haze = r->backdrop.haze, .haze_amount = r->backdrop.haze_amount};
+    SpriteDraw s = {.art = art,
+                    .frame = frame < 0 ? 0 : frame,
+                    .cx = q->pose.x,
+                    .rotation = q->pose.rotation,
+                    .mirror = q->pose.mirror,
+                    .dye = r->dye[q->id],
+                    .light = r->backdrop.light,
+                    .haze = r->backdrop.haze,
+                    .haze_amount = r->backdrop.haze_amount};
     s.sx = q->w / (float)art->width;
     s.sy = q->h / (float)art->height;
     s.cy = q->pose.y - q->h / 2;
@@ -65,7 +72,8 @@ static void draw_shadow(Renderer *r, const Placed *q)
 {
     if (q->pose.shadow_y < 0)
         return;
-    float up = fmaxf(0, q->pose.shadow_y - q->pose.y) / r->play->ground.unit, rx = q->w * 0.42f * (1 - 0.4f * fminf(1, up * 2));
+    float up = fmaxf(0, q->pose.shadow_y - q->pose.y) / r->play->ground.unit,
+          rx = q->w * 0.42f * (1 - 0.4f * fminf(1, up * 2));
     float strength = 0.34f * (1 - 0.6f * fminf(1, up * 2.2f));
     paint_shadow(&r->screen, q->pose.x, q->pose.shadow_y - 0.5f, rx, fmaxf(1.5f, rx * 0.24f), strength);
 }
@@ -84,7 +92,8 @@ static void draw_rain(Renderer *r, float t)
     int drops = (int)(g->width * g->height / (s * s) / 180);
     for (int i = 0; i < drops; i++) {
         uint32_t h = paint_hash(r->weather_seed, (uint32_t)i, 1);
-        float speed = s * (260 + (float)(h >> 24) / 2), y = fmodf((float)(h >> 8 & 0xffff) / 65535 * (g->height + 20) + t * speed, g->height + 20) - 10;
+        float speed = s * (260 + (float)(h >> 24) / 2),
+              y = fmodf((float)(h >> 8 & 0xffff) / 65535 * (g->height + 20) + t * speed, g->height + 20) - 10;
         float x = fmodf((float)(paint_hash(h, 5, 5) & 0xffff) / 65535 * g->width + y * 0.12f, g->width);
         for (int k = 0; k < (int)(7 * s + 1); k++) {
             int px = (int)(x + (float)k * 0.12f), py = (int)y + k;
@@ -101,14 +110,18 @@ static void draw_snow(Renderer *r, float t)
     int flakes = (int)(g->width * g->height / (s * s) / 420);
     for (int i = 0; i < flakes; i++) {
         uint32_t h = paint_hash(r->weather_seed, (uint32_t)i, 2);
-        float speed = s * (26 + (float)(h >> 26)), y = fmodf((float)(h >> 8 & 0xffff) / 65535 * (g->height + 8) + t * speed, g->height + 8) - 4;
-        float x = fmodf((float)(paint_hash(h, 3, 9) & 0xffff) / 65535 * g->width + 5 * s * sinf(t * 2 + (float)i), g->width);
+        float speed = s * (26 + (float)(h >> 26)),
+              y = fmodf((float)(h >> 8 & 0xffff) / 65535 * (g->height + 8) + t * speed, g->height + 8) - 4;
+        float x =
+            fmodf((float)(paint_hash(h, 3, 9) & 0xffff) / 65535 * g->width + 5 * s * sinf(t * 2 + (float)i),
+                  g->width);
         float radius = s * (1.1f + 0.9f * (float)(h & 255) / 255);
         for (int py = (int)(y - radius - 1); py <= (int)(y + radius + 1); py++)
             for (int px = (int)(x - radius - 1); px <= (int)(x + radius + 1); px++)
                 if (px >= 0 && px < r->screen.w && py >= 0 && py < r->screen.h) {
                     float d = hypotf((float)px + 0.5f - x, (float)py + 0.5f - y);
-                    blend(&r->screen.px[(size_t)py * r->screen.w + px], (Rgb){252, 253, 255}, 0.9f * clamp01(radius - d + 0.5f));
+                    blend(&r->screen.px[(size_t)py * r->screen.w + px], (Rgb){252, 253, 255},
+                          0.9f * clamp01(radius - d + 0.5f));
                 }
     }
 }
@@ -147,7 +160,8 @@ static void look(const Renderer *r, const Placed *placed, int n, StageClip *clip
         const Art *art = r->art[q->id];
         StageState *s = &clip->actors[q->id].states[f];
         int frame = (int)q->pose.phase % art->frames;
-        float whole = (float)art->opaque[frame < 0 ? 0 : frame] * q->w / (float)art->width * q->h / (float)art->height;
+        float whole =
+            (float)art->opaque[frame < 0 ? 0 : frame] * q->w / (float)art->width * q->h / (float)art->height;
         s->visible = whole > 0 ? clamp01((float)area[q->id] / whole) : 0;
         s->x = q->pose.x;
         s->y = q->pose.y - q->h / 2;
@@ -216,12 +230,13 @@ bool render_play(const Play *p, StageClip *clip, SoraError *err)
             return false;
         r.dye[i] = make_dye(n, r.art[i], p->players[i].colour);
     }
-    r.screen = (Screen){p->width, p->height, arena_alloc(p->arena, pixels * 4), arena_alloc(p->arena, pixels)};
+    r.screen =
+        (Screen){p->width, p->height, arena_alloc(p->arena, pixels * 4), arena_alloc(p->arena, pixels)};
     r.row = arena_alloc(p->arena, ((size_t)p->width + 8) * 4);
     clip->rgb = malloc(pixels * 3 * (size_t)p->frames);
     clip->actors = calloc((size_t)p->player_count, sizeof *clip->actors);
-    if (r.screen.px == NULL || r.screen.owner == NULL || r.row == NULL || clip->rgb == NULL || clip->actors == NULL ||
-        !backdrop_paint(p, &r.backdrop))
+    if (r.screen.px == NULL || r.screen.owner == NULL || r.row == NULL || clip->rgb == NULL ||
+        clip->actors == NULL || !backdrop_paint(p, &r.backdrop))
         return error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
     for (int i = 0; i < p->player_count; i++) {
         clip->actors[i] = (StageActor){p->players[i].noun, p->players[i].colour, p->players[i].prop, NULL};

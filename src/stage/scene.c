@@ -10,42 +10,94 @@ typedef struct Weighted {
     float weight;
 } Weighted;
 
-static const float EVERYDAY_SHARE = 0.14f;
+static const float EVERYDAY_SHARE = 0.14f, EVERYDAY_SHARE_OF_NOUN = 0.3f;
 
 /* Actions of a role, the most natural first; ends with weight 0. */
 static const Weighted ACTIONS[ROLE_COUNT][12] = {
-    [ROLE_WALKER] = {{ACTION_WALK, 6}, {ACTION_RUN, 4}, {ACTION_HOP, 1.2f}, {ACTION_LEAP, 1}, {ACTION_IDLE, 1},
-                     {ACTION_BEHIND, 1.8f}, {ACTION_CHASE, 1.2f}, {ACTION_COME, 0.8f}, {ACTION_CIRCLE, 0.8f}},
+    [ROLE_WALKER] = {{ACTION_WALK, 6},
+                     {ACTION_RUN, 4},
+                     {ACTION_HOP, 1.2f},
+                     {ACTION_LEAP, 1},
+                     {ACTION_IDLE, 1},
+                     {ACTION_BEHIND, 1.8f},
+                     {ACTION_CHASE, 1.2f},
+                     {ACTION_COME, 0.8f},
+                     {ACTION_CIRCLE, 0.8f}},
     [ROLE_CRAWLER] = {{ACTION_CRAWL, 6}, {ACTION_BEHIND, 1}, {ACTION_IDLE, 1}, {ACTION_COME, 0.5f}},
-    [ROLE_HOPPER] = {{ACTION_HOP, 4}, {ACTION_LEAP, 3}, {ACTION_IDLE, 1.5f}, {ACTION_BEHIND, 1}, {ACTION_SPIN, 0.8f},
-                     {ACTION_COME, 1}, {ACTION_GROW, 0.5f}, {ACTION_SHRINK, 0.5f}, {ACTION_HOVER, 1}},
-    [ROLE_FLYER] = {{ACTION_FLY, 5}, {ACTION_HOVER, 3}, {ACTION_CIRCLE, 2}, {ACTION_BEHIND, 0.8f},
-                    {ACTION_CHASE, 0.8f}, {ACTION_COME, 0.6f}},
-    [ROLE_AIRCRAFT] = {{ACTION_FLY, 6}, {ACTION_HOVER, 1}, {ACTION_CIRCLE, 1}, {ACTION_BEHIND, 0.6f}, {ACTION_CHASE, 0.5f}},
+    [ROLE_HOPPER] = {{ACTION_HOP, 4},
+                     {ACTION_LEAP, 3},
+                     {ACTION_IDLE, 1.5f},
+                     {ACTION_BEHIND, 1},
+                     {ACTION_SPIN, 0.8f},
+                     {ACTION_COME, 1},
+                     {ACTION_GROW, 0.5f},
+                     {ACTION_SHRINK, 0.5f},
+                     {ACTION_HOVER, 1}},
+    [ROLE_FLYER] = {{ACTION_FLY, 5},
+                    {ACTION_HOVER, 3},
+                    {ACTION_CIRCLE, 2},
+                    {ACTION_BEHIND, 0.8f},
+                    {ACTION_CHASE, 0.8f},
+                    {ACTION_COME, 0.6f}},
+    [ROLE_AIRCRAFT] =
+        {{ACTION_FLY, 6}, {ACTION_HOVER, 1}, {ACTION_CIRCLE, 1}, {ACTION_BEHIND, 0.6f}, {ACTION_CHASE, 0.5f}},
     [ROLE_ROCKET] = {{ACTION_FLY_UP, 5}, {ACTION_FLY, 2}},
     [ROLE_FLOATER] = {{ACTION_FLOAT_UP, 6}, {ACTION_HOVER, 1}, {ACTION_FLY, 1}},
-    [ROLE_SWIMMER] = {{ACTION_SWIM, 7}, {ACTION_CIRCLE, 1}, {ACTION_CHASE, 1}, {ACTION_BEHIND, 1}, {ACTION_HOVER, 0.6f},
+    [ROLE_SWIMMER] = {{ACTION_SWIM, 7},
+                      {ACTION_CIRCLE, 1},
+                      {ACTION_CHASE, 1},
+                      {ACTION_BEHIND, 1},
+                      {ACTION_HOVER, 0.6f},
                       {ACTION_COME, 0.7f}},
     [ROLE_BOAT] = {{ACTION_SAIL, 6}, {ACTION_IDLE, 1}},
-    [ROLE_VEHICLE] = {{ACTION_DRIVE, 7}, {ACTION_BEHIND, 1.2f}, {ACTION_CHASE, 1}, {ACTION_COME, 0.7f}, {ACTION_IDLE, 0.7f}},
+    [ROLE_VEHICLE] = {{ACTION_DRIVE, 7},
+                      {ACTION_BEHIND, 1.2f},
+                      {ACTION_CHASE, 1},
+                      {ACTION_COME, 0.7f},
+                      {ACTION_IDLE, 0.7f}},
     [ROLE_RIDER] = {{ACTION_RIDE, 6}, {ACTION_BEHIND, 1}, {ACTION_CHASE, 1}},
-    [ROLE_PERSON] = {{ACTION_DANCE, 2}, {ACTION_HOP, 2}, {ACTION_IDLE, 1.5f}, {ACTION_SPIN, 0.7f}, {ACTION_COME, 1},
+    [ROLE_PERSON] = {{ACTION_DANCE, 2},
+                     {ACTION_HOP, 2},
+                     {ACTION_IDLE, 1.5f},
+                     {ACTION_SPIN, 0.7f},
+                     {ACTION_COME, 1},
                      {ACTION_HOVER, 2}},
-    [ROLE_BALL] = {{ACTION_ROLL, 4}, {ACTION_BOUNCE, 3}, {ACTION_FALL, 2.5f}, {ACTION_KNOCK, 3}, {ACTION_THROW, 1.2f},
+    [ROLE_BALL] = {{ACTION_ROLL, 4},
+                   {ACTION_BOUNCE, 3},
+                   {ACTION_FALL, 2.5f},
+                   {ACTION_KNOCK, 3},
+                   {ACTION_THROW, 1.2f},
                    {ACTION_SPIN, 0.8f}},
-    [ROLE_FRUIT] = {{ACTION_FALL, 4}, {ACTION_ROLL, 2}, {ACTION_KNOCK, 2}, {ACTION_BOUNCE, 1}, {ACTION_SPIN, 1},
-                    {ACTION_GROW, 0.6f}, {ACTION_SHRINK, 0.6f}, {ACTION_THROW, 1}, {ACTION_IDLE, 0.5f}},
-    [ROLE_THING] = {{ACTION_FALL, 3}, {ACTION_SPIN, 2}, {ACTION_GROW, 1.2f}, {ACTION_SHRINK, 1}, {ACTION_IDLE, 1},
-                    {ACTION_HOP, 1.2f}, {ACTION_THROW, 1}},
+    [ROLE_FRUIT] = {{ACTION_FALL, 4},
+                    {ACTION_ROLL, 2},
+                    {ACTION_KNOCK, 2},
+                    {ACTION_BOUNCE, 1},
+                    {ACTION_SPIN, 1},
+                    {ACTION_GROW, 0.6f},
+                    {ACTION_SHRINK, 0.6f},
+                    {ACTION_THROW, 1},
+                    {ACTION_IDLE, 0.5f}},
+    [ROLE_THING] = {{ACTION_FALL, 3},
+                    {ACTION_SPIN, 2},
+                    {ACTION_GROW, 1.2f},
+                    {ACTION_SHRINK, 1},
+                    {ACTION_IDLE, 1},
+                    {ACTION_HOP, 1.2f},
+                    {ACTION_THROW, 1}},
     [ROLE_PLANT] = {{ACTION_GROW, 2}, {ACTION_IDLE, 2}, {ACTION_SHRINK, 0.5f}},
     [ROLE_BUILDING] = {{ACTION_IDLE, 2}, {ACTION_GROW, 0.4f}},
     [ROLE_CELESTIAL] = {{ACTION_HOVER, 2}, {ACTION_SPIN, 1.5f}, {ACTION_FLY, 2}, {ACTION_COME, 1}},
 };
 
-enum { GROUND_PLACES = 1 << PLACE_MEADOW | 1 << PLACE_FOREST | 1 << PLACE_BEACH | 1 << PLACE_DESERT | 1 << PLACE_SNOW |
-                       1 << PLACE_CITY | 1 << PLACE_MOON | 1 << PLACE_ROOM | 1 << PLACE_THEATRE | 1 << PLACE_FARM |
-                       1 << PLACE_PITCH };
-enum { OUTDOORS = (GROUND_PLACES | 1 << PLACE_LAKE | 1 << PLACE_SKY) & ~(1 << PLACE_MOON | 1 << PLACE_ROOM | 1 << PLACE_THEATRE) };
+enum {
+    GROUND_PLACES = 1 << PLACE_MEADOW | 1 << PLACE_FOREST | 1 << PLACE_BEACH | 1 << PLACE_DESERT |
+                    1 << PLACE_SNOW | 1 << PLACE_CITY | 1 << PLACE_MOON | 1 << PLACE_ROOM |
+                    1 << PLACE_THEATRE | 1 << PLACE_FARM | 1 << PLACE_PITCH
+};
+enum {
+    OUTDOORS = (GROUND_PLACES | 1 << PLACE_LAKE | 1 << PLACE_SKY) &
+               ~(1 << PLACE_MOON | 1 << PLACE_ROOM | 1 << PLACE_THEATRE)
+};
 
 static int place_mask(const Noun *n)
 {
@@ -96,7 +148,8 @@ static float place_weight(const Noun *n, int place)
         w *= 4;
     if (n->role == ROLE_AIRCRAFT && (place == PLACE_CITY || place == PLACE_SKY))
         w *= 2;
-    if ((n->role == ROLE_ROCKET || n->role == ROLE_CELESTIAL || n->flags & NOUN_SPACE) && place == PLACE_SPACE)
+    if ((n->role == ROLE_ROCKET || n->role == ROLE_CELESTIAL || n->flags & NOUN_SPACE) &&
+        place == PLACE_SPACE)
         w *= 3;
     if (n->role == ROLE_FLOATER && place == PLACE_SKY)
         w *= 3;
@@ -109,12 +162,12 @@ static float place_weight(const Noun *n, int place)
 
 static bool action_place_fits(const Noun *n, int action, int place)
 {
-    bool airy = n->role == ROLE_FLYER || n->role == ROLE_AIRCRAFT || n->role == ROLE_ROCKET || n->role == ROLE_FLOATER ||
-                n->role == ROLE_CELESTIAL;
+    bool airy = n->role == ROLE_FLYER || n->role == ROLE_AIRCRAFT || n->role == ROLE_ROCKET ||
+                n->role == ROLE_FLOATER || n->role == ROLE_CELESTIAL;
     switch (place) {
     case PLACE_SPACE:
-        return action == ACTION_FLY || action == ACTION_FLY_UP || action == ACTION_HOVER || action == ACTION_SPIN ||
-               action == ACTION_COME || action == ACTION_CIRCLE;
+        return action == ACTION_FLY || action == ACTION_FLY_UP || action == ACTION_HOVER ||
+               action == ACTION_SPIN || action == ACTION_COME || action == ACTION_CIRCLE;
     case PLACE_SKY:
         return airy && action != ACTION_BEHIND && action != ACTION_CIRCLE;
     case PLACE_LAKE:
@@ -143,15 +196,28 @@ bool scene_action_fits(const Noun *noun, int action)
 
 bool scene_needs_other(int action)
 {
-    return action == ACTION_CIRCLE || action == ACTION_KNOCK || action == ACTION_BEHIND || action == ACTION_CHASE;
+    return action == ACTION_CIRCLE || action == ACTION_KNOCK || action == ACTION_BEHIND ||
+           action == ACTION_CHASE;
 }
 
 bool scene_moves(int action)
 {
     switch (action) {
-    case ACTION_WALK: case ACTION_RUN: case ACTION_CRAWL: case ACTION_DRIVE: case ACTION_RIDE: case ACTION_FLY:
-    case ACTION_SWIM: case ACTION_SAIL: case ACTION_LEAP: case ACTION_BOUNCE: case ACTION_ROLL: case ACTION_KNOCK:
-    case ACTION_BEHIND: case ACTION_CHASE: case ACTION_THROW:
+    case ACTION_WALK:
+    case ACTION_RUN:
+    case ACTION_CRAWL:
+    case ACTION_DRIVE:
+    case ACTION_RIDE:
+    case ACTION_FLY:
+    case ACTION_SWIM:
+    case ACTION_SAIL:
+    case ACTION_LEAP:
+    case ACTION_BOUNCE:
+    case ACTION_ROLL:
+    case ACTION_KNOCK:
+    case ACTION_BEHIND:
+    case ACTION_CHASE:
+    case ACTION_THROW:
         return true;
     default:
         return false;
@@ -160,18 +226,42 @@ bool scene_moves(int action)
 
 /* Who may be the second actor, by place; '|' between. */
 static const char *const HIDERS[PLACE_COUNT] = {
-    "tree|tree|pine tree|house|castle", "tree|pine tree|tree", "palm tree|hut", "palm tree|hut|circus tent",
-    "pine tree|Christmas tree|house", "tree|house|tree", "", "rock|coral", "", "rock|castle", "couch|Christmas tree",
-    "castle|tree|Christmas tree", "", "tree|house|pine tree", "tree|circus tent",
+    "tree|tree|pine tree|house|castle",
+    "tree|pine tree|tree",
+    "palm tree|hut",
+    "palm tree|hut|circus tent",
+    "pine tree|Christmas tree|house",
+    "tree|house|tree",
+    "",
+    "rock|coral",
+    "",
+    "rock|castle",
+    "couch|Christmas tree",
+    "castle|tree|Christmas tree",
+    "",
+    "tree|house|pine tree",
+    "tree|circus tent",
 };
 static const char *const LANDMARKS[PLACE_COUNT] = {
-    "castle|tree|house|sunflower|rose|tent", "tree|pine tree|tent|mushroom|fire", "palm tree|crab|umbrella|chair",
-    "cactus|palm tree|rock|tent", "snowman|pine tree|Christmas tree|house", "house|tree|castle|Ferris wheel", "",
-    "coral|rock", "ringed planet|Earth|satellite|full moon", "rock|astronaut|rocket|castle", "potted plant|chair|teddy bear|couch",
-    "drum|castle|snowman|top hat", "", "house|tree|tractor|sunflower", "soccer ball|trophy|circus tent|tent",
+    "castle|tree|house|sunflower|rose|tent",
+    "tree|pine tree|tent|mushroom|fire",
+    "palm tree|crab|umbrella|chair",
+    "cactus|palm tree|rock|tent",
+    "snowman|pine tree|Christmas tree|house",
+    "house|tree|castle|Ferris wheel",
+    "",
+    "coral|rock",
+    "ringed planet|Earth|satellite|full moon",
+    "rock|astronaut|rocket|castle",
+    "potted plant|chair|teddy bear|couch",
+    "drum|castle|snowman|top hat",
+    "",
+    "house|tree|tractor|sunflower",
+    "soccer ball|trophy|circus tent|tent",
 };
 static const char FLOWERS[] = "sunflower|sunflower|tulip|rose|cactus|tree|house|potted plant";
-static const char ROUND_THINGS[] = "ball|ball|apple|soccer ball|basketball|tangerine|tomato|peach|ball of yarn";
+static const char ROUND_THINGS[] =
+    "ball|ball|apple|soccer ball|basketball|tangerine|tomato|peach|ball of yarn";
 
 /* A random item of a '|' list; "" from an empty one. */
 static int pick_name(const Stage *stage, Rng *rng, const char *list)
@@ -221,8 +311,12 @@ static int pick_other(const Stage *stage, Rng *rng, const StageScene *s)
             return pick_name(stage, rng, FLOWERS);
         return STAGE_NOBODY;
     case ACTION_FLY_UP:
-        return s->place == PLACE_SPACE && rng_uniform(rng) < 0.6f ? pick_name(stage, rng, LANDMARKS[s->place]) : STAGE_NOBODY;
-    case ACTION_HOP: case ACTION_IDLE: case ACTION_DANCE: case ACTION_SPIN:
+        return s->place == PLACE_SPACE && rng_uniform(rng) < 0.6f ? pick_name(stage, rng, LANDMARKS[s->place])
+                                                                  : STAGE_NOBODY;
+    case ACTION_HOP:
+    case ACTION_IDLE:
+    case ACTION_DANCE:
+    case ACTION_SPIN:
         return rng_uniform(rng) < 0.4f ? pick_name(stage, rng, LANDMARKS[s->place]) : STAGE_NOBODY;
     default:
         return STAGE_NOBODY;
@@ -249,7 +343,8 @@ static int pick_action(const Noun *n, Rng *rng, int place, int direction)
     float weights[ACTION_COUNT] = {0};
     for (const Weighted *w = ACTIONS[n->role]; w->weight > 0; w++) {
         bool sideways = direction == DIRECTION_LEFT || direction == DIRECTION_RIGHT;
-        if (scene_action_fits(n, w->value) && action_place_fits(n, w->value, place) && (!sideways || scene_moves(w->value)))
+        if (scene_action_fits(n, w->value) && action_place_fits(n, w->value, place) &&
+            (!sideways || scene_moves(w->value)))
             weights[w->value] = w->weight;
     }
     return pick_weighted(rng, weights, ACTION_COUNT);
@@ -282,9 +377,10 @@ static int pick_direction(Rng *rng, int action)
 {
     if (scene_moves(action))
         return rng_uniform(rng) < 0.5f ? DIRECTION_LEFT : DIRECTION_RIGHT;
-    return action == ACTION_FALL ? DIRECTION_DOWN
+    return action == ACTION_FALL                                  ? DIRECTION_DOWN
            : action == ACTION_FLOAT_UP || action == ACTION_FLY_UP ? DIRECTION_UP
-           : action == ACTION_COME ? DIRECTION_NEAR : DIRECTION_NONE;
+           : action == ACTION_COME                                ? DIRECTION_NEAR
+                                                                  : DIRECTION_NONE;
 }
 
 static int pick_count(Rng *rng, const StageScene *s, const Noun *n)
@@ -295,7 +391,8 @@ static int pick_count(Rng *rng, const StageScene *s, const Noun *n)
         return 1;
     static const float WEIGHTS[5] = {72, 12, 9, 4, 3};
     static const float FLOATING[5] = {35, 20, 25, 10, 10};
-    return 1 + pick_weighted(rng, s->action == ACTION_FLOAT_UP || s->action == ACTION_SWIM ? FLOATING : WEIGHTS, 5);
+    return 1 + pick_weighted(
+                   rng, s->action == ACTION_FLOAT_UP || s->action == ACTION_SWIM ? FLOATING : WEIGHTS, 5);
 }
 
 static void pick_light(Rng *rng, StageScene *s)
@@ -386,12 +483,20 @@ static uint32_t pair_hash(const char *a, const char *b)
 static bool pair_held_out(const char *noun, const char *what)
 {
     static const char *const KEPT[] = {
-        "dog meadow", "car red", "car blue", "car yellow", "car city", "soccer ball beach", "soccer ball bounce",
-        "rocket space", "rocket fly up", "dolphin underwater", "balloon sky", "balloon float up", "horse snow",
-        "horse run", "cat forest", "cat pass behind", "penguin snow", "penguin hop", "apple meadow", "apple fall",
-        "ball green", "ball purple", "ball knock", "ball room", "butterfly meadow", "butterfly hover", "elephant desert",
-        "elephant walk", "helicopter city", "helicopter fly", "ghost meadow", "ghost circle", "bus city", "bus drive",
-        "fish underwater", "fish swim", "tree forest", "tree meadow", "sunflower meadow", "castle meadow", "snowman snow",
+        "dog meadow",         "car red",         "car blue",
+        "car yellow",         "car city",        "soccer ball beach",
+        "soccer ball bounce", "rocket space",    "rocket fly up",
+        "dolphin underwater", "balloon sky",     "balloon float up",
+        "horse snow",         "horse run",       "cat forest",
+        "cat pass behind",    "penguin snow",    "penguin hop",
+        "apple meadow",       "apple fall",      "ball green",
+        "ball purple",        "ball knock",      "ball room",
+        "butterfly meadow",   "butterfly hover", "elephant desert",
+        "elephant walk",      "helicopter city", "helicopter fly",
+        "ghost meadow",       "ghost circle",    "bus city",
+        "bus drive",          "fish underwater", "fish swim",
+        "tree forest",        "tree meadow",     "sunflower meadow",
+        "castle meadow",      "snowman snow",
     };
     char pair[128];
     snprintf(pair, sizeof pair, "%s %s", noun, what);
@@ -415,13 +520,15 @@ bool stage_scene_held_out(const Stage *stage, const StageScene *s)
         bool only_place = n->role == ROLE_SWIMMER || n->role == ROLE_BOAT || n->role == ROLE_CELESTIAL;
         if (!only_place && pair_held_out(n->en, stage_place_name(s->place)))
             return true;
-        if (i == 0 && s->action >= 0 && s->action != ACTIONS[n->role][0].value && pair_held_out(n->en, stage_action_name(s->action)))
+        if (i == 0 && s->action >= 0 && s->action != ACTIONS[n->role][0].value &&
+            pair_held_out(n->en, stage_action_name(s->action)))
             return true;
     }
     return false;
 }
 
-/* Everyday scenes, so that every natural way to use a boosted noun is seen often enough by a small network. */
+/* Everyday scenes, so that every natural way to use a boosted noun is seen often enough by a small network.
+ */
 typedef struct Everyday {
     const char *noun;
     int action, place;
@@ -429,41 +536,55 @@ typedef struct Everyday {
 } Everyday;
 
 static const Everyday EVERYDAY[] = {
-    {"dog", ACTION_WALK, PLACE_MEADOW, NULL}, {"dog", ACTION_RUN, PLACE_BEACH, NULL}, {"car", ACTION_DRIVE, PLACE_CITY, NULL},
-    {"car", ACTION_DRIVE, PLACE_CITY, NULL}, {"bus", ACTION_DRIVE, PLACE_CITY, NULL}, {"soccer ball", ACTION_BOUNCE, PLACE_BEACH, NULL},
-    {"soccer ball", ACTION_ROLL, PLACE_PITCH, NULL}, {"rocket", ACTION_FLY_UP, PLACE_SPACE, "ringed planet"},
+    {"dog", ACTION_WALK, PLACE_MEADOW, NULL},         {"dog", ACTION_RUN, PLACE_BEACH, NULL},
+    {"car", ACTION_DRIVE, PLACE_CITY, NULL},          {"car", ACTION_DRIVE, PLACE_CITY, NULL},
+    {"bus", ACTION_DRIVE, PLACE_CITY, NULL},          {"soccer ball", ACTION_BOUNCE, PLACE_BEACH, NULL},
+    {"soccer ball", ACTION_ROLL, PLACE_PITCH, NULL},  {"rocket", ACTION_FLY_UP, PLACE_SPACE, "ringed planet"},
     {"dolphin", ACTION_SWIM, PLACE_UNDERWATER, NULL}, {"fish", ACTION_SWIM, PLACE_UNDERWATER, NULL},
-    {"balloon", ACTION_FLOAT_UP, PLACE_SKY, NULL}, {"balloon", ACTION_FLOAT_UP, PLACE_MEADOW, NULL},
-    {"horse", ACTION_RUN, PLACE_SNOW, NULL}, {"horse", ACTION_RUN, PLACE_MEADOW, NULL}, {"cat", ACTION_BEHIND, PLACE_FOREST, "tree"},
-    {"cat", ACTION_WALK, PLACE_FOREST, NULL}, {"penguin", ACTION_HOP, PLACE_SNOW, "snowman"}, {"penguin", ACTION_HOP, PLACE_SNOW, NULL},
-    {"apple", ACTION_FALL, PLACE_MEADOW, NULL}, {"ball", ACTION_KNOCK, PLACE_ROOM, "ball"}, {"ball", ACTION_ROLL, PLACE_ROOM, NULL},
-    {"butterfly", ACTION_HOVER, PLACE_MEADOW, "sunflower"}, {"elephant", ACTION_WALK, PLACE_DESERT, NULL},
-    {"helicopter", ACTION_FLY, PLACE_CITY, NULL}, {"ghost", ACTION_CIRCLE, PLACE_MEADOW, "castle"},
+    {"balloon", ACTION_FLOAT_UP, PLACE_SKY, NULL},    {"balloon", ACTION_FLOAT_UP, PLACE_MEADOW, NULL},
+    {"horse", ACTION_RUN, PLACE_SNOW, NULL},          {"horse", ACTION_RUN, PLACE_MEADOW, NULL},
+    {"cat", ACTION_BEHIND, PLACE_FOREST, "tree"},     {"cat", ACTION_WALK, PLACE_FOREST, NULL},
+    {"penguin", ACTION_HOP, PLACE_SNOW, "snowman"},   {"penguin", ACTION_HOP, PLACE_SNOW, NULL},
+    {"apple", ACTION_FALL, PLACE_MEADOW, NULL},       {"ball", ACTION_KNOCK, PLACE_ROOM, "ball"},
+    {"ball", ACTION_ROLL, PLACE_ROOM, NULL},          {"butterfly", ACTION_HOVER, PLACE_MEADOW, "sunflower"},
+    {"elephant", ACTION_WALK, PLACE_DESERT, NULL},    {"helicopter", ACTION_FLY, PLACE_CITY, NULL},
+    {"ghost", ACTION_CIRCLE, PLACE_MEADOW, "castle"},
 };
 
-static void draw_everyday(const Stage *stage, Rng *rng, StageScene *s)
+enum { EVERYDAY_COUNT = sizeof EVERYDAY / sizeof EVERYDAY[0] };
+
+/* One of the everyday scenes, of the noun if one is given. False, with *s as it was, when it has none. */
+static bool draw_everyday(const Stage *stage, Rng *rng, StageScene *s)
 {
-    const Everyday *e = &EVERYDAY[rng_int(rng, sizeof EVERYDAY / sizeof EVERYDAY[0])];
+    const Everyday *fits[EVERYDAY_COUNT], *e;
+    int count = 0;
+    for (int i = 0; i < EVERYDAY_COUNT; i++)
+        if (s->noun < 0 || strcmp(EVERYDAY[i].noun, pack_noun(stage->pack, s->noun)->en) == 0)
+            fits[count++] = &EVERYDAY[i];
+    if (count == 0)
+        return false;
+    e = fits[rng_int(rng, count)];
     s->noun = stage_noun_find(stage, e->noun);
     s->action = e->action;
     s->place = e->place;
     s->other = e->other != NULL ? stage_noun_find(stage, e->other) : STAGE_NOBODY;
+    return true;
 }
 
 void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScene *scene)
 {
     StageScene given = spec->scene, any;
     stage_scene_init(&any);
+    any.noun = given.noun;
     bool free_noun = given.noun < 0, free_scene = memcmp(&given, &any, sizeof any) == 0;
-    bool everyday = free_scene && spec->split != SPLIT_UNSEEN && rng_uniform(rng) < EVERYDAY_SHARE;
+    bool everyday = free_scene && spec->split != SPLIT_UNSEEN &&
+                    rng_uniform(rng) < (free_noun ? EVERYDAY_SHARE : EVERYDAY_SHARE_OF_NOUN);
     int noun = stage->lots[rng_int(rng, stage->lot_count)];
     for (int tries = 0; tries < 2048; tries++) {
         if (free_noun && tries % 64 == 63) /* this noun has no such scene: another one */
             noun = stage->lots[rng_int(rng, stage->lot_count)];
         *scene = given;
-        if (everyday)
-            draw_everyday(stage, rng, scene);
-        else if (free_noun)
+        if (!(everyday && draw_everyday(stage, rng, scene)) && free_noun)
             scene->noun = noun;
         draw_scene(stage, rng, scene);
         if (stage_scene_held_out(stage, scene) == (spec->split == SPLIT_UNSEEN))
@@ -474,10 +595,11 @@ void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScen
 bool scene_lots(Stage *stage, SoraError *err)
 {
     /* tickets of a role: plants and buildings rarely are the subject */
-    static const int TICKETS[ROLE_COUNT] = {[ROLE_WALKER] = 4, [ROLE_CRAWLER] = 3, [ROLE_HOPPER] = 3, [ROLE_FLYER] = 5,
-        [ROLE_AIRCRAFT] = 5, [ROLE_ROCKET] = 6, [ROLE_FLOATER] = 4, [ROLE_SWIMMER] = 5, [ROLE_BOAT] = 4,
-        [ROLE_VEHICLE] = 4, [ROLE_RIDER] = 4, [ROLE_PERSON] = 2, [ROLE_BALL] = 5, [ROLE_FRUIT] = 2, [ROLE_THING] = 2,
-        [ROLE_PLANT] = 1, [ROLE_BUILDING] = 1, [ROLE_CELESTIAL] = 2};
+    static const int TICKETS[ROLE_COUNT] = {
+        [ROLE_WALKER] = 4, [ROLE_CRAWLER] = 3,  [ROLE_HOPPER] = 3,   [ROLE_FLYER] = 5, [ROLE_AIRCRAFT] = 5,
+        [ROLE_ROCKET] = 6, [ROLE_FLOATER] = 4,  [ROLE_SWIMMER] = 5,  [ROLE_BOAT] = 4,  [ROLE_VEHICLE] = 4,
+        [ROLE_RIDER] = 4,  [ROLE_PERSON] = 2,   [ROLE_BALL] = 5,     [ROLE_FRUIT] = 2, [ROLE_THING] = 2,
+        [ROLE_PLANT] = 1,  [ROLE_BUILDING] = 1, [ROLE_CELESTIAL] = 2};
     int n = pack_count(stage->pack);
     stage->lots = malloc((size_t)n * 32 * sizeof *stage->lots);
     if (stage->lots == NULL)

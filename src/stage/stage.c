@@ -4,15 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const COLOURS[COLOUR_COUNT] = {"native", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"};
+static const char *const COLOURS[COLOUR_COUNT] = {"native", "red",  "orange", "yellow", "green", "blue",
+                                                  "purple", "pink", "brown",  "black",  "white"};
 static const char *const ACTIONS[ACTION_COUNT] = {
-    "idle", "walk", "run", "crawl", "drive", "ride", "fly", "swim", "sail", "hop", "leap", "fall", "bounce", "roll", "float up",
-    "fly up", "spin", "grow", "shrink", "come", "dance", "hover", "circle", "knock", "pass behind", "chase", "throw"};
-static const char *const PLACES[PLACE_COUNT] = {"meadow", "forest", "beach", "desert", "snow", "city", "lake", "underwater", "space",
-                                                "moon", "room", "theatre", "sky", "farm", "pitch"};
+    "idle",   "walk", "run",   "crawl",  "drive",  "ride",     "fly",         "swim",  "sail",
+    "hop",    "leap", "fall",  "bounce", "roll",   "float up", "fly up",      "spin",  "grow",
+    "shrink", "come", "dance", "hover",  "circle", "knock",    "pass behind", "chase", "throw"};
+static const char *const PLACES[PLACE_COUNT] = {"meadow", "forest",  "beach",      "desert", "snow",
+                                                "city",   "lake",    "underwater", "space",  "moon",
+                                                "room",   "theatre", "sky",        "farm",   "pitch"};
 static const char *const TIMES[TIME_COUNT] = {"day", "sunset", "night", "dawn"};
 static const char *const WEATHERS[WEATHER_COUNT] = {"clear", "rain", "snow", "fog"};
-static const char *const CAMERAS[CAMERA_COUNT] = {"static", "pan left", "pan right", "zoom in", "zoom out", "rise", "follow"};
+static const char *const CAMERAS[CAMERA_COUNT] = {"static",   "pan left", "pan right", "zoom in",
+                                                  "zoom out", "rise",     "follow"};
 static const char *const DIRECTIONS[DIRECTION_COUNT] = {"none", "left", "right", "up", "down", "near"};
 
 static const char *name_of(const char *const *names, int count, int i)
@@ -62,7 +66,11 @@ char *stage_default_path(void)
     size_t n = strlen(given ? data : home != NULL ? home : ".") + 64;
     char *path = malloc(n);
     if (path != NULL)
-        snprintf(path, n, "%s%s/sora/stage.pack", given ? data : home != NULL ? home : ".", given ? "" : "/.local/share");
+        snprintf(path, n, "%s%s/sora/stage.pack",
+                 given          ? data
+                 : home != NULL ? home
+                                : ".",
+                 given ? "" : "/.local/share");
     return path;
 }
 
@@ -133,15 +141,18 @@ static bool check_spec(const Stage *stage, const StageSpec *spec, SoraError *err
     const StageScene *s = &spec->scene;
     int nouns = pack_count(stage->pack);
     if (spec->width < 32 || spec->width > 1024 || spec->height < 32 || spec->height > 1024)
-        return error_set(err, SORA_ERROR_INPUT, "stage: size %dx%d, expected 32 to 1024 each way", spec->width, spec->height);
+        return error_set(err, SORA_ERROR_INPUT, "stage: size %dx%d, expected 32 to 1024 each way",
+                         spec->width, spec->height);
     if (spec->frames < 1 || spec->frames > 1024)
         return error_set(err, SORA_ERROR_INPUT, "stage: %d frames, expected 1 to 1024", spec->frames);
     if (!(spec->fps >= 1 && spec->fps <= 120))
         return error_set(err, SORA_ERROR_INPUT, "stage: %g frames a second, expected 1 to 120", spec->fps);
-    bool ok = in_range(s->noun, nouns) && (s->other == STAGE_NOBODY || in_range(s->other, nouns)) && in_range(s->colour, COLOUR_COUNT) &&
-              in_range(s->other_colour, COLOUR_COUNT) && in_range(s->action, ACTION_COUNT) && in_range(s->direction, DIRECTION_COUNT) &&
-              in_range(s->place, PLACE_COUNT) && in_range(s->time, TIME_COUNT) && in_range(s->weather, WEATHER_COUNT) &&
-              in_range(s->camera, CAMERA_COUNT) && (s->count == STAGE_ANY || (s->count >= 1 && s->count <= 5));
+    bool ok = in_range(s->noun, nouns) && (s->other == STAGE_NOBODY || in_range(s->other, nouns)) &&
+              in_range(s->colour, COLOUR_COUNT) && in_range(s->other_colour, COLOUR_COUNT) &&
+              in_range(s->action, ACTION_COUNT) && in_range(s->direction, DIRECTION_COUNT) &&
+              in_range(s->place, PLACE_COUNT) && in_range(s->time, TIME_COUNT) &&
+              in_range(s->weather, WEATHER_COUNT) && in_range(s->camera, CAMERA_COUNT) &&
+              (s->count == STAGE_ANY || (s->count >= 1 && s->count <= 5));
     return ok || error_set(err, SORA_ERROR_INPUT, "stage: scene with a value out of range");
 }
 
@@ -155,8 +166,12 @@ bool stage_render(const Stage *stage, const StageSpec *spec, StageClip *clip, So
     Play *play = arena_calloc(&arena, sizeof *play);
     bool ok = play != NULL || error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
     if (ok) {
-        *play = (Play){.stage = stage, .width = spec->width, .height = spec->height, .frames = spec->frames,
-                       .fps = spec->fps, .arena = &arena};
+        *play = (Play){.stage = stage,
+                       .width = spec->width,
+                       .height = spec->height,
+                       .frames = spec->frames,
+                       .fps = spec->fps,
+                       .arena = &arena};
         rng_init(&play->rng, spec->seed ^ (spec->split == SPLIT_SEEN ? 0x7e57ull << 48 : 0), spec->index);
         scene_choose(stage, spec, &play->rng, &play->scene);
         clip->width = spec->width;

@@ -31,45 +31,97 @@ void stage_close(Stage *stage);
 char *stage_default_path(void);
 
 typedef enum StageColour {
-    COLOUR_NATIVE = 0, COLOUR_RED, COLOUR_ORANGE, COLOUR_YELLOW, COLOUR_GREEN, COLOUR_BLUE, COLOUR_PURPLE,
-    COLOUR_PINK, COLOUR_BROWN, COLOUR_BLACK, COLOUR_WHITE, COLOUR_COUNT,
+    COLOUR_NATIVE = 0,
+    COLOUR_RED,
+    COLOUR_ORANGE,
+    COLOUR_YELLOW,
+    COLOUR_GREEN,
+    COLOUR_BLUE,
+    COLOUR_PURPLE,
+    COLOUR_PINK,
+    COLOUR_BROWN,
+    COLOUR_BLACK,
+    COLOUR_WHITE,
+    COLOUR_COUNT,
 } StageColour;
 
 typedef enum StageAction {
     ACTION_IDLE = 0,
-    ACTION_WALK, ACTION_RUN, ACTION_CRAWL, ACTION_DRIVE, ACTION_RIDE, ACTION_FLY, ACTION_SWIM, ACTION_SAIL,
-    ACTION_HOP,      /* up and down on the spot */
-    ACTION_LEAP,     /* hops sideways */
-    ACTION_FALL,     /* from above to the ground, bounces */
-    ACTION_BOUNCE,   /* goes sideways in bounces */
-    ACTION_ROLL, ACTION_FLOAT_UP, ACTION_FLY_UP, ACTION_SPIN, ACTION_GROW, ACTION_SHRINK,
-    ACTION_COME,     /* nearer, larger */
+    ACTION_WALK,
+    ACTION_RUN,
+    ACTION_CRAWL,
+    ACTION_DRIVE,
+    ACTION_RIDE,
+    ACTION_FLY,
+    ACTION_SWIM,
+    ACTION_SAIL,
+    ACTION_HOP,    /* up and down on the spot */
+    ACTION_LEAP,   /* hops sideways */
+    ACTION_FALL,   /* from above to the ground, bounces */
+    ACTION_BOUNCE, /* goes sideways in bounces */
+    ACTION_ROLL,
+    ACTION_FLOAT_UP,
+    ACTION_FLY_UP,
+    ACTION_SPIN,
+    ACTION_GROW,
+    ACTION_SHRINK,
+    ACTION_COME, /* nearer, larger */
     ACTION_DANCE,
-    ACTION_HOVER,    /* in the air, on the spot; above `other` when there is one */
-    ACTION_CIRCLE,   /* around `other`, before it and behind it */
-    ACTION_KNOCK,    /* rolls into `other` and knocks it away */
-    ACTION_BEHIND,   /* passes behind `other` and comes out */
-    ACTION_CHASE,    /* goes after `other`, which flees the same way */
-    ACTION_THROW,    /* flies in an arc */
+    ACTION_HOVER,  /* in the air, on the spot; above `other` when there is one */
+    ACTION_CIRCLE, /* around `other`, before it and behind it */
+    ACTION_KNOCK,  /* rolls into `other` and knocks it away */
+    ACTION_BEHIND, /* passes behind `other` and comes out */
+    ACTION_CHASE,  /* goes after `other`, which flees the same way */
+    ACTION_THROW,  /* flies in an arc */
     ACTION_COUNT,
 } StageAction;
 
 typedef enum StageDirection {
-    DIRECTION_NONE = 0, DIRECTION_LEFT, DIRECTION_RIGHT, DIRECTION_UP, DIRECTION_DOWN, DIRECTION_NEAR,
+    DIRECTION_NONE = 0,
+    DIRECTION_LEFT,
+    DIRECTION_RIGHT,
+    DIRECTION_UP,
+    DIRECTION_DOWN,
+    DIRECTION_NEAR,
     DIRECTION_COUNT,
 } StageDirection;
 
 typedef enum StagePlace {
-    PLACE_MEADOW = 0, PLACE_FOREST, PLACE_BEACH, PLACE_DESERT, PLACE_SNOW, PLACE_CITY, PLACE_LAKE,
-    PLACE_UNDERWATER, PLACE_SPACE, PLACE_MOON, PLACE_ROOM, PLACE_THEATRE, PLACE_SKY, PLACE_FARM, PLACE_PITCH,
+    PLACE_MEADOW = 0,
+    PLACE_FOREST,
+    PLACE_BEACH,
+    PLACE_DESERT,
+    PLACE_SNOW,
+    PLACE_CITY,
+    PLACE_LAKE,
+    PLACE_UNDERWATER,
+    PLACE_SPACE,
+    PLACE_MOON,
+    PLACE_ROOM,
+    PLACE_THEATRE,
+    PLACE_SKY,
+    PLACE_FARM,
+    PLACE_PITCH,
     PLACE_COUNT,
 } StagePlace;
 
 typedef enum StageTime { TIME_DAY = 0, TIME_SUNSET, TIME_NIGHT, TIME_DAWN, TIME_COUNT } StageTime;
-typedef enum StageWeather { WEATHER_CLEAR = 0, WEATHER_RAIN, WEATHER_SNOW, WEATHER_FOG, WEATHER_COUNT } StageWeather;
+typedef enum StageWeather {
+    WEATHER_CLEAR = 0,
+    WEATHER_RAIN,
+    WEATHER_SNOW,
+    WEATHER_FOG,
+    WEATHER_COUNT
+} StageWeather;
 typedef enum StageCamera {
-    CAMERA_STATIC = 0, CAMERA_PAN_LEFT, CAMERA_PAN_RIGHT, CAMERA_ZOOM_IN, CAMERA_ZOOM_OUT, CAMERA_RISE,
-    CAMERA_FOLLOW, CAMERA_COUNT,
+    CAMERA_STATIC = 0,
+    CAMERA_PAN_LEFT,
+    CAMERA_PAN_RIGHT,
+    CAMERA_ZOOM_IN,
+    CAMERA_ZOOM_OUT,
+    CAMERA_RISE,
+    CAMERA_FOLLOW,
+    CAMERA_COUNT,
 } StageCamera;
 
 enum { STAGE_ANY = -1, STAGE_NOBODY = -2 };
@@ -86,23 +138,28 @@ void stage_scene_init(StageScene *scene); /* all STAGE_ANY */
 
 /* A part of the noun x colour, noun x place and noun x action pairs (about 7 %) is kept out of training. */
 typedef enum StageSplit {
-    SPLIT_TRAIN = 0,   /* no held-out pair */
-    SPLIT_SEEN,        /* the same distribution, other random numbers */
-    SPLIT_UNSEEN,      /* at least one held-out pair */
+    SPLIT_TRAIN = 0, /* no held-out pair */
+    SPLIT_SEEN,      /* the same distribution, other random numbers */
+    SPLIT_UNSEEN,    /* at least one held-out pair */
 } StageSplit;
 
 typedef struct StageSpec {
-    int width, height;  /* pixels, 32 .. 1024; default 128 x 128 */
-    int frames;         /* 1 .. 1024; default 17 */
-    double fps;         /* 1 .. 120; default 12 */
+    int width, height; /* pixels, 32 .. 1024; default 128 x 128 */
+    int frames;        /* 1 .. 1024; default 17 */
+    double fps;        /* 1 .. 120; default 12 */
     uint64_t seed, index;
-    StageSplit split;   /* default: train */
-    StageScene scene;   /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
+    StageSplit split; /* default: train */
+    StageScene scene; /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
 } StageSpec;
 
 void stage_spec_init(StageSpec *spec);
 
-typedef enum StageCaptionKind { CAPTION_TAGS = 0, CAPTION_SHORT, CAPTION_MEDIUM, CAPTION_DETAILED } StageCaptionKind;
+typedef enum StageCaptionKind {
+    CAPTION_TAGS = 0,
+    CAPTION_SHORT,
+    CAPTION_MEDIUM,
+    CAPTION_DETAILED
+} StageCaptionKind;
 typedef enum StageLanguage { LANGUAGE_EN = 0, LANGUAGE_JA } StageLanguage;
 
 typedef struct StageCaption {
@@ -113,28 +170,28 @@ typedef struct StageCaption {
 
 /* One actor in one frame. Pixels; the box holds what is drawn of it inside the picture. */
 typedef struct StageState {
-    float x, y;            /* centre */
-    float vx, vy;          /* pixels per second */
-    int x0, y0, x1, y1;    /* box, x1 and y1 exclusive; all 0 when nothing is visible */
-    float visible;         /* visible part of its whole area, 0..1 */
-    int facing;            /* -1 left, 1 right, 0 front */
-    int contact;           /* id of the actor that it touches by design in this frame, or -1 */
+    float x, y;         /* centre */
+    float vx, vy;       /* pixels per second */
+    int x0, y0, x1, y1; /* box, x1 and y1 exclusive; all 0 when nothing is visible */
+    float visible;      /* visible part of its whole area, 0..1 */
+    int facing;         /* -1 left, 1 right, 0 front */
+    int contact;        /* id of the actor that it touches by design in this frame, or -1 */
 } StageState;
 
 typedef struct StageActor {
     int noun, colour;
-    bool prop;             /* scenery, not part of the action */
-    StageState *states;    /* [frames] */
+    bool prop;          /* scenery, not part of the action */
+    StageState *states; /* [frames] */
 } StageActor;
 
 typedef struct StageClip {
     int width, height, frames;
     double fps;
-    uint8_t *rgb;          /* [frames, height, width, 3] */
-    StageScene scene;      /* resolved: no STAGE_ANY left */
-    StageSplit split;      /* SPLIT_UNSEEN when a held-out pair is in it */
+    uint8_t *rgb;     /* [frames, height, width, 3] */
+    StageScene scene; /* resolved: no STAGE_ANY left */
+    StageSplit split; /* SPLIT_UNSEEN when a held-out pair is in it */
     StageActor *actors;
-    int actor_count;       /* id of an actor = its place here; the first scene.count are the subject */
+    int actor_count; /* id of an actor = its place here; the first scene.count are the subject */
     StageCaption *captions;
     int caption_count;
 } StageClip;
@@ -146,8 +203,8 @@ void stage_clip_deinit(StageClip *clip);
 char *stage_truth_json(const Stage *stage, const StageClip *clip);
 
 int stage_noun_count(const Stage *stage);
-const char *stage_noun_name(const Stage *stage, int noun);       /* English */
-int stage_noun_find(const Stage *stage, const char *english);    /* STAGE_NOBODY when unknown */
+const char *stage_noun_name(const Stage *stage, int noun);    /* English */
+int stage_noun_find(const Stage *stage, const char *english); /* STAGE_NOBODY when unknown */
 /* Names of the enums above, as used in JSON and by the command line; NULL out of range. */
 const char *stage_colour_name(int colour);
 const char *stage_action_name(int action);

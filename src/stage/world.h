@@ -15,22 +15,22 @@ struct Stage {
 
 /* One actor at one moment, in picture pixels before the camera moves. */
 typedef struct Pose {
-    float x, y;      /* bottom centre of the upright sprite */
-    float size;      /* longest side of the sprite's cell */
-    float rotation;  /* radians, clockwise, about the centre */
-    float squash;    /* height factor; width gets its inverse */
-    float shadow_y;  /* where its shadow lies; < 0: none */
-    float order;     /* painter's order: larger is nearer */
-    float phase;     /* frames into the loop */
+    float x, y;     /* bottom centre of the upright sprite */
+    float size;     /* longest side of the sprite's cell */
+    float rotation; /* radians, clockwise, about the centre */
+    float squash;   /* height factor; width gets its inverse */
+    float shadow_y; /* where its shadow lies; < 0: none */
+    float order;    /* painter's order: larger is nearer */
+    float phase;    /* frames into the loop */
     bool mirror;
 } Pose;
 
 typedef struct Player {
     int noun, colour;
     bool prop;
-    float parallax;  /* how much of the camera's pan moves it */
-    Pose *poses;     /* [frames] */
-    int *contacts;   /* [frames], -1: none */
+    float parallax; /* how much of the camera's pan moves it */
+    Pose *poses;    /* [frames] */
+    int *contacts;  /* [frames], -1: none */
 } Player;
 
 enum { MAX_PLAYERS = 10 };

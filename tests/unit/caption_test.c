@@ -59,7 +59,8 @@ static bool has_word(const StageCaption *c, const char *word)
 {
     size_t n = strlen(word);
     for (const char *s = c->text; *s; s++)
-        if ((s == c->text || !isalpha((unsigned char)s[-1])) && strncasecmp(s, word, n) == 0 && !isalpha((unsigned char)s[n]))
+        if ((s == c->text || !isalpha((unsigned char)s[-1])) && strncasecmp(s, word, n) == 0 &&
+            !isalpha((unsigned char)s[n]))
             return true;
     return false;
 }
@@ -72,20 +73,23 @@ static void check_form(const StageClip *clip, const StageCaption *c)
         wrong(c, "length");
     utf8proc_int32_t point;
     for (size_t at = 0; at < n;) {
-        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(n - at), &point);
+        utf8proc_ssize_t size =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(n - at), &point);
         if (size < 1 || point < ' ' || point == '%' || point == '|')
             wrong(c, "not clean UTF-8");
         if (c->language == LANGUAGE_EN && point > 126)
             wrong(c, "not ASCII");
         at += (size_t)size;
     }
-    if (text[0] == ' ' || text[n - 1] == ' ' || has(c, "  ") || has(c, " ,") || has(c, " .") || has(c, "..") || has(c, "。。") || has(c, "、、"))
+    if (text[0] == ' ' || text[n - 1] == ' ' || has(c, "  ") || has(c, " ,") || has(c, " .") ||
+        has(c, "..") || has(c, "。。") || has(c, "、、"))
         wrong(c, "spacing");
     bool sentence = c->kind == CAPTION_MEDIUM || c->kind == CAPTION_DETAILED;
     bool ends = c->language == LANGUAGE_EN ? text[n - 1] == '.' : n > 3 && strcmp(text + n - 3, "。") == 0;
     if (sentence != ends)
         wrong(c, "full stop");
-    if (c->language == LANGUAGE_EN && sentence && !isupper((unsigned char)text[0]) && !isdigit((unsigned char)text[0]))
+    if (c->language == LANGUAGE_EN && sentence && !isupper((unsigned char)text[0]) &&
+        !isdigit((unsigned char)text[0]))
         wrong(c, "capital");
 }
 
@@ -122,7 +126,8 @@ static void articles_fit(void **state)
 static void check_direction(const StageClip *clip, const StageCaption *c)
 {
     int d = clip->scene.direction;
-    if (c->kind == CAPTION_DETAILED || clip->scene.camera == CAMERA_PAN_LEFT || clip->scene.camera == CAMERA_PAN_RIGHT)
+    if (c->kind == CAPTION_DETAILED || clip->scene.camera == CAMERA_PAN_LEFT ||
+        clip->scene.camera == CAMERA_PAN_RIGHT)
         return; /* left and right of other things */
     bool left, right;
     if (c->language == LANGUAGE_EN) {
@@ -145,15 +150,20 @@ static void directions_are_those_of_the_motion(void **state)
 
 static void check_facts(const StageClip *clip, const StageCaption *c)
 {
-    static const char *const EN[COLOUR_COUNT] = {"", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white"};
-    static const char *const JA[COLOUR_COUNT] = {"", "赤", "オレンジ", "黄色", "緑", "青", "紫", "ピンク", "茶色", "黒", "白"};
-    static const char *const COUNTS[6] = {"", "", "two", "three", "four", "five"}, *const DIGITS[6] = {"", "", "2", "3", "4", "5"};
+    static const char *const EN[COLOUR_COUNT] = {"",       "red",  "orange", "yellow", "green", "blue",
+                                                 "purple", "pink", "brown",  "black",  "white"};
+    static const char *const JA[COLOUR_COUNT] = {"",   "赤",     "オレンジ", "黄色", "緑", "青",
+                                                 "紫", "ピンク", "茶色",     "黒",   "白"};
+    static const char *const COUNTS[6] = {"", "", "two", "three", "four", "five"}, *const DIGITS[6] = {
+                                                                                       "",  "",  "2",
+                                                                                       "3", "4", "5"};
     static const char *const KANJI[6] = {"", "", "二", "三", "四", "五"};
     const StageScene *s = &clip->scene;
     bool en = c->language == LANGUAGE_EN;
     if (s->colour != COLOUR_NATIVE && !(en ? has_word(c, EN[s->colour]) : has(c, JA[s->colour])))
         wrong(c, "colour is missing");
-    if (s->count > 1 && !(en ? has_word(c, COUNTS[s->count]) : has(c, KANJI[s->count])) && !has(c, DIGITS[s->count]))
+    if (s->count > 1 && !(en ? has_word(c, COUNTS[s->count]) : has(c, KANJI[s->count])) &&
+        !has(c, DIGITS[s->count]))
         wrong(c, "count is missing");
     bool day = s->time == TIME_DAY, clear = s->weather == WEATHER_CLEAR;
     if ((has(c, "sunny") || has(c, "晴")) && !(day && clear))
@@ -162,11 +172,14 @@ static void check_facts(const StageClip *clip, const StageCaption *c)
         wrong(c, "not night");
     if ((has_word(c, "rain") || has(c, "雨")) && s->weather != WEATHER_RAIN)
         wrong(c, "no rain");
-    if ((has(c, "snow falls") || has(c, "it snows") || has(c, "雪が降") || has(c, "雪の降")) && s->weather != WEATHER_SNOW)
+    if ((has(c, "snow falls") || has(c, "it snows") || has(c, "雪が降") || has(c, "雪の降")) &&
+        s->weather != WEATHER_SNOW)
         wrong(c, "no snowfall");
     if ((has_word(c, "fog") || has(c, "霧")) && s->weather != WEATHER_FOG)
         wrong(c, "no fog");
-    if ((has(c, "camera zooms") || has(c, "camera pans") || has(c, "camera follows") || has(c, "カメラが追う")) && s->camera == CAMERA_STATIC)
+    if ((has(c, "camera zooms") || has(c, "camera pans") || has(c, "camera follows") ||
+         has(c, "カメラが追う")) &&
+        s->camera == CAMERA_STATIC)
         wrong(c, "static camera");
 }
 
@@ -209,28 +222,91 @@ typedef struct Wish {
 #define RIGHT DIRECTION_RIGHT
 /* colour, count, action, direction, other (set from the name), its colour, place, time, weather, camera */
 static const Wish WISHES[] = {
-    {"a dog walks left across a sunny meadow", "dog", {0, 0, 1, ACTION_WALK, LEFT, -2, 0, PLACE_MEADOW, 0, 0, 0}, NULL},
-    {"a red car drives to the right on a city street", "car", {0, COLOUR_RED, 1, ACTION_DRIVE, RIGHT, -2, 0, PLACE_CITY, 0, 0, 0}, NULL},
-    {"a blue car drives to the left on a city street at night", "car", {0, COLOUR_BLUE, 1, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, TIME_NIGHT, 0, 0}, NULL},
-    {"a soccer ball bounces on the beach at sunset", "soccer ball", {0, 0, 1, ACTION_BOUNCE, RIGHT, -2, 0, PLACE_BEACH, TIME_SUNSET, 0, 0}, NULL},
-    {"a rocket flies up past a ringed planet in space", "rocket", {0, 0, 1, ACTION_FLY_UP, DIRECTION_UP, 0, 0, PLACE_SPACE, 0, 0, 0}, "ringed planet"},
-    {"a dolphin swims to the left underwater", "dolphin", {0, 0, 1, ACTION_SWIM, LEFT, -2, 0, PLACE_UNDERWATER, 0, 0, 0}, NULL},
-    {"three balloons float up into the sky", "balloon", {0, 0, 3, ACTION_FLOAT_UP, DIRECTION_UP, -2, 0, PLACE_SKY, 0, 0, 0}, NULL},
-    {"a horse runs right across a snowy mountain landscape", "horse", {0, 0, 1, ACTION_RUN, RIGHT, -2, 0, PLACE_SNOW, 0, 0, 0}, NULL},
-    {"a cat walks left behind a tree and comes out on the other side", "cat", {0, 0, 1, ACTION_BEHIND, LEFT, 0, 0, PLACE_FOREST, 0, 0, 0}, "tree"},
-    {"a penguin hops next to a snowman in the snow", "penguin", {0, 0, 1, ACTION_HOP, 0, 0, 0, PLACE_SNOW, 0, 0, 0}, "snowman"},
-    {"an apple falls to the ground and bounces", "apple", {0, 0, 1, ACTION_FALL, DIRECTION_DOWN, -2, 0, PLACE_MEADOW, 0, 0, 0}, NULL},
-    {"a green ball rolls right and knocks a purple ball away", "ball", {0, COLOUR_GREEN, 1, ACTION_KNOCK, RIGHT, 0, COLOUR_PURPLE, PLACE_ROOM, 0, 0, 0}, "ball"},
-    {"two yellow cars drive left", "car", {0, COLOUR_YELLOW, 2, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, 0, 0, 0}, NULL},
-    {"a butterfly flutters above a sunflower", "butterfly", {0, 0, 1, ACTION_HOVER, 0, 0, 0, PLACE_MEADOW, 0, 0, 0}, "sunflower"},
-    {"an elephant walks right through the desert, the camera follows", "elephant", {0, 0, 1, ACTION_WALK, RIGHT, -2, 0, PLACE_DESERT, 0, 0, CAMERA_FOLLOW}, NULL},
-    {"a helicopter flies left over the city at dawn", "helicopter", {0, 0, 1, ACTION_FLY, LEFT, -2, 0, PLACE_CITY, TIME_DAWN, 0, 0}, NULL},
-    {"a ghost circles a castle at night", "ghost", {0, 0, 1, ACTION_CIRCLE, 0, 0, 0, PLACE_MEADOW, TIME_NIGHT, 0, 0}, "castle"},
-    {"rain falls on a street while a bus drives right", "bus", {0, 0, 1, ACTION_DRIVE, RIGHT, -2, 0, PLACE_CITY, 0, WEATHER_RAIN, 0}, NULL},
-    {"a pink elephant walks left on the moon", "elephant", {0, COLOUR_PINK, 1, ACTION_WALK, LEFT, -2, 0, PLACE_MOON, 0, 0, 0}, NULL},
+    {"a dog walks left across a sunny meadow",
+     "dog",
+     {0, 0, 1, ACTION_WALK, LEFT, -2, 0, PLACE_MEADOW, 0, 0, 0},
+     NULL},
+    {"a red car drives to the right on a city street",
+     "car",
+     {0, COLOUR_RED, 1, ACTION_DRIVE, RIGHT, -2, 0, PLACE_CITY, 0, 0, 0},
+     NULL},
+    {"a blue car drives to the left on a city street at night",
+     "car",
+     {0, COLOUR_BLUE, 1, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, TIME_NIGHT, 0, 0},
+     NULL},
+    {"a soccer ball bounces on the beach at sunset",
+     "soccer ball",
+     {0, 0, 1, ACTION_BOUNCE, RIGHT, -2, 0, PLACE_BEACH, TIME_SUNSET, 0, 0},
+     NULL},
+    {"a rocket flies up past a ringed planet in space",
+     "rocket",
+     {0, 0, 1, ACTION_FLY_UP, DIRECTION_UP, 0, 0, PLACE_SPACE, 0, 0, 0},
+     "ringed planet"},
+    {"a dolphin swims to the left underwater",
+     "dolphin",
+     {0, 0, 1, ACTION_SWIM, LEFT, -2, 0, PLACE_UNDERWATER, 0, 0, 0},
+     NULL},
+    {"three balloons float up into the sky",
+     "balloon",
+     {0, 0, 3, ACTION_FLOAT_UP, DIRECTION_UP, -2, 0, PLACE_SKY, 0, 0, 0},
+     NULL},
+    {"a horse runs right across a snowy mountain landscape",
+     "horse",
+     {0, 0, 1, ACTION_RUN, RIGHT, -2, 0, PLACE_SNOW, 0, 0, 0},
+     NULL},
+    {"a cat walks left behind a tree and comes out on the other side",
+     "cat",
+     {0, 0, 1, ACTION_BEHIND, LEFT, 0, 0, PLACE_FOREST, 0, 0, 0},
+     "tree"},
+    {"a penguin hops next to a snowman in the snow",
+     "penguin",
+     {0, 0, 1, ACTION_HOP, 0, 0, 0, PLACE_SNOW, 0, 0, 0},
+     "snowman"},
+    {"an apple falls to the ground and bounces",
+     "apple",
+     {0, 0, 1, ACTION_FALL, DIRECTION_DOWN, -2, 0, PLACE_MEADOW, 0, 0, 0},
+     NULL},
+    {"a green ball rolls right and knocks a purple ball away",
+     "ball",
+     {0, COLOUR_GREEN, 1, ACTION_KNOCK, RIGHT, 0, COLOUR_PURPLE, PLACE_ROOM, 0, 0, 0},
+     "ball"},
+    {"two yellow cars drive left",
+     "car",
+     {0, COLOUR_YELLOW, 2, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, 0, 0, 0},
+     NULL},
+    {"a butterfly flutters above a sunflower",
+     "butterfly",
+     {0, 0, 1, ACTION_HOVER, 0, 0, 0, PLACE_MEADOW, 0, 0, 0},
+     "sunflower"},
+    {"an elephant walks right through the desert, the camera follows",
+     "elephant",
+     {0, 0, 1, ACTION_WALK, RIGHT, -2, 0, PLACE_DESERT, 0, 0, CAMERA_FOLLOW},
+     NULL},
+    {"a helicopter flies left over the city at dawn",
+     "helicopter",
+     {0, 0, 1, ACTION_FLY, LEFT, -2, 0, PLACE_CITY, TIME_DAWN, 0, 0},
+     NULL},
+    {"a ghost circles a castle at night",
+     "ghost",
+     {0, 0, 1, ACTION_CIRCLE, 0, 0, 0, PLACE_MEADOW, TIME_NIGHT, 0, 0},
+     "castle"},
+    {"rain falls on a street while a bus drives right",
+     "bus",
+     {0, 0, 1, ACTION_DRIVE, RIGHT, -2, 0, PLACE_CITY, 0, WEATHER_RAIN, 0},
+     NULL},
+    {"a pink elephant walks left on the moon",
+     "elephant",
+     {0, COLOUR_PINK, 1, ACTION_WALK, LEFT, -2, 0, PLACE_MOON, 0, 0, 0},
+     NULL},
     {"草原を犬が右へ歩く", "dog", {0, 0, 1, ACTION_WALK, RIGHT, -2, 0, PLACE_MEADOW, 0, 0, 0}, NULL},
-    {"夜の街を赤い車が左へ走る", "car", {0, COLOUR_RED, 1, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, TIME_NIGHT, 0, 0}, NULL},
-    {"海の中で三匹の魚が右へ泳ぐ", "fish", {0, 0, 3, ACTION_SWIM, RIGHT, -2, 0, PLACE_UNDERWATER, 0, 0, 0}, NULL},
+    {"夜の街を赤い車が左へ走る",
+     "car",
+     {0, COLOUR_RED, 1, ACTION_DRIVE, LEFT, -2, 0, PLACE_CITY, TIME_NIGHT, 0, 0},
+     NULL},
+    {"海の中で三匹の魚が右へ泳ぐ",
+     "fish",
+     {0, 0, 3, ACTION_SWIM, RIGHT, -2, 0, PLACE_UNDERWATER, 0, 0, 0},
+     NULL},
     {"雪の中でペンギンが跳ねる", "penguin", {0, 0, 1, ACTION_HOP, 0, -2, 0, PLACE_SNOW, 0, 0, 0}, NULL},
 };
 
@@ -269,12 +345,9 @@ static void common_sentences_are_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(captions_are_well_formed),
-        cmocka_unit_test(articles_fit),
-        cmocka_unit_test(directions_are_those_of_the_motion),
-        cmocka_unit_test(captions_say_what_is_there),
-        cmocka_unit_test(scenery_is_named_only_when_seen),
-        cmocka_unit_test(common_sentences_are_said),
+        cmocka_unit_test(captions_are_well_formed),           cmocka_unit_test(articles_fit),
+        cmocka_unit_test(directions_are_those_of_the_motion), cmocka_unit_test(captions_say_what_is_there),
+        cmocka_unit_test(scenery_is_named_only_when_seen),    cmocka_unit_test(common_sentences_are_said),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -26,7 +26,8 @@ static size_t art_picture(int spot, uint8_t **webp)
     for (int y = 0; y < ART_SIDE; y++)
         for (int x = 0; x < ART_SIDE; x++) {
             uint8_t *p = rgba + 4 * (y * ART_SIDE + x);
-            int dx = 2 * x + 1 - ART_SIDE, dy = 2 * y + 1 - ART_SIDE, in = dx * dx + dy * dy < ART_SIDE * ART_SIDE;
+            int dx = 2 * x + 1 - ART_SIDE, dy = 2 * y + 1 - ART_SIDE,
+                in = dx * dx + dy * dy < ART_SIDE * ART_SIDE;
             int dark = (x - 14) * (x - 14) + (y - spot) * (y - spot) < 36;
             p[0] = dark ? 30 : 240;
             p[1] = dark ? 20 : 140;

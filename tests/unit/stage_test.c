@@ -38,8 +38,12 @@ static StageSpec spec_of(const char *noun, int action, int direction, int place)
 {
     StageSpec spec;
     stage_spec_init(&spec);
-    spec.scene = (StageScene){.noun = stage_noun_find(stage, noun), .count = 1, .action = action, .direction = direction,
-                              .other = STAGE_NOBODY, .place = place};
+    spec.scene = (StageScene){.noun = stage_noun_find(stage, noun),
+                              .count = 1,
+                              .action = action,
+                              .direction = direction,
+                              .other = STAGE_NOBODY,
+                              .place = place};
     return spec;
 }
 
@@ -62,8 +66,10 @@ static void a_pack_keeps_nouns_and_pictures(void **state)
         const Art *art = pack_art(pack, i, &err);
         assert_non_null(art);
         assert_int_equal(art->frames, strcmp(LEXICON[i].hex, "1f415") == 0 ? 3 : 1);
-        uint32_t middle = art->level[0][(size_t)(art->height / 2) * (size_t)art->width + (size_t)art->width * 3 / 4];
-        assert_true((middle & 255) > 225 && (middle >> 8 & 255) > 125 && (middle >> 8 & 255) < 155 && middle >> 24 == 255);
+        uint32_t middle =
+            art->level[0][(size_t)(art->height / 2) * (size_t)art->width + (size_t)art->width * 3 / 4];
+        assert_true((middle & 255) > 225 && (middle >> 8 & 255) > 125 && (middle >> 8 & 255) < 155 &&
+                    middle >> 24 == 255);
         assert_true(art->hue > 20 && art->hue < 45); /* orange */
     }
     const Art *dog = pack_art(pack, stage_noun_find(stage, "dog"), &err);
@@ -147,7 +153,8 @@ static void threads_share_a_stage(void **state)
 
 static void any_size_length_and_rate(void **state)
 {
-    static const int SIZES[][4] = {{128, 128, 17, 12}, {160, 96, 33, 16}, {96, 160, 17, 8}, {32, 32, 1, 12}, {255, 131, 2, 10}, {64, 48, 120, 24}};
+    static const int SIZES[][4] = {{128, 128, 17, 12}, {160, 96, 33, 16}, {96, 160, 17, 8},
+                                   {32, 32, 1, 12},    {255, 131, 2, 10}, {64, 48, 120, 24}};
     for (size_t k = 0; k < sizeof SIZES / sizeof SIZES[0]; k++) {
         StageSpec spec;
         stage_spec_init(&spec);
@@ -175,10 +182,17 @@ static void wrong_requests_are_refused(void **state)
         int width, height, frames;
         double fps;
         int noun, action, count;
-    } cases[] = {{31, 128, 17, 12, -1, -1, -1}, {128, 1025, 17, 12, -1, -1, -1}, {128, 128, 0, 12, -1, -1, -1},
-                 {128, 128, 1025, 12, -1, -1, -1}, {128, 128, 17, 0, -1, -1, -1}, {128, 128, 17, NAN, -1, -1, -1},
-                 {128, 128, 17, 12, (int)LEXICON_COUNT, -1, -1}, {128, 128, 17, 12, -2, -1, -1},
-                 {128, 128, 17, 12, -1, ACTION_COUNT, -1}, {128, 128, 17, 12, -1, -1, 0}, {128, 128, 17, 12, -1, -1, 6}};
+    } cases[] = {{31, 128, 17, 12, -1, -1, -1},
+                 {128, 1025, 17, 12, -1, -1, -1},
+                 {128, 128, 0, 12, -1, -1, -1},
+                 {128, 128, 1025, 12, -1, -1, -1},
+                 {128, 128, 17, 0, -1, -1, -1},
+                 {128, 128, 17, NAN, -1, -1, -1},
+                 {128, 128, 17, 12, (int)LEXICON_COUNT, -1, -1},
+                 {128, 128, 17, 12, -2, -1, -1},
+                 {128, 128, 17, 12, -1, ACTION_COUNT, -1},
+                 {128, 128, 17, 12, -1, -1, 0},
+                 {128, 128, 17, 12, -1, -1, 6}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         StageSpec spec;
         stage_spec_init(&spec);
@@ -207,11 +221,17 @@ static void every_wish_is_granted(void **state)
         stage_spec_init(&spec);
         spec.width = spec.height = 32;
         spec.frames = 2;
-        spec.scene = (StageScene){rng_int(&rng, LEXICON_COUNT), rng_int(&rng, COLOUR_COUNT + 1) - 1, 1 + rng_int(&rng, 5),
-                                  rng_int(&rng, ACTION_COUNT + 1) - 1, rng_int(&rng, DIRECTION_COUNT + 1) - 1,
-                                  rng_int(&rng, LEXICON_COUNT + 2) - 2, rng_int(&rng, COLOUR_COUNT + 1) - 1,
-                                  rng_int(&rng, PLACE_COUNT + 1) - 1, rng_int(&rng, TIME_COUNT + 1) - 1,
-                                  rng_int(&rng, WEATHER_COUNT + 1) - 1, rng_int(&rng, CAMERA_COUNT + 1) - 1};
+        spec.scene = (StageScene){rng_int(&rng, LEXICON_COUNT),
+                                  rng_int(&rng, COLOUR_COUNT + 1) - 1,
+                                  1 + rng_int(&rng, 5),
+                                  rng_int(&rng, ACTION_COUNT + 1) - 1,
+                                  rng_int(&rng, DIRECTION_COUNT + 1) - 1,
+                                  rng_int(&rng, LEXICON_COUNT + 2) - 2,
+                                  rng_int(&rng, COLOUR_COUNT + 1) - 1,
+                                  rng_int(&rng, PLACE_COUNT + 1) - 1,
+                                  rng_int(&rng, TIME_COUNT + 1) - 1,
+                                  rng_int(&rng, WEATHER_COUNT + 1) - 1,
+                                  rng_int(&rng, CAMERA_COUNT + 1) - 1};
         StageClip clip;
         render(&spec, &clip);
         assert_true(clip.scene.count >= 1 && clip.actor_count >= clip.scene.count);
@@ -235,7 +255,8 @@ static Box difference(const StageClip *c, int a, int b)
             const uint8_t *q = p + frame * (size_t)(b - a);
             if (abs(p[0] - q[0]) + abs(p[1] - q[1]) + abs(p[2] - q[2]) < 60)
                 continue;
-            box = (Box){x < box.x0 ? x : box.x0, y < box.y0 ? y : box.y0, x >= box.x1 ? x + 1 : box.x1, y + 1};
+            box =
+                (Box){x < box.x0 ? x : box.x0, y < box.y0 ? y : box.y0, x >= box.x1 ? x + 1 : box.x1, y + 1};
         }
     return box;
 }
@@ -243,7 +264,8 @@ static Box difference(const StageClip *c, int a, int b)
 static void truth_boxes_agree_with_pixels(void **state)
 {
     for (int k = 0; k < 40; k++) {
-        StageSpec spec = spec_of("helicopter", ACTION_FLY, k % 2 ? DIRECTION_LEFT : DIRECTION_RIGHT, PLACE_SKY);
+        StageSpec spec =
+            spec_of("helicopter", ACTION_FLY, k % 2 ? DIRECTION_LEFT : DIRECTION_RIGHT, PLACE_SKY);
         spec.index = (uint64_t)k;
         spec.width = k % 3 ? 128 : 160;
         spec.scene.colour = COLOUR_RED;
@@ -252,8 +274,10 @@ static void truth_boxes_agree_with_pixels(void **state)
         int last = clip.frames - 1;
         const StageState *a = &clip.actors[0].states[0], *b = &clip.actors[0].states[last];
         Box d = difference(&clip, 0, last);
-        Box both = {a->x0 < b->x0 ? a->x0 : b->x0, a->y0 < b->y0 ? a->y0 : b->y0, a->x1 > b->x1 ? a->x1 : b->x1, a->y1 > b->y1 ? a->y1 : b->y1};
-        assert_true(abs(d.x0 - both.x0) <= 2 && abs(d.x1 - both.x1) <= 2 && abs(d.y0 - both.y0) <= 2 && abs(d.y1 - both.y1) <= 2);
+        Box both = {a->x0 < b->x0 ? a->x0 : b->x0, a->y0 < b->y0 ? a->y0 : b->y0,
+                    a->x1 > b->x1 ? a->x1 : b->x1, a->y1 > b->y1 ? a->y1 : b->y1};
+        assert_true(abs(d.x0 - both.x0) <= 2 && abs(d.x1 - both.x1) <= 2 && abs(d.y0 - both.y0) <= 2 &&
+                    abs(d.y1 - both.y1) <= 2);
         stage_clip_deinit(&clip);
     }
 }
@@ -261,7 +285,8 @@ static void truth_boxes_agree_with_pixels(void **state)
 static void what_goes_behind_comes_out(void **state)
 {
     for (int k = 0; k < 20; k++) {
-        StageSpec spec = spec_of("cat", ACTION_BEHIND, k % 2 ? DIRECTION_LEFT : DIRECTION_RIGHT, PLACE_FOREST);
+        StageSpec spec =
+            spec_of("cat", ACTION_BEHIND, k % 2 ? DIRECTION_LEFT : DIRECTION_RIGHT, PLACE_FOREST);
         spec.index = (uint64_t)k;
         spec.frames = 33;
         spec.scene.other = stage_noun_find(stage, "tree");
@@ -281,7 +306,8 @@ static void what_goes_behind_comes_out(void **state)
             else
                 after = fmaxf(after, s[f].visible);
             if (f > 0)
-                assert_true(clip.scene.direction == DIRECTION_LEFT ? s[f].x < s[f - 1].x : s[f].x > s[f - 1].x);
+                assert_true(clip.scene.direction == DIRECTION_LEFT ? s[f].x < s[f - 1].x
+                                                                   : s[f].x > s[f - 1].x);
         }
         assert_true(least < 0.2f);
         assert_true(before > 0.6f && after > 0.6f);
@@ -390,7 +416,11 @@ static void held_out_pairs_stay_out_of_training(void **state)
         assert_int_equal(clip.split, spec.split);
         stage_clip_deinit(&clip);
     }
-    StageScene moon = {.noun = stage_noun_find(stage, "elephant"), .colour = COLOUR_PINK, .action = ACTION_WALK, .place = PLACE_MOON, .other = STAGE_NOBODY};
+    StageScene moon = {.noun = stage_noun_find(stage, "elephant"),
+                       .colour = COLOUR_PINK,
+                       .action = ACTION_WALK,
+                       .place = PLACE_MOON,
+                       .other = STAGE_NOBODY};
     assert_true(stage_scene_held_out(stage, &moon));
     moon.colour = COLOUR_NATIVE;
     assert_true(stage_scene_held_out(stage, &moon));
@@ -399,8 +429,15 @@ static void held_out_pairs_stay_out_of_training(void **state)
     int out = 0, all = 0; /* of all pairs of noun and colour */
     for (int n = 0; n < stage_noun_count(stage); n++)
         for (int c = 1; c < COLOUR_COUNT; c++, all++)
-            out += stage_scene_held_out(stage, &(StageScene){.noun = n, .colour = c, .action = -1, .place = PLACE_COUNT - 1, .other = STAGE_NOBODY}) &&
-                   !stage_scene_held_out(stage, &(StageScene){.noun = n, .action = -1, .place = PLACE_COUNT - 1, .other = STAGE_NOBODY});
+            out +=
+                stage_scene_held_out(stage, &(StageScene){.noun = n,
+                                                          .colour = c,
+                                                          .action = -1,
+                                                          .place = PLACE_COUNT - 1,
+                                                          .other = STAGE_NOBODY}) &&
+                !stage_scene_held_out(
+                    stage,
+                    &(StageScene){.noun = n, .action = -1, .place = PLACE_COUNT - 1, .other = STAGE_NOBODY});
     assert_true(out > all * 4 / 100 && out < all * 10 / 100);
 }
 
@@ -433,10 +470,12 @@ static void truth_is_json(void **state)
         json_t *root = json_loads(text, 0, NULL), *actors = json_object_get(root, "actors");
         assert_int_equal(json_array_size(actors), clip.actor_count);
         assert_int_equal(json_array_size(json_object_get(root, "captions")), clip.caption_count);
-        json_t *states = json_object_get(json_array_get(actors, 0), "frames"), *box = json_object_get(json_array_get(states, 4), "box");
+        json_t *states = json_object_get(json_array_get(actors, 0), "frames"),
+               *box = json_object_get(json_array_get(states, 4), "box");
         assert_int_equal(json_array_size(states), 5);
         assert_int_equal(json_integer_value(json_array_get(box, 2)), clip.actors[0].states[4].x1);
-        assert_string_equal(json_string_value(json_object_get(json_object_get(root, "scene"), "place")), stage_place_name(clip.scene.place));
+        assert_string_equal(json_string_value(json_object_get(json_object_get(root, "scene"), "place")),
+                            stage_place_name(clip.scene.place));
         json_decref(root);
         free(text);
         stage_clip_deinit(&clip);
@@ -480,7 +519,8 @@ static void damaged_packs_are_refused(void **state)
     static const struct {
         size_t at;
         uint8_t value;
-    } WRONG[] = {{0, 'X'}, {7, '2'}, {8, 0}, {9, 255}, {11, 1}, {12, 1}, {15, 255}, {16, 255}, {17, 255}, {18, 0}};
+    } WRONG[] = {{0, 'X'}, {7, '2'},  {8, 0},    {9, 255},  {11, 1},
+                 {12, 1},  {15, 255}, {16, 255}, {17, 255}, {18, 0}};
     for (size_t k = 0; k < sizeof WRONG / sizeof WRONG[0]; k++) {
         uint8_t keep = bytes[WRONG[k].at];
         bytes[WRONG[k].at] = WRONG[k].value;
@@ -552,7 +592,8 @@ static void fetch_explains_what_is_wrong(void **state)
     assert_int_equal(err.code, SORA_ERROR_IO);
     assert_non_null(strstr(err.message, "E404"));
 
-    fake_npm("while [ $# -gt 1 ]; do [ $1 = --pack-destination ] && dir=$2; shift; done; echo no > $dir/lobehub-fluent-emoji-3d-1.1.0.tgz");
+    fake_npm("while [ $# -gt 1 ]; do [ $1 = --pack-destination ] && dir=$2; shift; done; echo no > "
+             "$dir/lobehub-fluent-emoji-3d-1.1.0.tgz");
     assert_false(stage_fetch(&fetch, &err));
     assert_int_equal(err.code, SORA_ERROR_INPUT);
     assert_non_null(strstr(err.message, "wrong SHA-512"));
