@@ -366,6 +366,24 @@ static bool run_nouns(const void *values, char **arguments, int count, SoraError
     return stage != NULL;
 }
 
+static bool run_captions(const void *values, char **arguments, int count, SoraError *err)
+{
+    const StageArgs *a = values;
+    StageSpec spec;
+    Stage *stage = begin(a, &spec, err);
+    bool ok = stage != NULL;
+    for (int i = 0; ok && i < a->count && !interrupt_requested(); i++, spec.index++) {
+        StageClip clip;
+        ok = stage_render(stage, &spec, &clip, err);
+        for (int k = 0; ok && k < clip.caption_count; k++)
+            puts(clip.captions[k].text);
+        if (ok)
+            stage_clip_deinit(&clip);
+    }
+    stage_close(stage);
+    return ok;
+}
+
 /* One thread; the art is decoded before the clock starts. */
 static bool run_bench(const void *values, char **arguments, int count, SoraError *err)
 {
@@ -437,6 +455,13 @@ static const Command NOUNS = {.name = "nouns",
                               .size = sizeof defaults,
                               .run = run_nouns,
                               .examples = "  sora stage nouns\n"};
+static const Command CAPTIONS = {.name = "captions",
+                                 .summary = "every caption of the clips, a line each: text for a tokenizer",
+                                 .options = clip_options,
+                                 .defaults = &defaults,
+                                 .size = sizeof defaults,
+                                 .run = run_captions,
+                                 .examples = "  sora stage captions --count 12000 --size 32x32 --frames 2 > captions.txt\n"};
 static const Command BENCH = {.name = "bench",
                               .summary = "clips rendered per second on one core",
                               .options = clip_options,
@@ -445,7 +470,7 @@ static const Command BENCH = {.name = "bench",
                               .run = run_bench,
                               .examples = "  sora stage bench --count 400\n"};
 
-static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &NOUNS, &BENCH, NULL};
+static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &CAPTIONS, &NOUNS, &BENCH, NULL};
 
 const Command CMD_STAGE = {
     .name = "stage",

@@ -34,7 +34,7 @@ static const Option options[] = {
     {0},
 };
 
-/* A line every so often when stderr is no terminal, a bar when it is. */
+/* A bar on a terminal; DIR/log.tsv has the lines for everybody else. */
 typedef struct Reporter {
     const TrainArgs *args;
     Progress bar;
@@ -130,14 +130,14 @@ static bool run_score(const void *values, char **arguments, int count, SoraError
 static const Command AUTOENCODER = {
     .name = "autoencoder", .summary = "frames to latents and back", .arguments = "CONFIG", .options = options,
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_autoencoder,
-    .examples = "  sora train autoencoder docs/train/codec.json --out train-out/codec\n"};
+    .examples = "  sora train autoencoder models/nano/train/codec.json --out train-out/codec\n"};
 
 static const Command TRANSFORMER = {
     .name = "transformer", .summary = "the diffusion transformer, with its text encoder", .arguments = "CONFIG",
     .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
     .run = run_transformer,
-    .examples = "  sora train transformer docs/train/nano.json --out train-out/nano\n"
-                "  sora train transformer docs/train/nano.json --out train-out/nano --resume --minutes 60\n"};
+    .examples = "  sora train transformer models/nano/train/nano.json --out train-out/nano\n"
+                "  sora train transformer models/nano/train/nano.json --out train-out/nano --resume --minutes 60\n"};
 
 static const Command SCORE = {
     .name = "score", .summary = "PSNR of an autoencoder on held-out clips", .arguments = "DIR", .options = score_options,
@@ -150,4 +150,4 @@ const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,
     .description = "Ctrl-C saves a checkpoint; --resume goes on from it exactly. DIR/log.tsv holds the losses,\n"
                    "DIR/model the averaged weights. Configurations: docs/training.md.",
-    .examples = "  sora train autoencoder docs/train/codec.json --out train-out/codec\n"};
+    .examples = "  sora train autoencoder models/nano/train/codec.json --out train-out/codec\n"};

@@ -23,8 +23,8 @@ typedef struct Config {
 
 static const Config CONFIGS[] = {
     {"nano",
-     "{\"in_dim\": 40, \"out_dim\": 40, \"dim\": 384, \"ffn_dim\": 1536, \"num_heads\": 6, \"num_layers\": 8,"
-     " \"text_len\": 64, \"text_dim\": 256}",
+     "{\"in_dim\": 40, \"out_dim\": 40, \"dim\": 320, \"ffn_dim\": 1280, \"num_heads\": 5, \"num_layers\": 8,"
+     " \"text_len\": 64, \"text_dim\": 192}",
      "{\"dim\": 32, \"dec_dim\": 32, \"z_dim\": 40, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"
      " \"temperal_downsample\": [true, true], \"patchify\": 2}",
      128, 128, 17, 4, 8},

@@ -33,7 +33,6 @@ typedef struct CodecTrainer {
 static bool read_codec_settings(CodecTrainer *t, SoraError *err)
 {
     const json_t *o = t->settings.json;
-    double encoder;
     bool ok = vae_config_read(&t->config, json_object_get(o, "model"), err) &&
               settings_integer(o, (NumberRule){"width", 128, 16, 4096}, &t->width, err) &&
               settings_integer(o, (NumberRule){"height", 128, 16, 4096}, &t->height, err) &&
@@ -43,11 +42,10 @@ static bool read_codec_settings(CodecTrainer *t, SoraError *err)
               settings_integer(o, (NumberRule){"crop_frames", 9, 1, 1025}, &t->crop_frames, err) &&
               settings_integer(o, (NumberRule){"batch", 4, 1, 1024}, &t->batch, err) &&
               settings_number(o, (NumberRule){"l1", 0, 0, 100}, &t->l1, err) &&
-              settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err) &&
-              settings_number(o, (NumberRule){"train_encoder", 0, 0, 1}, &encoder, err);
+              settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err);
     if (!ok)
         return false;
-    t->train_encoder = encoder > 0;
+    t->train_encoder = json_is_true(json_object_get(o, "train_encoder"));
     int space = vae_stride_space(&t->config), time = vae_stride_time(&t->config);
     if (t->crop > t->width || t->crop > t->height || t->crop % space != 0 || t->crop_frames > t->frames ||
         (t->crop_frames - 1) % time != 0)
@@ -155,10 +153,10 @@ static bool save_codec(void *self, const char *folder, SoraError *err)
         return false;
     snprintf(path, sizeof path, "%s/vae/config.json", folder);
     json_t *config = vae_config_write(&t->vae.config);
-    bool ok = config != NULL && json_dump_file(config, path, JSON_INDENT(2)) == 0;
+    bool ok = settings_write(config, path, err);
     json_decref(config);
     if (!ok)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
+        return false;
     snprintf(path, sizeof path, "%s/vae/model.safetensors", folder);
     return checkpoint_export(&t->optimizer, "vae", path, err);
 }

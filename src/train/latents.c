@@ -1,5 +1,6 @@
 #include "train/latents.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,26 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
     return ok;
 }
 
-static bool save_shard(const Shard *s, const int64_t shape[4], const char *path, SoraError *err)
+uint64_t latent_hash(uint64_t hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* What a shard says it was made of. */
+static void origin(const LatentCache *c, int bucket, char text[40])
+{
+    uint64_t hash = latent_hash(c->config.fingerprint, &bucket, sizeof bucket);
+    hash = latent_hash(hash, &c->config.buckets[bucket].fps, sizeof(double));
+    snprintf(text, 40, "%016" PRIx64, hash);
+}
+
+typedef struct ShardFile {
+    const char *path, *origin;
+} ShardFile;
+
+static bool save_shard(const Shard *s, const int64_t shape[4], ShardFile file, SoraError *err)
 {
     const int64_t latents_shape[5] = {s->clips, shape[0], shape[1], shape[2], shape[3]};
     const int64_t bytes = (int64_t)s->bytes, ends = s->clips + 1, clips = s->clips;
@@ -172,10 +192,11 @@ static bool save_shard(const Shard *s, const int64_t shape[4], const char *path,
     Tensor captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
     Tensor offsets = tensor_over(s->offsets, DTYPE_I32, 1, &ends), counts = tensor_over(s->counts, DTYPE_I32, 1, &clips);
     SafetensorsWriter *w = safetensors_writer_new(err);
-    bool ok = w != NULL && safetensors_writer_add(w, "latents", &latents, err) &&
+    bool ok = w != NULL && safetensors_writer_metadata(w, "origin", file.origin, err) &&
+              safetensors_writer_add(w, "latents", &latents, err) &&
               safetensors_writer_add(w, "captions", &captions, err) &&
               safetensors_writer_add(w, "caption_offsets", &offsets, err) &&
-              safetensors_writer_add(w, "caption_counts", &counts, err) && safetensors_writer_save(w, path, err);
+              safetensors_writer_add(w, "caption_counts", &counts, err) && safetensors_writer_save(w, file.path, err);
     safetensors_writer_free(w);
     return ok;
 }
@@ -193,10 +214,12 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
     for (int first = 0; ok && first < b->shard_clips; first += ENCODE_BATCH) {
         int left = b->shard_clips - first;
         ok = encode_batch(c, b, index, &s, first, left < ENCODE_BATCH ? left : ENCODE_BATCH, err);
-        if (ok && c->config.progress != NULL)
-            c->config.progress(c->config.user, bucket, shard, first, b->shard_clips);
+        if (ok && c->config.progress != NULL && !c->config.progress(c->config.user, first, b->shard_clips))
+            ok = error_set(err, SORA_ERROR_CANCELLED, "stopped; go on with --resume");
     }
-    ok = ok && save_shard(&s, shape, path, err);
+    char made_of[40];
+    origin(c, bucket, made_of);
+    ok = ok && save_shard(&s, shape, (ShardFile){path, made_of}, err);
     shard_deinit(&s);
     return ok;
 }
@@ -223,7 +246,11 @@ static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, 
             ends += text[k] == 0;
         ok = ok && ends == count[i];
     }
-    return ok || error_set(err, SORA_ERROR_INPUT, "%s: not the latents of this bucket; delete it to make them again",
+    char made_of[40];
+    origin(c, bucket, made_of);
+    const char *said = safetensors_metadata(f, "origin");
+    ok = ok && said != NULL && strcmp(said, made_of) == 0;
+    return ok || error_set(err, SORA_ERROR_INPUT, "%s: latents of another codec, source or bucket; delete it to make them again",
                            safetensors_path(f));
 }
 
@@ -231,7 +258,8 @@ static Safetensors *open_shard(LatentCache *c, int bucket, int shard, SoraError 
 {
     const Bucket *b = &c->config.buckets[bucket];
     char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/%dx%dx%d-%04d.safetensors", c->folder, b->width, b->height, b->frames, shard);
+    snprintf(path, sizeof path, "%s/%d-%dx%dx%d-%04d.safetensors", c->folder, bucket, b->width, b->height,
+             b->frames, shard);
     if (!file_exists(path) && !make_shard(c, bucket, shard, path, err))
         return NULL;
     Safetensors *f = safetensors_open(path, err);

@@ -30,10 +30,15 @@ typedef struct LatentCacheConfig {
     Graph *graph;        /* reset by the cache; not recording while it encodes */
     const Bucket *buckets;
     int bucket_count;
-    /* Called while a shard is being made; may be NULL. */
-    void (*progress)(void *user, int bucket, int shard, int done, int total);
+    uint64_t fingerprint; /* of codec and source: shards made with another are refused */
+    /* Called while a shard is being made; false: give up with SORA_ERROR_CANCELLED. May be NULL. */
+    bool (*progress)(void *user, int done, int total);
     void *user;
 } LatentCacheConfig;
+
+/* FNV-1a over bytes, for fingerprints. */
+#define LATENT_HASH_START 0xcbf29ce484222325u
+uint64_t latent_hash(uint64_t hash, const void *bytes, size_t size);
 
 LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err);
 void latent_cache_free(LatentCache *c);

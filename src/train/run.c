@@ -64,8 +64,12 @@ static bool loop(TrainRun *run, FILE *log, int64_t step, SoraError *err)
     Window w = {.start = begun, .samples = run->samples(run->self)};
     while (step < total && !run->stopped) {
         double loss = 0;
-        if (!run->step(run->self, step, &loss, err))
+        if (!run->step(run->self, step, &loss, err)) {
+            SoraError ignored = {0}; /* the first error counts; what was learnt is kept when the user stops */
+            if (err != NULL && err->code == SORA_ERROR_CANCELLED)
+                save(run, step, &ignored);
             return false;
+        }
         adamw_step(run->optimizer, step);
         step++;
         w.loss += loss;

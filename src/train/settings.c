@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/file.h"
+
 bool settings_number(const json_t *object, NumberRule r, double *out, SoraError *err)
 {
     const json_t *value = json_object_get(object, r.key);
@@ -136,4 +138,19 @@ bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraErro
         if (!read_bucket(json_array_get(array, (size_t)i), &buckets[i], err))
             return false;
     return true;
+}
+
+bool settings_write(const json_t *json, const char *path, SoraError *err)
+{
+    if (json == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    FileWriter w;
+    if (!file_writer_open(&w, path, err))
+        return false;
+    if (json_dumpf(json, w.stream, JSON_INDENT(2)) != 0) {
+        file_writer_abort(&w);
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
+    }
+    fputc('\n', w.stream);
+    return file_writer_commit(&w, err);
 }

@@ -19,7 +19,7 @@ typedef struct TrainSettings {
     const char *nouns[MAX_NOUNS];
 } TrainSettings;
 
-/* path's own keys: seed, optimizer {...}, checkpoint_every, preview_every, log_every, data {folder | stage}. */
+/* path's own keys: seed, optimizer {...}, checkpoint_every, preview_every, log_every, data {folder | seed, nouns}. */
 bool settings_load(TrainSettings *s, const char *path, SoraError *err);
 void settings_deinit(TrainSettings *s);
 
@@ -30,6 +30,9 @@ typedef struct NumberRule {
 } NumberRule;
 bool settings_number(const json_t *object, NumberRule rule, double *out, SoraError *err);
 bool settings_integer(const json_t *object, NumberRule rule, int *out, SoraError *err);
+
+/* Writes json (NULL: out of memory) as a file, atomically. */
+bool settings_write(const json_t *json, const char *path, SoraError *err);
 
 bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err);
 

@@ -50,7 +50,6 @@ typedef struct DitTrainer {
     GivenRule given;
     double condition_dropout;
     double samples;
-    bool stop;
 } DitTrainer;
 
 /* One step's batch in host memory. Tokens of all samples lie one after the other. */
@@ -254,7 +253,7 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
         LatentSample sample;
         memcpy(b->grid[i], grid, sizeof grid);
         int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
-        ok = latent_cache_get(t->latents, bucket, shard, clip, &sample, err) && !t->stop &&
+        ok = latent_cache_get(t->latents, bucket, shard, clip, &sample, err) &&
              fill_text(t, b, i, &sample, &rng, err) &&
              (fill_video(t, b, i, shape, sample.latent, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     }
@@ -298,8 +297,6 @@ static bool dit_train_step(void *self, int64_t step, double *loss, SoraError *er
         ok = graph_ok(g, err);
         *loss = value;
         t->samples += b.samples;
-    } else if (t->stop) {
-        error_set(err, SORA_ERROR_CANCELLED, "stopped; go on with --resume");
     }
     batch_deinit(&b);
     return ok;
@@ -317,8 +314,8 @@ static bool export(DitTrainer *t, const char *folder, const char *part, const ch
     if (!dir_make(path, err))
         return false;
     snprintf(path, sizeof path, "%s/%s/config.json", folder, part);
-    if (json_dump_file(json_object_get(t->settings.json, config_key), path, JSON_INDENT(2)) != 0)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
+    if (!settings_write(json_object_get(t->settings.json, config_key), path, err))
+        return false;
     snprintf(path, sizeof path, "%s/%s/model.safetensors", folder, part);
     return checkpoint_export(&t->optimizer, part, path, err);
 }
@@ -346,9 +343,7 @@ static bool save_model(void *self, const char *folder, SoraError *err)
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/model.json", folder);
     const json_t *manifest = json_object_get(t->settings.json, "manifest");
-    if (manifest != NULL && json_dump_file(manifest, path, JSON_INDENT(2)) != 0)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
-    return export(t, folder, "transformer", "transformer", err) &&
+    return settings_write(manifest, path, err) && export(t, folder, "transformer", "transformer", err) &&
            export(t, folder, "text_encoder", "text_encoder", err) && copy_parts(t, folder, err);
 }
 
@@ -389,13 +384,26 @@ static bool check_buckets(const DitTrainer *t, SoraError *err)
     return true;
 }
 
-static void report_encoding(void *user, int bucket, int shard, int done, int total)
+static bool report_encoding(void *user, int done, int total)
 {
     DitTrainer *t = user;
     TrainProgress p = {.phase = "encoding clips", .done = done, .total = total};
     const TrainHooks *h = &t->options->hooks;
-    if (h->progress != NULL && !h->progress(h->user, &p))
-        t->stop = true;
+    return h->progress == NULL || h->progress(h->user, &p);
+}
+
+/* Of what latents depend on besides bucket and number: the codec and the source of clips. */
+static uint64_t fingerprint(const DitTrainer *t)
+{
+    uint64_t hash = latent_hash(LATENT_HASH_START, t->codec.vae.config.mean, sizeof t->codec.vae.config.mean);
+    hash = latent_hash(hash, t->codec.vae.config.std, sizeof t->codec.vae.config.std);
+    const Tensor *last = t->codec.vae.encoder.head.w;
+    hash = latent_hash(hash, last->data, tensor_bytes(last));
+    hash = latent_hash(hash, &t->settings.source.seed, sizeof t->settings.source.seed);
+    char *data = json_dumps(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
+    hash = latent_hash(hash, data, data != NULL ? strlen(data) : 0);
+    free(data);
+    return hash;
 }
 
 static const char *text_of(const DitTrainer *t, const char *key, SoraError *err)
@@ -408,6 +416,9 @@ static const char *text_of(const DitTrainer *t, const char *key, SoraError *err)
 
 static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
 {
+    if (!json_is_object(json_object_get(t->settings.json, "manifest")))
+        return error_set(err, SORA_ERROR_INPUT, "%s: \"manifest\" is missing: the model.json of the result (docs/model-format.md)",
+                         t->options->config_path);
     const char *tokenizer = text_of(t, "tokenizer", err), *codec = text_of(t, "codec", err);
     if (tokenizer == NULL || codec == NULL || (t->tokenizer = tokenizer_open(tokenizer, err)) == NULL ||
         !codec_load(&t->codec, codec, err))
@@ -428,7 +439,9 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     char folder[MAX_PATH];
     snprintf(folder, sizeof folder, "%s/latents", t->options->folder);
-    LatentCacheConfig cache = {folder, t->source, &t->codec.vae, t->graph, t->buckets, t->bucket_count, report_encoding, t};
+    LatentCacheConfig cache = {.folder = folder, .source = t->source, .codec = &t->codec.vae, .graph = t->graph,
+                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t),
+                               .progress = report_encoding, .user = t};
     t->latents = latent_cache_new(&cache, err);
     return t->latents != NULL;
 }
@@ -443,11 +456,15 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
         return false;
     const char *init = json_string_value(json_object_get(t->settings.json, "init"));
     static const char *const SETS[] = {"transformer", "text_encoder"};
-    for (int i = 0, missing = 0; init != NULL && i < 2; i++) {
+    for (int i = 0; init != NULL && i < 2; i++) {
         char path[MAX_PATH];
+        int missing = 0, count = i == 0 ? t->dit_params.count : t->text_params.count;
         snprintf(path, sizeof path, "%s/%s/model.safetensors", init, SETS[i]);
         if (!checkpoint_import(&t->optimizer, SETS[i], path, &missing, err))
             return false;
+        if (2 * missing > count)
+            return error_set(err, SORA_ERROR_INPUT, "%s: %d of %d tensors are missing or have another shape", path, missing,
+                             count);
     }
     return true;
 }
@@ -488,7 +505,6 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);
-    t->text_params.prefix = "";
     adamw_init(&t->optimizer, &t->settings.adamw);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .step = dit_train_step,
                     .save_model = save_model, .samples = dit_samples};
