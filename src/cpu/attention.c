@@ -2,7 +2,6 @@
  * (Milakov and Gimelshein 2018; Dao et al. 2022). */
 #include "cpu/attention.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +170,25 @@ static Sample *list_samples(const Heads *h)
     return s;
 }
 
+static void pack_chunk(void *arg, int64_t chunk, int worker)
+{
+    const Plan *p = arg;
+    int64_t n = p->h.samples * p->h.heads;
+    for (int64_t i = chunk * CHUNK; i < n && i < (chunk + 1) * CHUNK; i++)
+        pack_head(p, i);
+}
+
+static void attend_chunk(void *arg, int64_t chunk, int worker)
+{
+    const Plan *p = arg;
+    Worker w = worker_at(p, p->threads + (size_t)worker * p->thread_bytes);
+    int64_t n = p->samples[p->h.samples].first_task;
+    for (int64_t i = chunk * CHUNK; i < n && i < (chunk + 1) * CHUNK; i++) {
+        Task t = find_task(p, i);
+        attend(p, &w, &t);
+    }
+}
+
 bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
 {
     if (!cpu_check_samples(node, 3, node->in[0]->shape[0], node->in[1]->shape[0], err))
@@ -196,18 +214,8 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
     }
     p.values = p.keys + key_bytes;
     p.threads = p.values + value_bytes;
-#pragma omp parallel num_threads(ctx->threads)
-    {
-        Worker w = worker_at(&p, p.threads + (size_t)omp_get_thread_num() * p.thread_bytes);
-#pragma omp for schedule(dynamic, CHUNK)
-        for (int64_t i = 0; i < p.h.samples * p.h.heads; i++)
-            pack_head(&p, i);
-#pragma omp for schedule(dynamic, CHUNK)
-        for (int64_t i = 0; i < tasks; i++) {
-            Task t = find_task(&p, i);
-            attend(&p, &w, &t);
-        }
-    }
+    pool_run(ctx->pool, (p.h.samples * p.h.heads + CHUNK - 1) / CHUNK, pack_chunk, &p);
+    pool_run(ctx->pool, (tasks + CHUNK - 1) / CHUNK, attend_chunk, &p);
     free(samples);
     return true;
 }

@@ -7,7 +7,7 @@
 
 enum {
     QUERY_BLOCK = 64, /* queries whose scores are in cache at one time */
-    CHUNK = 4,        /* pieces of work that a thread takes at a time: neighbours are asked for ahead */
+    CHUNK = 4,        /* heads that a thread takes at a time: neighbours are asked for ahead */
 };
 
 static inline int64_t pad_to(int64_t n, int64_t unit)

@@ -1,7 +1,6 @@
 /* The gradient of attention: the scores of a block of queries against all keys are computed again. With
  * weights P = softmax(S): dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = scale dS K, dK = scale
  * dS^T Q, dbias = dS. */
-#include <omp.h>
 #include <string.h>
 
 #include "cpu/attention.h"
@@ -12,6 +11,8 @@ typedef struct Plan {
     float *dq, *dk, *dv;
     const Tensor *dbias; /* or NULL */
     int64_t longest;     /* keys of the longest sample, padded */
+    char *threads;
+    size_t thread_bytes;
 } Plan;
 
 /* What a thread works in. Names end in what they are for: _k along k of a product, _n along n. */
@@ -149,7 +150,22 @@ static void clear(const Plan *p, const Node *node)
         memset(p->dbias->data, 0, tensor_bytes(p->dbias));
 }
 
-/* dbias is a sum over samples: then a thread takes a head of all of them, in order. */
+/* CHUNK heads; where there is dbias, which is a sum over samples, one head of all samples in order. */
+static void grad_chunk(void *arg, int64_t chunk, int worker)
+{
+    const Plan *p = arg;
+    Worker w;
+    lay_out(p, p->threads + (size_t)worker * p->thread_bytes, &w);
+    if (p->dbias != NULL) {
+        for (int64_t b = 0; b < p->h.samples; b++)
+            attend_grad(p, &w, b, chunk);
+        return;
+    }
+    int64_t n = p->h.samples * p->h.heads;
+    for (int64_t i = chunk * CHUNK; i < n && i < (chunk + 1) * CHUNK; i++)
+        attend_grad(p, &w, i / p->h.heads, i % p->h.heads);
+}
+
 bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
 {
     if (!cpu_check_samples(node, 4, node->in[1]->shape[0], node->in[2]->shape[0], err))
@@ -168,20 +184,11 @@ bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
         p.longest = keys > p.longest ? keys : p.longest;
     }
     Worker unused;
-    size_t bytes = lay_out(&p, NULL, &unused);
-    char *scratch = cpu_scratch(ctx, (size_t)ctx->threads * bytes, err);
-    if (scratch == NULL)
+    p.thread_bytes = lay_out(&p, NULL, &unused);
+    p.threads = cpu_scratch(ctx, (size_t)ctx->threads * p.thread_bytes, err);
+    if (p.threads == NULL)
         return false;
     clear(&p, node);
-    int64_t together = p.dbias ? p.h.samples : 1, tasks = p.h.samples * p.h.heads / (together ? together : 1);
-#pragma omp parallel num_threads(ctx->threads)
-    {
-        Worker w;
-        lay_out(&p, scratch + (size_t)omp_get_thread_num() * bytes, &w);
-#pragma omp for schedule(dynamic, CHUNK)
-        for (int64_t i = 0; i < tasks; i++)
-            for (int64_t b = 0; b < together; b++)
-                attend_grad(&p, &w, p.dbias ? b : i / p.h.heads, p.dbias ? i : i % p.h.heads);
-    }
+    pool_run(ctx->pool, p.dbias ? p.h.heads : (p.h.samples * p.h.heads + CHUNK - 1) / CHUNK, grad_chunk, &p);
     return true;
 }

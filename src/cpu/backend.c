@@ -1,8 +1,8 @@
 #include "cpu/backend.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpu/kernel.h"
 #include "cpu/onednn.h"
@@ -160,13 +160,18 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
         return NULL;
     }
     b->base = (Backend){"cpu", run, alloc, release, move, copy, copy};
-    b->ctx.threads = options->threads > 0 ? options->threads : omp_get_num_procs();
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
     b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
     if (b->ctx.level == CPU_AVX2)
         onednn_limit_avx2();
+    b->ctx.pool = pool_new(options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN));
+    if (b->ctx.pool == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "cpu backend: out of memory");
+        goto fail;
+    }
+    b->ctx.threads = pool_threads(b->ctx.pool);
     if (b->ctx.level > CPU_REFERENCE && (b->ctx.onednn = onednn_new(err)) == NULL)
         goto fail;
     for (int op = 0; op < OP_COUNT; op++)
@@ -175,6 +180,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
                 b->kernels[op] = LEVELS[level][op];
     return &b->base;
 fail:
+    pool_free(b->ctx.pool);
     free(b);
     return NULL;
 }
@@ -184,6 +190,7 @@ void cpu_backend_free(Backend *backend)
     CpuBackend *b = (CpuBackend *)backend;
     if (b == NULL)
         return;
+    pool_free(b->ctx.pool);
     onednn_free(b->ctx.onednn);
     free(b->ctx.scratch);
     free(b);

@@ -1,7 +1,7 @@
 /* Convolutions cut into slabs: some samples, times and rows of the output and what they need of the input,
  * padding written out as zeros. All slabs of a convolution have one shape, so one oneDNN primitive made for
  * one thread does them all; what a slab at the edge computes too much is dropped. */
-#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/gemm.h"
@@ -11,7 +11,8 @@ enum {
     SLAB_BYTES = 384 << 10, /* of operands: stays in a core's own cache */
     SMALL_SLAB = 32 << 10,
     MIN_SLABS = 16,
-    MAX_LANES = 16,        /* partial sums of a weight gradient */
+    MAX_LANES = 16, /* partial sums of a weight gradient */
+    SUM_CHUNK = 1 << 14,
     LANE_BYTES = 96 << 20, /* of all of them */
 };
 
@@ -238,15 +239,56 @@ static bool convolve_slab(const Plan *p, const Operands *o, int64_t slab, char *
     return true;
 }
 
-/* plain: weights [cout, cin, taps], F32, at the start of the scratch or elsewhere. */
-static bool convolve(CpuContext *ctx, const Plan *p, Operands *o, const float *plain)
+/* A plan at work. */
+typedef struct Job {
+    const Plan *plan;
+    const Operands *operands;
+    int64_t lanes; /* of a weight gradient */
+    size_t thread_bytes;
+    _Atomic bool failed;
+} Job;
+
+static void convolve_piece(void *arg, int64_t slab, int worker)
 {
-    bool ok = tile_pack(p->tile, plain, o->weights);
-    size_t bytes = p->in_bytes + p->out_bytes + p->scratch_bytes;
-#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads) reduction(&& : ok)
-    for (int64_t i = 0; i < p->total; i++)
-        ok = ok && convolve_slab(p, o, i, o->threads + (size_t)omp_get_thread_num() * bytes);
-    return ok;
+    Job *job = arg;
+    if (!convolve_slab(job->plan, job->operands, slab,
+                       job->operands->threads + (size_t)worker * job->thread_bytes))
+        atomic_store(&job->failed, true);
+}
+
+/* plain: weights [cout, cin, taps], F32, at the start of the scratch or elsewhere. */
+static bool convolve(CpuContext *ctx, const Plan *p, const Operands *o, const float *plain)
+{
+    Job job = {.plan = p, .operands = o, .thread_bytes = p->in_bytes + p->out_bytes + p->scratch_bytes};
+    if (!tile_pack(p->tile, plain, o->weights))
+        return false;
+    pool_run(ctx->pool, p->total, convolve_piece, &job);
+    return !atomic_load(&job.failed);
+}
+
+/* F32 weights from those of a node. */
+typedef struct Widening {
+    const Tensor *w;
+    float *plain;
+    int64_t cout, cin, taps;
+} Widening;
+
+static void widen_output(void *arg, int64_t o, int worker)
+{
+    const Widening *w = arg;
+    int64_t n = w->cin * w->taps;
+    for (int64_t i = o * n; i < (o + 1) * n; i++)
+        w->plain[i] = element(w->w, i);
+}
+
+/* [cin, cout, taps] with the taps turned round, for input channel i. */
+static void turn_input(void *arg, int64_t i, int worker)
+{
+    const Widening *w = arg;
+    for (int64_t j = 0; j < w->cout; j++)
+        for (int64_t k = 0; k < w->taps; k++)
+            w->plain[(i * w->cout + j) * w->taps + k] =
+                element(w->w, (j * w->cin + i) * w->taps + w->taps - 1 - k);
 }
 
 /* Scratch for plain weights (if any), packed weights, and the threads. */
@@ -306,9 +348,8 @@ bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err)
     float *plain = take_scratch(ctx, &p, &o, n, err);
     if (plain == NULL)
         return false;
-#pragma omp parallel for num_threads(ctx->threads)
-    for (int64_t i = 0; i < n; i++)
-        plain[i] = element(w, i);
+    Widening widening = {w, plain, c.y[4], c.x[4], c.size[0] * c.size[1] * c.size[2]};
+    pool_run(cpu_pool(ctx, n), n ? c.y[4] : 0, widen_output, &widening);
     return result(convolve(ctx, &p, &o, n ? plain : w->data), node, err);
 }
 
@@ -339,11 +380,8 @@ bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err)
     float *plain = take_scratch(ctx, &p, &o, cout * cin * taps, err);
     if (plain == NULL)
         return false;
-#pragma omp parallel for num_threads(ctx->threads)
-    for (int64_t i = 0; i < cin; i++)
-        for (int64_t j = 0; j < cout; j++)
-            for (int64_t k = 0; k < taps; k++)
-                plain[(i * cout + j) * taps + k] = element(w, (j * cin + i) * taps + taps - 1 - k);
+    Widening widening = {w, plain, cout, cin, taps};
+    pool_run(cpu_pool(ctx, cout * cin * taps), cin, turn_input, &widening);
     return result(convolve(ctx, &p, &o, plain), node, err);
 }
 
@@ -382,6 +420,25 @@ static bool sum_lane(const Plan *p, const Operands *o, int64_t lane, int64_t lan
     return true;
 }
 
+static void lane_piece(void *arg, int64_t lane, int worker)
+{
+    Job *job = arg;
+    char *mine = job->operands->threads + (size_t)worker * job->thread_bytes;
+    if (!sum_lane(job->plan, job->operands, lane, job->lanes, mine))
+        atomic_store(&job->failed, true);
+}
+
+/* Adds the lanes' sums to the first one's, in order. */
+static void add_lanes(void *arg, int64_t chunk, int worker)
+{
+    const Job *job = arg;
+    float *sum = (float *)job->operands->weights;
+    int64_t n = (int64_t)(job->plan->weight_bytes / sizeof *sum), end = (chunk + 1) * SUM_CHUNK;
+    for (int64_t l = 1; l < job->lanes; l++)
+        for (int64_t i = chunk * SUM_CHUNK; i < n && i < end; i++)
+            sum[i] += sum[l * n + i];
+}
+
 static bool product_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *dy = node->in[0], *x = node->in[1];
@@ -414,19 +471,10 @@ bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
         return false;
     Operands o = {
         .x = x->data, .y = dy->data, .weights = scratch, .threads = scratch + (size_t)lanes * p.weight_bytes};
-    bool ok = true;
-#pragma omp parallel num_threads(ctx->threads) reduction(&& : ok)
-    {
-        char *mine = o.threads + (size_t)omp_get_thread_num() * bytes;
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < lanes; i++)
-            ok = sum_lane(&p, &o, i, lanes, mine) && ok;
-        float *sum = (float *)scratch;
-        int64_t n = (int64_t)(p.weight_bytes / sizeof *sum);
-#pragma omp for
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t l = 1; l < lanes; l++)
-                sum[i] += sum[l * n + i];
-    }
+    Job job = {.plan = &p, .operands = &o, .lanes = lanes, .thread_bytes = bytes};
+    pool_run(ctx->pool, lanes, lane_piece, &job);
+    int64_t n = (int64_t)(p.weight_bytes / sizeof(float));
+    pool_run(cpu_pool(ctx, n), (n + SUM_CHUNK - 1) / SUM_CHUNK, add_lanes, &job);
+    bool ok = !atomic_load(&job.failed);
     return result(ok && tile_unpack(p.tile, scratch, dw->data), node, err);
 }

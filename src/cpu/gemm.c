@@ -1,6 +1,6 @@
 #include "cpu/gemm.h"
 
-#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/onednn.h"
@@ -101,7 +101,7 @@ static char *weights_at(const Plan *plan, int64_t column_tile, int64_t slice)
 }
 
 /* Packs the unit-th 64 columns of one slice. */
-static bool pack_weights(const Plan *plan, int64_t unit)
+static void pack_weights(const Plan *plan, int64_t unit)
 {
     int64_t slice = unit % plan->slices, column = unit / plan->slices * 64;
     int64_t tile = column / plan->columns, within = column - tile * plan->columns;
@@ -118,11 +118,10 @@ static bool pack_weights(const Plan *plan, int64_t unit)
         pack_pairs((uint16_t *)out + round_up(padded, 32) * within, &b, block);
     else
         pack_rows((float *)out + round_up(padded, 16) * within, &b, block);
-    return true;
 }
 
 /* The same without AVX-512: dense [k, n] of a whole tile. */
-static bool pack_dense(const Plan *plan, int64_t unit)
+static void pack_dense(const Plan *plan, int64_t unit)
 {
     int64_t slice = unit % plan->slices, tile = unit / plan->slices;
     bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
@@ -137,7 +136,6 @@ static bool pack_dense(const Plan *plan, int64_t unit)
             out[r * columns + c] =
                 k < plan->k ? element(&source, k * b->k_stride + (first + c) * b->n_stride) : 0;
     }
-    return true;
 }
 
 /* The rows of a as the tile wants them: where they are, or laid out in scratch, slice after slice. */
@@ -214,23 +212,41 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
     return true;
 }
 
-static bool run_plan(const Plan *plan, int threads)
+/* The plan at work. */
+typedef struct Job {
+    const Plan *plan;
+    Worker *workers;
+    _Atomic bool failed;
+} Job;
+
+static void pack_unit(void *arg, int64_t unit, int worker)
 {
-    int64_t units = plan->slices * (plan->blocked ? (plan->n + 63) / 64 : plan->column_tiles);
-    int64_t tiles = plan->row_tiles * plan->column_tiles;
-    bool ok = true;
-#pragma omp parallel num_threads(threads) reduction(&& : ok)
-    {
-        char *mine = plan->threads + (size_t)omp_get_thread_num() * plan->thread_bytes;
-        Worker w = {.a = mine, .c = mine + plan->a_bytes, .scratch = mine + plan->a_bytes + plan->c_bytes};
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < units; i++)
-            ok = (plan->blocked ? pack_weights(plan, i) : pack_dense(plan, i)) && ok;
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < tiles; i++)
-            ok = compute(plan, &w, i) && ok;
+    const Plan *plan = ((Job *)arg)->plan;
+    if (plan->blocked)
+        pack_weights(plan, unit);
+    else
+        pack_dense(plan, unit);
+}
+
+static void compute_tile(void *arg, int64_t tile, int worker)
+{
+    Job *job = arg;
+    if (!compute(job->plan, &job->workers[worker], tile))
+        atomic_store(&job->failed, true);
+}
+
+static bool run_plan(const Plan *plan, Pool *pool, Worker *workers, int threads)
+{
+    Job job = {.plan = plan, .workers = workers};
+    for (int i = 0; i < threads; i++) {
+        char *mine = plan->threads + (size_t)i * plan->thread_bytes;
+        workers[i] =
+            (Worker){.a = mine, .c = mine + plan->a_bytes, .scratch = mine + plan->a_bytes + plan->c_bytes};
     }
-    return ok;
+    pool_run(pool, plan->slices * (plan->blocked ? (plan->n + 63) / 64 : plan->column_tiles), pack_unit,
+             &job);
+    pool_run(pool, plan->row_tiles * plan->column_tiles, compute_tile, &job);
+    return !atomic_load(&job.failed);
 }
 
 bool gemm(CpuContext *ctx, const Product *p, Op op, SoraError *err)
@@ -242,17 +258,20 @@ bool gemm(CpuContext *ctx, const Product *p, Op op, SoraError *err)
     if (!find_tiles(ctx, &plan, err))
         return error_wrap(err, "%s", op_name(op));
     double work = (double)p->m * (double)plan.n * (double)plan.k;
-    int threads = work < SMALL_PRODUCT ? 1 : ctx->threads;
+    Pool *pool = work < SMALL_PRODUCT ? NULL : ctx->pool;
+    int threads = pool ? ctx->threads : 1;
     size_t k = (size_t)((plan.slices - 1) * plan.slice + plan.last_slice);
     plan.a_bytes = pad64((size_t)plan.rows * k * plan.size);
     plan.c_bytes = pad64((size_t)(plan.rows * plan.columns) * sizeof(float));
     plan.thread_bytes = plan.a_bytes + plan.c_bytes + plan.scratch_bytes;
     size_t weights = (size_t)(plan.column_tiles * plan.slices) * plan.weight_bytes;
-    plan.weights = cpu_scratch(ctx, weights + (size_t)threads * plan.thread_bytes, err);
-    if (plan.weights == NULL)
+    size_t worker_bytes = pad64((size_t)threads * sizeof(Worker));
+    char *scratch = cpu_scratch(ctx, worker_bytes + weights + (size_t)threads * plan.thread_bytes, err);
+    if (scratch == NULL)
         return false;
+    plan.weights = scratch + worker_bytes;
     plan.threads = plan.weights + weights;
-    if (!run_plan(&plan, threads))
+    if (!run_plan(&plan, pool, (Worker *)scratch, threads))
         return error_set(err, SORA_ERROR_INTERNAL, "%s: onednn failed", op_name(op));
     return true;
 }

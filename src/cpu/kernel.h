@@ -3,13 +3,15 @@
 #define SORA_CPU_KERNEL_H
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "tensor/node.h"
 
 /* Each level falls back to the one below for what it does not have. */
 typedef enum CpuLevel { CPU_REFERENCE, CPU_AVX2, CPU_AVX512, CPU_LEVEL_COUNT } CpuLevel;
 
 typedef struct CpuContext {
-    int threads;
+    Pool *pool;
+    int threads; /* of the pool */
     CpuLevel level;
     bool bf16;               /* products in bf16, sums in f32 */
     const struct Simd *simd; /* from AVX2 on */
@@ -43,6 +45,12 @@ bool cpu_check_index(const Node *node, const Tensor *index, int64_t rows, SoraEr
 /* Checks attention's inputs that are data: cu_q and cu_k (in[first], in[first + 1]) rise within the rows, and
  * no sample is longer than the bias (in[first + 2]). */
 bool cpu_check_samples(const Node *node, int first, int64_t rows_q, int64_t rows_k, SoraError *err);
+
+/* The pool for work on that many elements; NULL where waking others costs more than it brings. */
+static inline Pool *cpu_pool(const CpuContext *ctx, int64_t elements)
+{
+    return elements > 1 << 15 ? ctx->pool : NULL;
+}
 
 static inline int64_t last_dim(const Tensor *t)
 {

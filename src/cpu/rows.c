@@ -9,11 +9,6 @@ enum {
     SCATTER_COLUMNS = 64, /* columns that one thread adds up */
 };
 
-static int threads_for(const CpuContext *ctx, int64_t elements)
-{
-    return elements > 4 * CHUNK ? ctx->threads : 1;
-}
-
 /* Rows of n elements that make a piece of work. */
 static int64_t rows_of(int64_t n)
 {
@@ -22,13 +17,24 @@ static int64_t rows_of(int64_t n)
 
 typedef void (*RowFunction)(const CpuContext *ctx, const Node *node, int64_t row, int64_t n);
 
+typedef struct Job {
+    const CpuContext *ctx;
+    const Node *node;
+    int64_t rows, n, step;
+    RowFunction f;
+} Job;
+
+static void some_rows(void *arg, int64_t piece, int worker)
+{
+    const Job *job = arg;
+    for (int64_t r = piece * job->step; r < job->rows && r < (piece + 1) * job->step; r++)
+        job->f(job->ctx, job->node, r, job->n);
+}
+
 static bool for_rows(CpuContext *ctx, const Node *node, int64_t rows, int64_t n, RowFunction f)
 {
-    int64_t step = rows_of(n);
-#pragma omp parallel for schedule(dynamic) num_threads(threads_for(ctx, rows *n))
-    for (int64_t first = 0; first < rows; first += step)
-        for (int64_t r = first; r < rows && r < first + step; r++)
-            f(ctx, node, r, n);
+    Job job = {ctx, node, rows, n, rows_of(n), f};
+    pool_run(cpu_pool(ctx, rows * n), (rows + job.step - 1) / job.step, some_rows, &job);
     return true;
 }
 
@@ -129,22 +135,30 @@ bool fast_gather(CpuContext *ctx, const Node *node, SoraError *err)
            for_rows(ctx, node, tensor_numel(node->in[1]), last_dim(node->in[0]), gather_row);
 }
 
-/* Each thread owns columns, so that the order of the sums is the rows' own. */
+/* Each piece owns columns, so that the order of the sums is the rows' own. */
+static void scatter_columns(void *arg, int64_t piece, int worker)
+{
+    const Job *job = arg;
+    const Tensor *in = job->node->in[0], *out = job->node->out[0];
+    const int32_t *to = job->node->in[1]->data;
+    int64_t n = job->n, c = piece * SCATTER_COLUMNS,
+            width = n - c < SCATTER_COLUMNS ? n - c : SCATTER_COLUMNS;
+    for (int64_t r = 0; r < out->shape[0]; r++)
+        memset(row_of(out, r, n) + c, 0, (size_t)width * sizeof(float));
+    for (int64_t r = 0; r < job->rows; r++) {
+        float *sum = row_of(out, to[r], n) + c;
+        job->ctx->simd->add(sum, sum, row_of(in, r, n) + c, width);
+    }
+}
+
 bool fast_scatter(CpuContext *ctx, const Node *node, SoraError *err)
 {
-    const Tensor *in = node->in[0], *index = node->in[1], *out = node->out[0];
+    const Tensor *index = node->in[1], *out = node->out[0];
+    Job job = {.ctx = ctx, .node = node, .rows = tensor_numel(index), .n = last_dim(out)};
     if (!cpu_check_index(node, index, out->shape[0], err))
         return false;
-    int64_t rows = tensor_numel(index), n = last_dim(out);
-    const int32_t *to = index->data;
-#pragma omp parallel for schedule(dynamic) num_threads(threads_for(ctx, rows *n))
-    for (int64_t c = 0; c < n; c += SCATTER_COLUMNS) {
-        int64_t width = n - c < SCATTER_COLUMNS ? n - c : SCATTER_COLUMNS;
-        for (int64_t r = 0; r < out->shape[0]; r++)
-            memset(row_of(out, r, n) + c, 0, (size_t)width * sizeof(float));
-        for (int64_t r = 0; r < rows; r++)
-            ctx->simd->add(row_of(out, to[r], n) + c, row_of(out, to[r], n) + c, row_of(in, r, n) + c, width);
-    }
+    int64_t pieces = (job.n + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS;
+    pool_run(cpu_pool(ctx, job.rows * job.n), pieces, scatter_columns, &job);
     return true;
 }
 

@@ -30,19 +30,28 @@ typedef struct Move {
     const char *from;
     int64_t count;
     size_t to_step, from_step, bytes;
+    int64_t together; /* runs in a piece of work, set by move_runs */
 } Move;
 
-/* Long runs are cut too, so that few of them still occupy all threads. */
-static void move_runs(const CpuContext *ctx, const Move *m)
+/* Some short runs, or a part of a long one. */
+static void move_piece(void *arg, int64_t piece, int worker)
 {
-    int64_t cuts = (int64_t)((m->bytes + SMALL_MOVE - 1) / SMALL_MOVE);
-    int threads = (size_t)m->count * m->bytes > 2 * SMALL_MOVE ? ctx->threads : 1;
-#pragma omp parallel for num_threads(threads)
-    for (int64_t i = 0; i < m->count * cuts; i++) {
-        size_t first = (size_t)(i % cuts) * SMALL_MOVE, r = (size_t)(i / cuts);
-        size_t bytes = m->bytes - first < SMALL_MOVE ? m->bytes - first : SMALL_MOVE;
-        memcpy(m->to + r * m->to_step + first, m->from + r * m->from_step + first, bytes);
-    }
+    const Move *m = arg;
+    size_t cuts = (m->bytes + SMALL_MOVE - 1) / SMALL_MOVE, at = (size_t)piece % cuts * SMALL_MOVE;
+    int64_t first = piece / (int64_t)cuts * m->together, end = first + m->together;
+    size_t bytes = m->bytes - at < SMALL_MOVE ? m->bytes - at : SMALL_MOVE;
+    for (int64_t r = first; r < end && r < m->count; r++)
+        memcpy(m->to + (size_t)r * m->to_step + at, m->from + (size_t)r * m->from_step + at, bytes);
+}
+
+static void move_runs(const CpuContext *ctx, Move m)
+{
+    if (m.bytes == 0)
+        return;
+    m.together = m.bytes >= SMALL_MOVE ? 1 : (int64_t)(SMALL_MOVE / m.bytes);
+    int64_t cuts = (int64_t)((m.bytes + SMALL_MOVE - 1) / SMALL_MOVE);
+    pool_run(cpu_pool(ctx, m.count * (int64_t)m.bytes / 4), (m.count + m.together - 1) / m.together * cuts,
+             move_piece, &m);
 }
 
 bool fast_concat(CpuContext *ctx, const Node *node, SoraError *err)
@@ -51,7 +60,7 @@ bool fast_concat(CpuContext *ctx, const Node *node, SoraError *err)
     char *out = node->out[0]->data;
     for (int k = 0; k < node->n_in; k++) {
         Runs from = runs_of(node->in[k], node->i[0]);
-        move_runs(ctx, &(Move){out, node->in[k]->data, to.count, to.bytes, from.bytes, from.bytes});
+        move_runs(ctx, (Move){out, node->in[k]->data, to.count, to.bytes, from.bytes, from.bytes, 0});
         out += from.bytes;
     }
     return true;
@@ -61,7 +70,7 @@ bool fast_slice(CpuContext *ctx, const Node *node, SoraError *err)
 {
     Runs from = runs_of(node->in[0], node->i[0]), to = runs_of(node->out[0], node->i[0]);
     const char *first = (const char *)node->in[0]->data + (size_t)node->i[1] * from.step;
-    move_runs(ctx, &(Move){node->out[0]->data, first, to.count, to.bytes, from.bytes, to.bytes});
+    move_runs(ctx, (Move){node->out[0]->data, first, to.count, to.bytes, from.bytes, to.bytes, 0});
     return true;
 }
 
@@ -74,7 +83,7 @@ bool fast_pad(CpuContext *ctx, const Node *node, SoraError *err)
         memset(out + (size_t)r * to.bytes, 0, before);
         memset(out + (size_t)r * to.bytes + after, 0, to.bytes - after);
     }
-    move_runs(ctx, &(Move){out + before, node->in[0]->data, to.count, to.bytes, from.bytes, from.bytes});
+    move_runs(ctx, (Move){out + before, node->in[0]->data, to.count, to.bytes, from.bytes, from.bytes, 0});
     return true;
 }
 
@@ -123,55 +132,63 @@ static int64_t input_at(const Permutation *p, int n, int skip, int64_t i)
     return at;
 }
 
+typedef struct Job {
+    const Permutation *p;
+    float *out;
+    const float *x;
+    int64_t count;    /* places in the dimensions before those that are moved together */
+    int64_t together; /* of them in a piece of work */
+    int inner;        /* permute_block: the output's dimension that is contiguous in the input */
+} Job;
+
 /* The last dimension stays last: runs. */
-static void permute_runs(const CpuContext *ctx, const Permutation *p, float *out, const float *x)
+static void permute_runs(void *arg, int64_t piece, int worker)
 {
-    int last = p->ndim - 1;
-    int64_t n = p->shape[last], count = 1;
-    for (int d = 0; d < last; d++)
-        count *= p->shape[d];
-#pragma omp parallel for num_threads(count *n > SMALL_MOVE / 2 ? ctx->threads : 1)
-    for (int64_t i = 0; i < count; i++)
-        memcpy(out + i * n, x + input_at(p, last, -1, i), (size_t)n * sizeof *x);
+    const Job *job = arg;
+    int last = job->p->ndim - 1;
+    int64_t n = job->p->shape[last], end = (piece + 1) * job->together;
+    for (int64_t i = piece * job->together; i < end && i < job->count; i++)
+        memcpy(job->out + i * n, job->x + input_at(job->p, last, -1, i), (size_t)n * sizeof *job->x);
 }
 
-/* Another dimension, inner, is contiguous in the input: blocks of inner x last are transposed. */
-static void permute_blocks(const CpuContext *ctx, const Permutation *p, int inner, float *out, const float *x)
+/* Another dimension is contiguous in the input: BLOCK places of it, and all of the last, are transposed. */
+static void permute_block(void *arg, int64_t piece, int worker)
 {
+    const Job *job = arg;
+    const Permutation *p = job->p;
     int last = p->ndim - 1;
-    int64_t rows = p->shape[inner], columns = p->shape[last], out_step = 1, count = 1;
-    for (int d = last; d > inner; d--)
+    int64_t rows = p->shape[job->inner], columns = p->shape[last], step = p->stride[last], out_step = 1;
+    for (int d = last; d > job->inner; d--)
         out_step *= p->shape[d];
-    for (int d = 0; d < last; d++)
-        count *= d == inner ? 1 : p->shape[d];
     int64_t below = out_step / columns; /* places between inner and last */
-    int64_t row_blocks = (rows + BLOCK - 1) / BLOCK;
-#pragma omp parallel for num_threads(count *rows *columns > SMALL_MOVE / 2 ? ctx->threads : 1)
-    for (int64_t i = 0; i < count * row_blocks; i++) {
-        int64_t place = i / row_blocks, r0 = i % row_blocks * BLOCK;
-        int64_t r1 = rows - r0 < BLOCK ? rows : r0 + BLOCK;
-        const float *from = x + input_at(p, last, inner, place);
-        float *to = out + place / below * rows * out_step + place % below * columns;
-        for (int64_t c0 = 0; c0 < columns; c0 += BLOCK) {
-            int64_t c1 = columns - c0 < BLOCK ? columns : c0 + BLOCK;
-            for (int64_t r = r0; r < r1; r++)
-                for (int64_t c = c0; c < c1; c++)
-                    to[r * out_step + c] = from[r + c * p->stride[last]];
-        }
+    int64_t blocks = (rows + BLOCK - 1) / BLOCK, place = piece / blocks, r0 = piece % blocks * BLOCK;
+    int64_t r1 = rows - r0 < BLOCK ? rows : r0 + BLOCK;
+    const float *from = job->x + input_at(p, last, job->inner, place);
+    float *to = job->out + place / below * rows * out_step + place % below * columns;
+    for (int64_t c0 = 0; c0 < columns; c0 += BLOCK) {
+        int64_t c1 = columns - c0 < BLOCK ? columns : c0 + BLOCK;
+        for (int64_t r = r0; r < r1; r++)
+            for (int64_t c = c0; c < c1; c++)
+                to[r * out_step + c] = from[r + c * step];
     }
 }
 
 bool fast_permute(CpuContext *ctx, const Node *node, SoraError *err)
 {
-    if (node->in[0]->dtype != DTYPE_F32 || tensor_numel(node->out[0]) == 0)
+    int64_t numel = tensor_numel(node->out[0]);
+    if (node->in[0]->dtype != DTYPE_F32 || numel == 0)
         return ref_permute(ctx, node, err);
     Permutation p = simplify(node);
-    int inner = 0;
-    while (inner < p.ndim - 1 && p.stride[inner] != 1)
-        inner++;
-    if (inner == p.ndim - 1)
-        permute_runs(ctx, &p, node->out[0]->data, node->in[0]->data);
-    else
-        permute_blocks(ctx, &p, inner, node->out[0]->data, node->in[0]->data);
+    Job job = {&p, node->out[0]->data, node->in[0]->data, numel / p.shape[p.ndim - 1], 1, 0};
+    while (job.inner < p.ndim - 1 && p.stride[job.inner] != 1)
+        job.inner++;
+    if (job.inner == p.ndim - 1) {
+        int64_t n = p.shape[job.inner] * (int64_t)sizeof(float);
+        job.together = n >= SMALL_MOVE ? 1 : SMALL_MOVE / n;
+        pool_run(cpu_pool(ctx, numel), (job.count + job.together - 1) / job.together, permute_runs, &job);
+    } else {
+        int64_t rows = p.shape[job.inner];
+        pool_run(cpu_pool(ctx, numel), job.count / rows * ((rows + BLOCK - 1) / BLOCK), permute_block, &job);
+    }
     return true;
 }
