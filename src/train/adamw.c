@@ -41,7 +41,7 @@ static bool add_slot(AdamW *o, const char *set, Param *param)
         return false;
     slots[o->count] = (AdamWSlot){.set = set, .name = param->name, .param = param, .count = n,
                                   .value = param->tensor.data, .grad = memory, .m = memory + n, .v = memory + 2 * n,
-                                  .ema = memory + 3 * n, .decays = params_is_matrix(&param->tensor)};
+                                  .ema = memory + 3 * n, .decays = params_is_matrix(&param->tensor), .rate = 1};
     memcpy(memory + 3 * n, param->tensor.data, (size_t)n * sizeof *memory);
     *grad = tensor_over(memory, DTYPE_F32, param->tensor.ndim, param->tensor.shape);
     param->tensor.requires_grad = param->tensor.leaf = true;
@@ -68,6 +68,13 @@ void adamw_freeze(AdamW *o, const char *prefix)
             o->slots[i].frozen = true;
             o->slots[i].param->tensor.requires_grad = false;
         }
+}
+
+void adamw_set_rate(AdamW *o, const char *set, double rate)
+{
+    for (int i = 0; i < o->count; i++)
+        if (strcmp(o->slots[i].set, set) == 0)
+            o->slots[i].rate = rate;
 }
 
 double adamw_rate(const AdamW *o, int64_t step)
@@ -100,14 +107,14 @@ typedef struct Step {
 
 static void update(AdamWSlot *slot, const Step *k)
 {
-    float keep = 1 - k->rate * (slot->decays ? k->decay : 0);
+    float rate = k->rate * (float)slot->rate, keep = 1 - rate * (slot->decays ? k->decay : 0);
     float *value = slot->value, *grad = slot->grad, *m = slot->m, *v = slot->v, *ema = slot->ema;
 #pragma omp parallel for simd schedule(static) if (slot->count > 1 << 16)
     for (int64_t i = 0; i < slot->count; i++) {
         float g = grad[i] * k->scale;
         m[i] = k->beta1 * m[i] + (1 - k->beta1) * g;
         v[i] = k->beta2 * v[i] + (1 - k->beta2) * g * g;
-        value[i] = value[i] * keep - k->rate * (m[i] * k->correct1) / (sqrtf(v[i] * k->correct2) + k->eps);
+        value[i] = value[i] * keep - rate * (m[i] * k->correct1) / (sqrtf(v[i] * k->correct2) + k->eps);
         ema[i] += (1 - k->ema) * (value[i] - ema[i]);
         grad[i] = 0;
     }

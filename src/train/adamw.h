@@ -24,7 +24,8 @@ typedef struct AdamWSlot {
     int64_t count;
     float *value, *grad, *m, *v, *ema;
     bool decays;
-    bool frozen; /* stays as it is */
+    bool frozen;  /* stays as it is */
+    double rate;  /* times the learning rate; 1 at first */
 } AdamWSlot;
 
 typedef struct AdamW {
@@ -43,6 +44,9 @@ bool adamw_add(AdamW *o, const char *set, Params *p, SoraError *err);
 
 /* Freezes the parameters whose names begin with prefix: they keep their values and want no gradient. */
 void adamw_freeze(AdamW *o, const char *prefix);
+
+/* Scales the learning rate of a whole set. */
+void adamw_set_rate(AdamW *o, const char *set, double rate);
 
 /* The update of step (counted from 0) from the gradients that backward left, which become zeros. */
 void adamw_step(AdamW *o, int64_t step);

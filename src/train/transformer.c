@@ -45,7 +45,7 @@ typedef struct DitTrainer {
     LatentCache *latents;
     Bucket buckets[MAX_BUCKETS];
     int bucket_count;
-    int64_t shard_every; /* steps until one more shard of each bucket is used */
+    int64_t first_shards, shard_every; /* of each bucket at first, and steps until one more is used */
     NoiseRule noise;
     GivenRule given;
     double condition_dropout;
@@ -242,7 +242,7 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
     int bucket = draw_bucket(t, &rng);
     const Bucket *k = &t->buckets[bucket];
     const int *patch = t->dit_config.patch_size;
-    int64_t shape[4], ready = 1 + step / t->shard_every;
+    int64_t shape[4], ready = t->first_shards + step / t->shard_every;
     latent_cache_shape(t->latents, bucket, shape);
     int64_t grid[3] = {shape[0] / patch[0], shape[1] / patch[1], shape[2] / patch[2]};
     int shards = (int)(ready < k->shards ? ready : k->shards);
@@ -353,7 +353,7 @@ static bool read_rules(DitTrainer *t, SoraError *err)
 {
     const json_t *o = t->settings.json, *noise = json_object_get(o, "timesteps"), *given = json_object_get(o, "given");
     const char *kind = json_string_value(json_object_get(noise, "distribution"));
-    int every;
+    int first, every;
     t->noise.logit_normal = kind == NULL || strcmp(kind, "logit-normal") == 0;
     if (kind != NULL && !t->noise.logit_normal && strcmp(kind, "uniform") != 0)
         return error_set(err, SORA_ERROR_INPUT, "timesteps: \"distribution\" is \"logit-normal\" or \"uniform\"");
@@ -364,7 +364,9 @@ static bool read_rules(DitTrainer *t, SoraError *err)
               settings_number(given, (NumberRule){"both_ends", 0.05, 0, 1}, &t->given.both_ends, err) &&
               settings_number(given, (NumberRule){"region", 0.05, 0, 1}, &t->given.region, err) &&
               settings_number(o, (NumberRule){"condition_dropout", 0.1, 0, 1}, &t->condition_dropout, err) &&
+              settings_integer(o, (NumberRule){"first_shards", 1, 1, 9999}, &first, err) &&
               settings_integer(o, (NumberRule){"shard_every", 100, 1, 1e9}, &every, err);
+    t->first_shards = first;
     t->shard_every = every;
     return ok;
 }
@@ -454,10 +456,18 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
         !adamw_add(&t->optimizer, "transformer", &t->dit_params, err) ||
         !adamw_add(&t->optimizer, "text_encoder", &t->text_params, err))
         return false;
-    const char *init = json_string_value(json_object_get(t->settings.json, "init"));
+    double text_rate;
+    if (!settings_number(t->settings.json, (NumberRule){"text_encoder_rate", 0.1, 0, 10}, &text_rate, err))
+        return false;
+    adamw_set_rate(&t->optimizer, "text_encoder", text_rate);
+    /* A model's folder, or one for each part: {"transformer": DIR}; a part that is not named starts anew. */
+    const json_t *from = json_object_get(t->settings.json, "init");
     static const char *const SETS[] = {"transformer", "text_encoder"};
-    for (int i = 0; init != NULL && i < 2; i++) {
+    for (int i = 0; i < 2; i++) {
         char path[MAX_PATH];
+        const char *init = json_string_value(json_is_object(from) ? json_object_get(from, SETS[i]) : from);
+        if (init == NULL)
+            continue;
         int missing = 0, count = i == 0 ? t->dit_params.count : t->text_params.count;
         snprintf(path, sizeof path, "%s/%s/model.safetensors", init, SETS[i]);
         if (!checkpoint_import(&t->optimizer, SETS[i], path, &missing, err))
