@@ -1,6 +1,8 @@
 #include "base/pool.h"
 
+#include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,8 +11,9 @@
  * loops. */
 enum { SPINS = 1000 };
 
-/* A ticket is the loop's number and the next piece. */
-enum { PIECE_BITS = 40 };
+/* A ticket is the loop's number and the next piece. The numbers come round again after 2^32 loops: hours, in
+ * which no thread stands still between looking at a ticket and taking its piece. */
+enum { PIECE_BITS = 32 };
 static const uint64_t PIECES = ((uint64_t)1 << PIECE_BITS) - 1;
 
 /* Idle -> closed: the ticket gets a new loop number and the piece PIECES, which nobody takes.
@@ -26,7 +29,7 @@ struct Pool {
     _Atomic(void *) arg;
     _Atomic int64_t count, done;
     _Atomic int sleepers;
-    _Atomic bool waiting, stop;
+    _Atomic bool waiting, stop, busy; /* busy: within pool_run() */
     pthread_mutex_t lock;
     pthread_cond_t work, finished;
 };
@@ -98,6 +101,17 @@ static void *work(void *start)
     return NULL;
 }
 
+/* Signals are for the caller's threads; those that a thread causes itself cannot be left to others. */
+static void block_signals(sigset_t *before)
+{
+    static const int OWN[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof OWN / sizeof OWN[0]; i++)
+        sigdelset(&all, OWN[i]);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
 Pool *pool_new(int threads)
 {
     Pool *p = calloc(1, sizeof *p);
@@ -108,6 +122,8 @@ Pool *pool_new(int threads)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->finished, NULL);
+    sigset_t before;
+    block_signals(&before); /* new threads inherit it */
     while (p->ids != NULL && p->threads < threads) {
         Start *start = malloc(sizeof *start);
         if (start == NULL)
@@ -119,6 +135,7 @@ Pool *pool_new(int threads)
         }
         p->threads++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return p;
 }
 
@@ -159,13 +176,14 @@ static void wait_until_done(Pool *p, int64_t count)
     pthread_mutex_unlock(&p->lock);
 }
 
-void pool_run(Pool *p, int64_t count, PoolTask f, void *arg)
+static void run_alone(int64_t count, PoolTask f, void *arg)
 {
-    if (p == NULL || p->threads == 1 || count <= 1) {
-        for (int64_t i = 0; i < count; i++)
-            f(arg, i, 0);
-        return;
-    }
+    for (int64_t i = 0; i < count; i++)
+        f(arg, i, 0);
+}
+
+static void run_together(Pool *p, int64_t count, PoolTask f, void *arg)
+{
     uint64_t loop = (atomic_load(&p->ticket) >> PIECE_BITS) + 1;
     atomic_store(&p->ticket, loop << PIECE_BITS | PIECES);
     atomic_store(&p->task, f);
@@ -180,4 +198,20 @@ void pool_run(Pool *p, int64_t count, PoolTask f, void *arg)
     }
     take_pieces(p, 0);
     wait_until_done(p, count);
+}
+
+void pool_run(Pool *p, int64_t count, PoolTask f, void *arg)
+{
+    if (p == NULL) {
+        run_alone(count, f, arg);
+        return;
+    }
+    bool busy = atomic_exchange(&p->busy, true);
+    assert(!busy && "a pool serves one caller at a time, and not its own tasks");
+    assert(count < (int64_t)PIECES);
+    if (p->threads == 1 || count <= 1)
+        run_alone(count, f, arg);
+    else
+        run_together(p, count, f, arg);
+    atomic_store(&p->busy, false);
 }

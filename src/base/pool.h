@@ -12,13 +12,15 @@ typedef struct Pool Pool;
 typedef void (*PoolTask)(void *arg, int64_t i, int worker);
 
 /* threads includes the caller; 1 makes a pool without threads. Fewer if the system has no more. NULL when out
- * of memory. A pool serves one caller at a time. */
+ * of memory. A pool serves one caller at a time, and only the process that made it: not the child of a
+ * fork(). Its threads leave the process's signals to others. */
 Pool *pool_new(int threads);
 void pool_free(Pool *p); /* NULL is allowed */
 int pool_threads(const Pool *p);
 
-/* Calls f(arg, i, worker) for i in 0 .. count-1, in any order, and returns when all are done. With p NULL the
- * caller does it all, as worker 0. Not from within a task of the same pool. */
+/* Calls f(arg, i, worker) for i in 0 .. count-1, in any order, and returns when all are done; what the tasks
+ * wrote is then the caller's to read. With p NULL the caller does it all, as worker 0. Not from within a task
+ * of the same pool. count is below 2^32 - 1. */
 void pool_run(Pool *p, int64_t count, PoolTask f, void *arg);
 
 #endif
