@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { CHUNK = 4096 }; /* sums go by chunks, so that they do not depend on the number of threads */
+enum { CHUNK = 4096, UPDATE_CHUNK = 1 << 15, LANES = 16 }; /* elements of one sum, of one piece of work */
 
 AdamWConfig adamw_defaults(void)
 {
@@ -15,7 +16,7 @@ AdamWConfig adamw_defaults(void)
 
 void adamw_init(AdamW *o, const AdamWConfig *config)
 {
-    *o = (AdamW){.config = *config};
+    *o = (AdamW){.config = *config, .pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN))};
     arena_init(&o->memory, (size_t)16 << 20);
 }
 
@@ -24,6 +25,7 @@ void adamw_deinit(AdamW *o)
     for (int i = 0; i < o->count; i++)
         o->slots[i].param->tensor.grad = NULL;
     arena_deinit(&o->memory);
+    pool_free(o->pool);
     free(o->slots);
     *o = (AdamW){0};
 }
@@ -88,14 +90,17 @@ double adamw_rate(const AdamW *o, int64_t step)
 
 static double squares(const AdamWSlot *s)
 {
-    int64_t chunks = (s->count + CHUNK - 1) / CHUNK;
     double sum = 0;
-    for (int64_t c = 0; c < chunks; c++) {
-        int64_t end = (c + 1) * CHUNK < s->count ? (c + 1) * CHUNK : s->count;
-        float part = 0;
-        for (int64_t i = c * CHUNK; i < end; i++)
-            part += s->grad[i] * s->grad[i];
-        sum += (double)part;
+    for (int64_t first = 0; first < s->count; first += CHUNK) {
+        int64_t end = first + CHUNK < s->count ? first + CHUNK : s->count;
+        float part[LANES] = {0}; /* side by side, as vectors have them */
+        for (int64_t i = first; i + LANES <= end; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                part[l] += s->grad[i + l] * s->grad[i + l];
+        for (int64_t i = end - (end - first) % LANES; i < end; i++)
+            part[0] += s->grad[i] * s->grad[i];
+        for (int l = 0; l < LANES; l++)
+            sum += (double)part[l];
     }
     return sum;
 }
@@ -105,12 +110,19 @@ typedef struct Step {
     float rate, scale, decay, beta1, beta2, correct1, correct2, eps, ema;
 } Step;
 
-static void update(AdamWSlot *slot, const Step *k)
+typedef struct Update {
+    const AdamWSlot *slot;
+    const Step *step;
+} Update;
+
+static void update_chunk(void *arg, int64_t chunk, int worker)
 {
+    const AdamWSlot *slot = ((Update *)arg)->slot;
+    const Step *k = ((Update *)arg)->step;
+    int64_t first = chunk * UPDATE_CHUNK, end = first + UPDATE_CHUNK < slot->count ? first + UPDATE_CHUNK : slot->count;
     float rate = k->rate * (float)slot->rate, keep = 1 - rate * (slot->decays ? k->decay : 0);
     float *value = slot->value, *grad = slot->grad, *m = slot->m, *v = slot->v, *ema = slot->ema;
-#pragma omp parallel for simd schedule(static) if (slot->count > 1 << 16)
-    for (int64_t i = 0; i < slot->count; i++) {
+    for (int64_t i = first; i < end; i++) {
         float g = grad[i] * k->scale;
         m[i] = k->beta1 * m[i] + (1 - k->beta1) * g;
         v[i] = k->beta2 * v[i] + (1 - k->beta2) * g * g;
@@ -118,6 +130,11 @@ static void update(AdamWSlot *slot, const Step *k)
         ema[i] += (1 - k->ema) * (value[i] - ema[i]);
         grad[i] = 0;
     }
+}
+
+static void update(AdamW *o, const AdamWSlot *slot, const Step *k)
+{
+    pool_run(o->pool, (slot->count + UPDATE_CHUNK - 1) / UPDATE_CHUNK, update_chunk, &(Update){slot, k});
 }
 
 void adamw_step(AdamW *o, int64_t step)
@@ -140,7 +157,7 @@ void adamw_step(AdamW *o, int64_t step)
             continue;
         if (!isfinite(sum))
             memset(o->slots[i].grad, 0, (size_t)o->slots[i].count * sizeof(float));
-        update(&o->slots[i], &k);
+        update(o, &o->slots[i], &k);
     }
 }
 

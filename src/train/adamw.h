@@ -3,6 +3,7 @@
 #ifndef SORA_TRAIN_ADAMW_H
 #define SORA_TRAIN_ADAMW_H
 
+#include "base/pool.h"
 #include "tensor/params.h"
 
 typedef struct AdamWConfig {
@@ -33,6 +34,7 @@ typedef struct AdamW {
     AdamWSlot *slots;
     int count;
     Arena memory;
+    Pool *pool;           /* all cores; NULL (out of memory) is one thread */
     double gradient_norm; /* of the last step, before clipping */
 } AdamW;
 
