@@ -5,9 +5,10 @@
 
 #include "cpu/onednn.h"
 
-/* Rows and columns of a tile, and how much of k one tile takes where k counts tokens and so takes any value.
- */
+/* Rows and columns of a tile, and how much of k one tile takes where k counts tokens and so takes any value. */
 enum {
+    PACK_COLUMNS = 64, /* whole blocks */
+    PACK_ROWS = 64,    /* divides SLICE; whole groups */
     TILE_ROWS = 64,
     TILE_ROWS_LARGE = 128,
     TILE_COLUMNS = 512,
@@ -100,24 +101,50 @@ static char *weights_at(const Plan *plan, int64_t column_tile, int64_t slice)
     return plan->weights + (size_t)(column_tile * plan->slices + slice) * plan->weight_bytes;
 }
 
-/* Packs the unit-th 64 columns of one slice. */
+/* A part of b that is packed at one time: what lies together in memory. */
+static int64_t pack_units(const Plan *plan)
+{
+    if (!plan->blocked)
+        return plan->slices * plan->column_tiles;
+    if (plan->p->b.k_stride == 1)
+        return plan->slices * ((plan->n + PACK_COLUMNS - 1) / PACK_COLUMNS);
+    return (plan->k + PACK_ROWS - 1) / PACK_ROWS;
+}
+
+/* Packs rows [row, row + rows) of b, within one slice, of columns [column, column + columns), within one
+ * tile. */
+static void pack_part(const Plan *plan, int64_t row, int64_t rows, int64_t column, int64_t columns)
+{
+    int64_t slice = row / plan->slice, tile = column / plan->columns;
+    int64_t within = column - tile * plan->columns, first = row - slice * plan->slice;
+    int block = tile_block(tile == plan->column_tiles - 1 ? plan->last_columns : plan->columns);
+    int64_t length = slice == plan->slices - 1 ? plan->last_slice : plan->slice;
+    PackSource b = plan->p->b;
+    b.data = (const char *)b.data + (row * b.k_stride + column * b.n_stride) * (b.dtype == DTYPE_F32 ? 4 : 2);
+    b.k = rows;
+    b.n = columns;
+    char *out = weights_at(plan, tile, slice);
+    if (plan->bf16) {
+        length = round_up(length, 32);
+        pack_pairs((uint16_t *)out + within * length + first * block, &b, block, length);
+    } else {
+        length = round_up(length, 16);
+        pack_rows((float *)out + within * length + first * block, &b, block, length);
+    }
+}
+
 static void pack_weights(const Plan *plan, int64_t unit)
 {
-    int64_t slice = unit % plan->slices, column = unit / plan->slices * 64;
-    int64_t tile = column / plan->columns, within = column - tile * plan->columns;
-    bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
-    PackSource b = plan->p->b;
-    size_t element = b.dtype == DTYPE_F32 ? 4 : 2;
-    int64_t k0 = slice * plan->slice, padded = last_slice ? plan->last_slice : plan->slice;
-    b.data = (const char *)b.data + (size_t)(k0 * b.k_stride + column * b.n_stride) * element;
-    b.k = last_slice ? plan->k - k0 : plan->slice;
-    b.n = plan->n - column < 64 ? plan->n - column : 64;
-    char *out = weights_at(plan, tile, slice);
-    int block = tile_block(last_tile ? plan->last_columns : plan->columns);
-    if (plan->bf16)
-        pack_pairs((uint16_t *)out + round_up(padded, 32) * within, &b, block);
-    else
-        pack_rows((float *)out + round_up(padded, 16) * within, &b, block);
+    if (plan->p->b.k_stride == 1) {
+        int64_t row = unit % plan->slices * plan->slice, column = unit / plan->slices * PACK_COLUMNS;
+        pack_part(plan, row, plan->k - row < plan->slice ? plan->k - row : plan->slice, column,
+                  plan->n - column < PACK_COLUMNS ? plan->n - column : PACK_COLUMNS);
+        return;
+    }
+    int64_t row = unit * PACK_ROWS, rows = plan->k - row < PACK_ROWS ? plan->k - row : PACK_ROWS;
+    for (int64_t tile = 0; tile < plan->column_tiles; tile++)
+        pack_part(plan, row, rows, tile * plan->columns,
+                  tile == plan->column_tiles - 1 ? plan->last_columns : plan->columns);
 }
 
 /* The same without AVX-512: dense [k, n] of a whole tile. */
@@ -243,8 +270,7 @@ static bool run_plan(const Plan *plan, Pool *pool, Worker *workers, int threads)
         workers[i] =
             (Worker){.a = mine, .c = mine + plan->a_bytes, .scratch = mine + plan->a_bytes + plan->c_bytes};
     }
-    pool_run(pool, plan->slices * (plan->blocked ? (plan->n + 63) / 64 : plan->column_tiles), pack_unit,
-             &job);
+    pool_run(pool, pack_units(plan), pack_unit, &job);
     pool_run(pool, plan->row_tiles * plan->column_tiles, compute_tile, &job);
     return !atomic_load(&job.failed);
 }

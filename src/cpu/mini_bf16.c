@@ -24,7 +24,7 @@ static void pack_a_transposed(void *out, const float *x, int64_t ld, int64_t k, 
 static void pack_b(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed)
 {
     PackSource b = {x, DTYPE_F32, k, n, transposed ? 1 : ld, transposed ? ld : 1};
-    pack_pairs(out, &b, (int)((n + 15) / 16 * 16));
+    pack_pairs(out, &b, (int)((n + 15) / 16 * 16), 0);
 }
 
 static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,

@@ -15,9 +15,11 @@ typedef struct PackSource {
     int64_t k, n, k_stride, n_stride;
 } PackSource;
 
-/* The first block columns, in PACKING_PAIRS or PACKING_ROWS (see onednn.h); block is a multiple of 16. */
-void pack_pairs(uint16_t *out, const PackSource *b, int block);
-void pack_rows(float *out, const PackSource *b, int block);
+/* Blocks of columns (a multiple of 16), one after the other, each of k_padded rows, of which b's k are
+ * written, padded to whole groups: pairs: BF16 [n / block][k_padded / 2][block][2], groups of 32 rows; rows:
+ * F32 [n / block][k_padded][block], groups of 16. */
+void pack_pairs(uint16_t *out, const PackSource *b, int block, int64_t k_padded);
+void pack_rows(float *out, const PackSource *b, int block, int64_t k_padded);
 
 /* out[n][k_padded] = the transpose of b, F32 with n_stride 1; k_padded a multiple of 32, or of 16 for F32. */
 void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded);

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+enum { STREAMS = 16 }; /* rows read side by side; divides both groups */
+
 static __mmask16 first16(int64_t n)
 {
     return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
@@ -82,46 +84,78 @@ void pack_bf16(uint16_t *out, const float *x, int64_t n)
                                  load_bf16(DTYPE_F32, (const char *)(x + i), first32(n - i)));
 }
 
-static void pairs_along_n(uint16_t *out, const PackSource *b, int block)
+/* Where column j's block begins. */
+static int64_t block_at(int64_t j, int block, int64_t k_padded)
 {
-    for (int64_t i = 0; i < b->k; i += 2)
-        for (int j = 0; j < block; j += 16) {
-            __mmask16 mask = first16(b->n - j);
-            __m512 odd = i + 1 < b->k ? load_f32(b->dtype, at(b, i + 1, j), mask) : _mm512_setzero_ps();
-            _mm512_storeu_si512(out + i * block + 2 * j, join(load_f32(b->dtype, at(b, i, j), mask), odd));
-        }
+    return j / block * block * k_padded;
 }
 
-static void pairs_along_k(uint16_t *out, const PackSource *b, int block)
+/* Some rows at a time, block after block: few enough streams to read, and runs to write that do not all fall
+ * on the same lines of the cache, as rows of many blocks do. */
+static void pairs_along_n(uint16_t *out, const PackSource *b, int block, int64_t k_padded)
 {
-    for (int64_t i = 0; i < b->k; i += 32)
-        for (int j = 0; j < block; j += 16) {
+    int64_t rows = (b->k + 31) / 32 * 32;
+    for (int64_t group = 0; group < rows; group += STREAMS)
+        for (int64_t first = 0; first < b->n; first += block)
+            for (int64_t i = group; i < group + STREAMS; i += 2) {
+                uint16_t *to = out + block_at(first, block, k_padded) + i * block;
+                for (int j = 0; j < block; j += 16) {
+                    __mmask16 mask = first16(b->n - first - j);
+                    __m512 even =
+                        i < b->k ? load_f32(b->dtype, at(b, i, first + j), mask) : _mm512_setzero_ps();
+                    __m512 odd = i + 1 < b->k ? load_f32(b->dtype, at(b, i + 1, first + j), mask)
+                                              : _mm512_setzero_ps();
+                    _mm512_storeu_si512(to + 2 * j, join(even, odd));
+                }
+            }
+}
+
+/* 16 columns at a time, each of which lies in one piece. */
+static void pairs_along_k(uint16_t *out, const PackSource *b, int block, int64_t k_padded)
+{
+    int64_t n = (b->n + block - 1) / block * block;
+    for (int64_t j = 0; j < n; j += 16)
+        for (int64_t i = 0; i < b->k; i += 32) {
+            uint16_t *to = out + block_at(j, block, k_padded) + i * block + 2 * (j % block);
             __m512i r[16];
             for (int c = 0; c < 16; c++)
                 r[c] = j + c < b->n ? load_bf16(b->dtype, at(b, i, j + c), first32(b->k - i))
                                     : _mm512_setzero_si512();
             transpose(r);
             for (int c = 0; c < 16; c++)
-                _mm512_storeu_si512(out + (i + 2 * c) * block + 2 * j, r[c]);
+                _mm512_storeu_si512(to + 2 * c * block, r[c]);
         }
 }
 
-void pack_pairs(uint16_t *out, const PackSource *b, int block)
+void pack_pairs(uint16_t *out, const PackSource *b, int block, int64_t k_padded)
 {
-    int64_t k_padded = (b->k + 31) / 32 * 32;
-    if (b->k_stride == 1) {
-        pairs_along_k(out, b, block);
-        return;
-    }
-    pairs_along_n(out, b, block);
-    for (int64_t i = (b->k + 1) / 2 * 2 * block; i < k_padded * block; i += 32)
-        _mm512_storeu_si512(out + i, _mm512_setzero_si512());
+    if (b->k_stride == 1)
+        pairs_along_k(out, b, block, k_padded);
+    else
+        pairs_along_n(out, b, block, k_padded);
 }
 
-static void rows_along_k(float *out, const PackSource *b, int block)
+static void rows_along_n(float *out, const PackSource *b, int block, int64_t k_padded)
 {
-    for (int64_t i = 0; i < b->k; i += 16)
-        for (int j = 0; j < block; j += 16) {
+    int64_t rows = (b->k + 15) / 16 * 16;
+    for (int64_t group = 0; group < rows; group += STREAMS)
+        for (int64_t first = 0; first < b->n; first += block)
+            for (int64_t i = group; i < group + STREAMS; i++) {
+                float *to = out + block_at(first, block, k_padded) + i * block;
+                for (int j = 0; j < block; j += 16) {
+                    __mmask16 mask = first16(b->n - first - j);
+                    _mm512_storeu_ps(to + j, i < b->k ? load_f32(b->dtype, at(b, i, first + j), mask)
+                                                      : _mm512_setzero_ps());
+                }
+            }
+}
+
+static void rows_along_k(float *out, const PackSource *b, int block, int64_t k_padded)
+{
+    int64_t n = (b->n + block - 1) / block * block;
+    for (int64_t j = 0; j < n; j += 16)
+        for (int64_t i = 0; i < b->k; i += 16) {
+            float *to = out + block_at(j, block, k_padded) + i * block + j % block;
             __m512i r[16];
             for (int c = 0; c < 16; c++)
                 r[c] = j + c < b->n
@@ -129,28 +163,32 @@ static void rows_along_k(float *out, const PackSource *b, int block)
                            : _mm512_setzero_si512();
             transpose(r);
             for (int c = 0; c < 16; c++)
-                _mm512_storeu_si512(out + (i + c) * block + j, r[c]);
+                _mm512_storeu_si512(to + c * block, r[c]);
         }
 }
 
-void pack_rows(float *out, const PackSource *b, int block)
+void pack_rows(float *out, const PackSource *b, int block, int64_t k_padded)
 {
-    int64_t k_padded = (b->k + 15) / 16 * 16;
-    if (b->k_stride == 1) {
-        rows_along_k(out, b, block);
-        return;
-    }
-    for (int64_t i = 0; i < k_padded; i++)
-        for (int j = 0; j < block; j += 16)
-            _mm512_storeu_ps(out + i * block + j, i < b->k
-                                                      ? load_f32(b->dtype, at(b, i, j), first16(b->n - j))
-                                                      : _mm512_setzero_ps());
+    if (b->k_stride == 1)
+        rows_along_k(out, b, block, k_padded);
+    else
+        rows_along_n(out, b, block, k_padded);
+}
+
+/* Asks for rows i .. i+count-1 of a narrow strip, whose distance hides them from the processor's own
+ * foresight. */
+static void prefetch(const PackSource *b, int64_t i, int64_t count)
+{
+    for (int64_t r = i; r < i + count && r < b->k; r++)
+        for (int64_t j = 0; j < b->n; j += 16)
+            _mm_prefetch(at(b, r, j), _MM_HINT_T0);
 }
 
 void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
 {
-    for (int64_t j = 0; j < b->n; j += 16)
-        for (int64_t i = 0; i < k_padded; i += 32) {
+    for (int64_t i = 0; i < k_padded; i += 32) {
+        prefetch(b, i + 32, 32);
+        for (int64_t j = 0; j < b->n; j += 16) {
             __mmask16 mask = first16(b->n - j);
             __m512i r[16];
             for (int c = 0; c < 16; c++) {
@@ -164,12 +202,14 @@ void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
             for (int c = 0; c < 16 && j + c < b->n; c++)
                 _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
         }
+    }
 }
 
 void pack_transposed_f32(float *out, const PackSource *b, int64_t k_padded)
 {
-    for (int64_t j = 0; j < b->n; j += 16)
-        for (int64_t i = 0; i < k_padded; i += 16) {
+    for (int64_t i = 0; i < k_padded; i += 16) {
+        prefetch(b, i + 16, 16);
+        for (int64_t j = 0; j < b->n; j += 16) {
             __mmask16 mask = first16(b->n - j);
             __m512i r[16];
             for (int c = 0; c < 16; c++)
@@ -179,4 +219,5 @@ void pack_transposed_f32(float *out, const PackSource *b, int64_t k_padded)
             for (int c = 0; c < 16 && j + c < b->n; c++)
                 _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
         }
+    }
 }
