@@ -456,12 +456,12 @@ static const Command NOUNS = {.name = "nouns",
                               .run = run_nouns,
                               .examples = "  sora stage nouns\n"};
 static const Command CAPTIONS = {.name = "captions",
-                                 .summary = "every caption of the clips, a line each: text for a tokenizer",
+                                 .summary = "their captions, one a line: text for a tokenizer",
                                  .options = clip_options,
                                  .defaults = &defaults,
                                  .size = sizeof defaults,
                                  .run = run_captions,
-                                 .examples = "  sora stage captions --count 12000 --size 32x32 --frames 2 > captions.txt\n"};
+                                 .examples = "  sora stage captions --count 12000 --size 32x32 > captions.txt\n"};
 static const Command BENCH = {.name = "bench",
                               .summary = "clips rendered per second on one core",
                               .options = clip_options,
