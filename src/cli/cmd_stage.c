@@ -476,4 +476,5 @@ const Command CMD_STAGE = {
     .name = "stage",
     .summary = "Emoji Stage, the world that nano learns",
     .subcommands = SUBCOMMANDS,
-    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth."};
+    .description = "Clips are drawn on the fly from a seed and a number, with exact captions and truth.",
+    .examples = "  sora stage fetch\n  sora stage preview --count 12 sheet.png\n"};
