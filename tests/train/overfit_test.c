@@ -37,13 +37,14 @@ static void write_text(const char *path, const char *text)
     fclose(f);
 }
 
-/* A square of one of two colours goes left or right. */
+/* A square of one of two colours goes left or right. WebM, because libx264 makes pictures as small as these depend on
+ * what was in the memory that it got. */
 static void write_clip(int i)
 {
     static const char *const CAPTIONS[] = {"red left\n", "red right\n", "blue left\n", "blue right\n"};
     SoraError err = {0};
     char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/clips/%d.mp4", root, i);
+    snprintf(path, sizeof path, "%s/clips/%d.webm", root, i);
     VideoFormat format = {.width = SIDE, .height = SIDE, .fps = 12};
     VideoWriter *w = video_writer_open(path, &format, &err);
     assert_non_null(w);
@@ -70,7 +71,7 @@ static void write_configs(const char *tokenizer)
              "{\"seed\": 1, \"model\": {\"dim\": 16, \"dec_dim\": 8, \"z_dim\": 12, \"dim_mult\": [1, 2, 2],"
              "\"num_res_blocks\": 1, \"temperal_downsample\": [true, true], \"patchify\": 2},"
              "\"width\": 32, \"height\": 32, \"frames\": 5, \"fps\": 12, \"crop\": 32, \"crop_frames\": 5, \"batch\": 1,"
-             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 5, \"steps\": 100, \"ema\": 0.9}, \"log_every\": 10,"
+             "\"optimizer\": {\"learning_rate\": 0.01, \"warmup\": 5, \"steps\": 160, \"ema\": 0.9}, \"log_every\": 10,"
              "\"checkpoint_every\": 50, \"data\": {\"folder\": \"%s/clips\"}}", root);
     write_text(in_root("codec.json"), text);
     snprintf(text, sizeof text,
