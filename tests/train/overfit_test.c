@@ -37,13 +37,14 @@ static void write_text(const char *path, const char *text)
     fclose(f);
 }
 
-/* A square of one of two colours goes left or right. */
+/* A square of one of two colours goes left or right. WebM, because libx264 makes pictures as small as these depend on
+ * what was in the memory that it got. */
 static void write_clip(int i)
 {
     static const char *const CAPTIONS[] = {"red left\n", "red right\n", "blue left\n", "blue right\n"};
     SoraError err = {0};
     char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/clips/%d.mp4", root, i);
+    snprintf(path, sizeof path, "%s/clips/%d.webm", root, i);
     VideoFormat format = {.width = SIDE, .height = SIDE, .fps = 12};
     VideoWriter *w = video_writer_open(path, &format, &err);
     assert_non_null(w);
