@@ -39,13 +39,13 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (a->prompts == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--prompts FILE is missing");
     char *model = model_find(a->model, err);
+    interrupt_catch();
     SoraEngine *engine = model != NULL ? sora_engine_open(model, &(SoraOptions){.threads = a->threads}, err) : NULL;
     free(model);
     if (engine == NULL)
         return false;
     Progress bar;
     progress_begin(&bar);
-    interrupt_catch();
     PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0], .seeds = a->seeds, .columns = a->columns,
                          .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &bar};
     bool ok = prompt_sheet_make(engine, &sheet, err);

@@ -335,9 +335,10 @@ static bool run_export(const void *values, char **arguments, int count, SoraErro
     return ok;
 }
 
-static void show_step(const char *what, int done, int total, void *user)
+static bool show_step(const char *what, int done, int total, void *user)
 {
     progress_show(user, &(ProgressStep){what, "packages", done, total});
+    return !interrupt_requested();
 }
 
 static bool run_fetch(const void *values, char **arguments, int count, SoraError *err)
@@ -345,8 +346,11 @@ static bool run_fetch(const void *values, char **arguments, int count, SoraError
     const StageArgs *a = values;
     Progress bar;
     progress_begin(&bar);
+    interrupt_catch();
     StageFetch fetch = {.out_path = a->pack, .art = a->art, .note = show_step, .user = &bar};
     bool ok = stage_fetch(&fetch, err);
+    if (!ok && interrupt_requested()) /* Ctrl-C ends npm too, which then looks like a failure of its own */
+        error_set(err, SORA_ERROR_CANCELLED, "cancelled");
     progress_end(&bar);
     char *path = a->pack != NULL ? strdup(a->pack) : stage_default_path();
     if (ok && path != NULL)
@@ -372,7 +376,7 @@ static bool run_captions(const void *values, char **arguments, int count, SoraEr
     StageSpec spec;
     Stage *stage = begin(a, &spec, err);
     bool ok = stage != NULL;
-    for (int i = 0; ok && i < a->count && !interrupt_requested(); i++, spec.index++) {
+    for (int i = 0; ok && i < a->count; i++, spec.index++) {
         StageClip clip;
         ok = stage_render(stage, &spec, &clip, err);
         for (int k = 0; ok && k < clip.caption_count; k++)

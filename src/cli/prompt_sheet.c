@@ -10,7 +10,7 @@
 
 enum { MAX_PROMPTS = 1000, MAX_BYTES = 1 << 20 };
 
-/* The prompts of a file; text holds them. */
+/* The prompts of a file; text holds them, also when loading fails. */
 typedef struct Prompts {
     char *text;
     char *items[MAX_PROMPTS];
@@ -51,10 +51,13 @@ static bool prompts_load(Prompts *p, const char *path, SoraError *err)
     int column = line != NULL ? find_column(line) : -1;
     if (column >= 0)
         line = strtok_r(NULL, "\r\n", &save);
-    for (; line != NULL && p->count < MAX_PROMPTS; line = strtok_r(NULL, "\r\n", &save)) {
+    for (; line != NULL; line = strtok_r(NULL, "\r\n", &save)) {
         char *prompt = field(line, column < 0 ? 0 : column);
-        if (prompt != NULL && *prompt)
-            p->items[p->count++] = prompt;
+        if (prompt == NULL || *prompt == 0)
+            continue;
+        if (p->count == MAX_PROMPTS)
+            return error_set(err, SORA_ERROR_INPUT, "%s: more than %d prompts", path, MAX_PROMPTS);
+        p->items[p->count++] = prompt;
     }
     return p->count > 0 || error_set(err, SORA_ERROR_INPUT, "%s: no prompts in it", path);
 }
@@ -67,58 +70,100 @@ static void fill_row(SheetTile *row, int columns, const SoraVideo *video)
         row[i].rgb = sora_video_frame(video, columns > 1 ? i * (frames - 1) / (columns - 1) : 0);
 }
 
-static bool make_videos(SoraEngine *engine, const PromptSheet *s, const Prompts *p, SoraVideo **videos, SoraError *err)
+/* A list of videos in the making. */
+typedef struct Making {
+    const PromptSheet *sheet;
+    Prompts prompts;
+    SoraVideo **videos; /* [total]; NULL: not made yet */
+    int total, done;
+} Making;
+
+/* Within a video: the count stays, but the caller can cancel. */
+static bool forward(const SoraProgress *progress, void *user)
 {
-    int total = p->count * s->seeds;
-    for (int i = 0; i < total; i++) {
+    const Making *m = user;
+    SoraProgress videos = {SORA_STAGE_DENOISE, m->done, m->total, progress->seconds};
+    return m->sheet->progress == NULL || m->sheet->progress(&videos, m->sheet->user);
+}
+
+static bool make_videos(Making *m, SoraEngine *engine, SoraError *err)
+{
+    const PromptSheet *s = m->sheet;
+    for (m->done = 0; m->done < m->total; m->done++) {
         SoraRequest request;
         sora_request_init(&request);
-        request.prompt = p->items[i / s->seeds];
-        request.seed = (uint64_t)(i % s->seeds);
+        request.prompt = m->prompts.items[m->done / s->seeds];
+        request.seed = (uint64_t)(m->done % s->seeds);
         request.steps = s->steps;
         request.guidance_scale = s->guidance_scale;
-        videos[i] = sora_generate(engine, &request, err);
-        if (videos[i] == NULL)
-            return error_wrap(err, "\"%.60s\"", request.prompt);
-        SoraProgress progress = {.stage = SORA_STAGE_DENOISE, .done = i + 1, .total = total};
-        if (s->progress != NULL && !s->progress(&progress, s->user))
-            return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+        request.progress = forward;
+        request.user = m;
+        m->videos[m->done] = sora_generate(engine, &request, err);
+        if (m->videos[m->done] != NULL)
+            continue;
+        if (err != NULL && err->code != SORA_ERROR_CANCELLED)
+            error_wrap(err, "\"%.60s\"", request.prompt);
+        return false;
     }
     return true;
 }
 
-static bool draw(const PromptSheet *s, const Prompts *p, SoraVideo **videos, SoraError *err)
+/* The sheet, with empty places where videos are not made yet. */
+static bool draw(const Making *m, SoraEngine *engine, Image *out, SoraError *err)
 {
-    int total = p->count * s->seeds, count = total * s->columns;
+    const PromptSheet *s = m->sheet;
+    int count = m->total * s->columns;
     SheetTile *tiles = calloc((size_t)count, sizeof *tiles);
     if (tiles == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    for (int i = 0; i < total; i++) {
+    for (int i = 0; i < m->total; i++) {
         SheetTile *row = tiles + i * s->columns;
-        fill_row(row, s->columns, videos[i]);
-        row[0].caption = p->items[i / s->seeds];
+        row[0].caption = m->prompts.items[i / s->seeds];
+        if (m->videos[i] != NULL)
+            fill_row(row, s->columns, m->videos[i]);
     }
-    SheetLayout layout = {.width = sora_video_width(videos[0]), .height = sora_video_height(videos[0]),
-                          .columns = s->columns, .gap = 2};
-    bool ok = sheet_write(s->output, &layout, tiles, count, err);
+    SoraRequest own;
+    sora_engine_defaults(engine, &own);
+    SheetLayout layout = {.width = own.width, .height = own.height, .columns = s->columns, .gap = 2};
+    bool ok = sheet_draw(out, &layout, tiles, count, err);
     free(tiles);
     return ok;
 }
 
-bool prompt_sheet_make(SoraEngine *engine, const PromptSheet *s, SoraError *err)
+/* Will there be a sheet? Asked before hours of work. */
+static bool check_sheet(const Making *m, SoraEngine *engine, SoraError *err)
 {
-    Prompts prompts;
-    if (!prompts_load(&prompts, s->prompts, err)) {
-        free(prompts.text);
+    Image empty = {0};
+    FileWriter probe;
+    bool ok = draw(m, engine, &empty, err);
+    image_deinit(&empty);
+    if (!ok || !file_writer_open(&probe, m->sheet->output, err))
         return false;
-    }
-    int total = prompts.count * s->seeds;
-    SoraVideo **videos = calloc((size_t)total, sizeof(SoraVideo *));
-    bool ok = videos != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    ok = ok && make_videos(engine, s, &prompts, videos, err) && draw(s, &prompts, videos, err);
-    for (int i = 0; videos != NULL && i < total; i++)
-        sora_video_free(videos[i]);
-    free(videos);
-    free(prompts.text);
+    file_writer_abort(&probe);
+    return !dir_exists(m->sheet->output) ||
+           error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", m->sheet->output);
+}
+
+static bool make_sheet(Making *m, SoraEngine *engine, SoraError *err)
+{
+    m->total = m->prompts.count * m->sheet->seeds;
+    m->videos = calloc((size_t)m->total, sizeof(SoraVideo *));
+    if (m->videos == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    Image sheet = {0};
+    bool ok = check_sheet(m, engine, err) && make_videos(m, engine, err) && draw(m, engine, &sheet, err) &&
+              image_write_png(&sheet, m->sheet->output, NULL, NULL, err);
+    image_deinit(&sheet);
+    for (int i = 0; i < m->total; i++)
+        sora_video_free(m->videos[i]);
+    free(m->videos);
+    return ok;
+}
+
+bool prompt_sheet_make(SoraEngine *engine, const PromptSheet *sheet, SoraError *err)
+{
+    Making m = {.sheet = sheet};
+    bool ok = prompts_load(&m.prompts, sheet->prompts, err) && make_sheet(&m, engine, err);
+    free(m.prompts.text);
     return ok;
 }

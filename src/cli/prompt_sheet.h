@@ -11,10 +11,11 @@ typedef struct PromptSheet {
     int columns;         /* frames shown of each video, evenly spread */
     int steps;           /* 0: the model's own */
     double guidance_scale; /* below 0: the model's own */
-    SoraProgressCallback progress; /* once a video, stage DENOISE; may be NULL */
+    SoraProgressCallback progress; /* often; counts videos, stage DENOISE; may be NULL */
     void *user;
 } PromptSheet;
 
+/* What makes the sheet impossible, its size or its place, is found before the first video. */
 bool prompt_sheet_make(SoraEngine *engine, const PromptSheet *sheet, SoraError *err);
 
 #endif

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "cpu/backend.h"
-#include "engine/json_file.h"
 
 enum { PART_TRANSFORMER, PART_TEXT_ENCODER, PART_AUTOENCODER };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/json_file.h"
+#include "base/json_file.h"
 #include "sample/sampler.h"
 
 static const char *const SOLVER_NAMES[] = {"auto", "unipc", "dpmpp", "euler"};

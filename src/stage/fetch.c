@@ -102,11 +102,15 @@ static bool check_hash(const char *path, const Package *p, SoraError *err)
                      p->file, (char *)text, p->sha512);
 }
 
+static bool note(const StageFetch *f, const char *what, int done, SoraError *err)
+{
+    return f->note == NULL || f->note(what, done, PACKAGE_COUNT, f->user) ||
+           error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+}
+
 static bool pack_all(const StageFetch *f, const char *node_modules, const char *out, SoraError *err)
 {
-    if (f->note != NULL)
-        f->note("packing", PACKAGE_COUNT, PACKAGE_COUNT, f->user);
-    return pack_build(node_modules, out, err);
+    return note(f, "packing", PACKAGE_COUNT, err) && pack_build(node_modules, out, err);
 }
 
 static bool fetch_package(const Package *p, const char *dir, Arena *arena, SoraError *err)
@@ -145,12 +149,9 @@ static void remove_tree(const char *path)
 
 static bool fetch_all(const StageFetch *f, const char *out, const char *dir, Arena *arena, SoraError *err)
 {
-    for (int i = 0; i < PACKAGE_COUNT; i++) {
-        if (f->note != NULL)
-            f->note(PACKAGES[i].name, i, PACKAGE_COUNT, f->user);
-        if (!fetch_package(&PACKAGES[i], dir, arena, err))
+    for (int i = 0; i < PACKAGE_COUNT; i++)
+        if (!note(f, PACKAGES[i].name, i, err) || !fetch_package(&PACKAGES[i], dir, arena, err))
             return false;
-    }
     return pack_all(f, dir, out, err);
 }
 

@@ -220,7 +220,8 @@ bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 typedef struct StageFetch {
     const char *out_path; /* NULL: stage_default_path() */
     const char *art;      /* a node_modules folder that has the packages already; NULL: bring them with npm */
-    void (*note)(const char *what, int done, int total, void *user); /* before each step; may be NULL */
+    /* Before each step; false cancels; may be NULL. */
+    bool (*note)(const char *what, int done, int total, void *user);
     void *user;
 } StageFetch;
 

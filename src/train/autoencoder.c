@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/rng.h"
 #include "train/checkpoint.h"
 #include "train/linear_start.h"
@@ -166,10 +167,9 @@ static bool resume_config(CodecTrainer *t, const char *folder, SoraError *err)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/model/vae/config.json", folder);
-    json_error_t where;
-    json_t *json = json_load_file(path, 0, &where);
+    json_t *json = json_file_read(path, err);
     if (json == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "%s: %s", path, where.text);
+        return false;
     VaeConfig config;
     bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", path);
     json_decref(json);

@@ -2,15 +2,15 @@
 
 #include <stdio.h>
 
+#include "base/json_file.h"
+
 bool codec_load(Codec *c, const char *folder, SoraError *err)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/config.json", folder);
-    json_error_t where;
-    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = json_file_read(path, err);
     VaeConfig config;
-    bool ok = json != NULL ? vae_config_read(&config, json, err) || error_wrap(err, "%s", path)
-                           : error_set(err, SORA_ERROR_NOT_FOUND, "%s: %s", path, where.text);
+    bool ok = json != NULL && (vae_config_read(&config, json, err) || error_wrap(err, "%s", path));
     json_decref(json);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     c->file = ok ? safetensors_open(path, err) : NULL;

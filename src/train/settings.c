@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 
 bool settings_number(const json_t *object, NumberRule r, double *out, SoraError *err)
 {
@@ -91,10 +92,9 @@ static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
 bool settings_load(TrainSettings *s, const char *path, SoraError *err)
 {
     *s = (TrainSettings){0};
-    json_error_t where;
-    s->json = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+    s->json = json_file_read(path, err);
     if (s->json == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "%s:%d: %s", path, where.line, where.text);
+        return false;
     double seed;
     if (settings_number(s->json, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) &&
         read_optimizer(json_object_get(s->json, "optimizer"), &s->adamw, err) &&

@@ -1,6 +1,6 @@
-/* Small JSON files of a model folder. */
-#ifndef SORA_ENGINE_JSON_FILE_H
-#define SORA_ENGINE_JSON_FILE_H
+/* Small JSON files: configurations. */
+#ifndef SORA_BASE_JSON_FILE_H
+#define SORA_BASE_JSON_FILE_H
 
 #include <jansson.h>
 #include "base/error.h"
