@@ -173,6 +173,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         return false;
     if (!video_writer_check(a->output, NULL, err))
         return false;
+    if (a->image != NULL && dir_exists(a->image))
+        return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
     if (a->image != NULL && !file_exists(a->image))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
     char *model = model_find(a->model, err);

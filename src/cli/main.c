@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,7 @@ static int help_of(int argc, char **argv)
 int main(int argc, char **argv)
 {
     SoraError err = {0};
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), and no end without a word */
     if (argc < 2)
         return dispatch(&SORA, "sora", argc, argv);
     if (strcmp(argv[1], "--version") == 0) {

@@ -134,7 +134,8 @@ static bool drain(GifSink *s, Filter *f, SoraError *err)
 
 static bool feed(GifSink *s, Filter *f, uint8_t *rgb, SoraError *err)
 {
-    rewind(s->frames);
+    if (fflush(s->frames) != 0 || fseeko(s->frames, 0, SEEK_SET) != 0)
+        return error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->muxer.path, strerror(errno));
     for (int64_t i = 0; i < s->count; i++) {
         if (fread(rgb, 3 * (size_t)s->width, (size_t)s->height, s->frames) != (size_t)s->height)
             return error_set(err, SORA_ERROR_IO, "%s: cannot read the frames back: %s", s->muxer.path,

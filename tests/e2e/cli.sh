@@ -86,6 +86,31 @@ SORA_MODEL=$work/empty expect 3 'empty' "$sora" "a dog"
 rmdir empty
 only
 
+# Commands beside generate.
+expect 2 'PROMPTS|--prompts FILE is missing' "$sora" sheet sheet.png
+expect 2 '--out DIR is missing' "$sora" train transformer none.json
+for what in autoencoder transformer; do
+    expect 3 "^sora train $what: none.json: cannot open: No such file" "$sora" train $what none.json --out run
+    echo '{"optimizer": {"steps": "many"}}' >bad.json
+    expect 2 "^sora train $what: bad.json: \"steps\" is not a number" "$sora" train $what bad.json --out run
+    echo '{' >bad.json
+    expect 2 "^sora train $what: bad.json:[0-9]+: " "$sora" train $what bad.json --out run
+    rm -r bad.json run
+done
+expect 3 'none/config.json: cannot open' "$sora" train score none
+expect 2 'config "none": unknown, try nano' "$sora" bench --config none
+expect 2 'size: 17x3, expected multiples of 16' "$sora" bench --size 17x3
+for what in preview bench captions; do
+    argument=$([ $what = preview ] && echo sheet.png)
+    expect 3 'run .sora stage fetch. first: none: cannot open' "$sora" stage $what --pack none $argument
+    echo "this is no pack" >pack
+    expect 2 'pack: not a stage pack' "$sora" stage $what --pack pack $argument
+    rm pack
+done
+expect 3 'none: no picture' "$sora" stage fetch --art none --pack art.pack
+expect 3 'npm: this program is needed and not installed' env PATH=/nowhere "$sora" stage fetch --pack art.pack
+only
+
 # Printing that fails is a failure.
 for arguments in --help --version completion; do
     checks=$((checks + 1))

@@ -39,30 +39,74 @@ expect 0 "" "$sora" generate -p "$(head -c 32000 /dev/zero | tr '\0' x)" $fast
 rm out.mp4
 
 # Sizes and counts that the model cannot make; the message says what works.
-expect 2 '[0-9]' "$sora" "a dog" --size 129x128 --steps 1
-expect 2 '[0-9]' "$sora" "a dog" --frames 6 --steps 1
+expect 2 'width: 129 is not a multiple of 16; 128 works' "$sora" "a dog" --size 129x128 --steps 1
+expect 2 'height: 40 is not a multiple of 16; 48 works' "$sora" "a dog" --size 64x40 --steps 1
+expect 2 'width: 1 is too small; 16 works' "$sora" "a dog" --size 1x64 --steps 1
+expect 2 'height: 16384 is more than this model makes; 256 works' "$sora" "a dog" --size 64x16384 --steps 1
+expect 2 'frames: 6 is not 1 \+ a multiple of 4; 5 works' "$sora" "a dog" --frames 6 --steps 1
+expect 2 'frames: 69 is more than this model makes; 65 works' "$sora" "a dog" --frames 69 --steps 1
 expect 2 'frames a second' "$sora" "a dog" $fast --fps 60 -o a.gif
+expect 2 'prompt: is empty' "$sora" "$(printf '\001')" $fast
+only
 
-# Pictures that are none.
+# Pictures that are none, and damaged ones.
+pictures=$source_dir/tests/data/pictures
+mkdir folder.png
+expect 2 'folder.png: not a picture: it is a folder' "$sora" "a dog" --image folder.png $fast
+rmdir folder.png
+bad_picture() {
+    expect 2 "^sora: $1: $2" "$sora" "a dog" --image "$1" $fast
+    only "$1"
+    rm "$1"
+}
 echo "not a picture" >text.png
-expect 2 'text.png: not a picture' "$sora" "a dog" --image text.png $fast
+bad_picture text.png 'not a picture'
+: >empty.png
+bad_picture empty.png 'not a picture'
 printf '\211PNG\r\n\032\n' >cut.png
-expect 2 'cut.png: ' "$sora" "a dog" --image cut.png $fast
-rm text.png cut.png
+bad_picture cut.png 'cannot decode'
+# 100,000 x 100,000 pixels
+printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\001\206\240\0\001\206\240\010\002\0\0\0' >vast.png
+bad_picture vast.png ''
+mkfifo pipe.png
+expect 3 'pipe.png: no such picture' "$sora" "a dog" --image pipe.png $fast
+rm pipe.png
+for kind in jpg webp bmp tiff gif; do
+    expect 0 "" "$sora" "a dog" --image "$pictures/corners.$kind" $fast
+    rm out.mp4
+    head -c 60 "$pictures/corners.$kind" >"cut.$kind"
+    bad_picture "cut.$kind" 'cannot decode'
+done
 
 # A disk that is full: files may not grow beyond one block of 512 bytes.
 for kind in mp4 webm gif png; do
+    expect 4 "cannot write: File too large" sh -c 'ulimit -f 1; shift; exec "$@"' - - \
+        "$sora" "a dog walks left" $fast -o "a.$kind"
+    only
     expect 4 "cannot write: File too large" sh -c 'trap "" XFSZ; ulimit -f 1; shift; exec "$@"' - - \
         "$sora" "a dog walks left" $fast -o "a.$kind"
     only
 done
+
+# The same on a disk of 4 KiB, where this machine lets us make one.
+if unshare -rm mount -t tmpfs none "$work" 2>/dev/null; then
+    for kind in mp4 webm gif png; do
+        expect 4 'cannot write: No space left on device' unshare -rm sh -c '
+            mount -t tmpfs -o size=4k none . && cd "$PWD" || exit 1
+            "$@"
+            code=$?
+            [ -z "$(ls -A)" ] || echo "left: $(ls -A)" >&2
+            exit $code' - "$sora" "a dog walks left" --steps 1 --frames 33 -o "a.$kind"
+    done
+fi
 
 # Ctrl-C and kill: no file, code 130.
 for signal in INT TERM; do
     checks=$((checks + 1))
     # A background job of a script ignores SIGINT unless it is asked not to.
     (trap - INT; exec "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4) 2>"$work.err" >"$work.out" &
-    sleep 1
+    listens $!
+    sleep 0.3 # on to the steps
     kill -s $signal $!
     wait $!
     code=$?
@@ -70,4 +114,45 @@ for signal in INT TERM; do
     [ "$(wc -l <"$work.err")" = 1 ] && grep -q cancelled "$work.err" || fail "SIG$signal: $(cat "$work.err")"
     only
 done
+
+# At any moment, also before it listens and while the model is loaded: never a file, never more than a line.
+for delay in 0 0.01 0.02 0.05 0.1 0.2 0.4; do
+    checks=$((checks + 1))
+    "$sora" "a dog walks left" --steps 1000 --size 128x128 -o a.mp4 2>"$work.err" >"$work.out" &
+    sleep $delay
+    kill -s TERM $!
+    wait $!
+    code=$?
+    case $code in
+    130) [ "$(wc -l <"$work.err")" = 1 ] && grep -q cancelled "$work.err" || fail "TERM after $delay: $(cat "$work.err")" ;;
+    143) [ ! -s "$work.err" ] || fail "TERM after $delay: $(cat "$work.err")" ;;
+    *) fail "TERM after $delay: exit code $code" ;;
+    esac
+    only
+done
+
+# Sheets of prompts.
+printf 'n\tprompt\n1\ta dog\n2\ta cat\n' >prompts.tsv
+expect 0 "" "$sora" sheet --prompts prompts.tsv --seeds 2 --steps 1 sheet.png
+only prompts.tsv sheet.png
+rm sheet.png
+expect 3 'none.tsv: cannot open' "$sora" sheet --prompts none.tsv sheet.png
+expect 3 'none/sheet.png: cannot write: No such file' "$sora" sheet --prompts prompts.tsv --steps 1 none/sheet.png
+mkdir folder.png
+expect 4 'folder.png: cannot write: it is a folder' "$sora" sheet --prompts prompts.tsv --steps 1 folder.png
+rmdir folder.png
+expect 2 'contact sheet' "$sora" sheet --prompts prompts.tsv --seeds 100 --columns 100 --steps 1 sheet.png
+expect 4 'cannot write: File too large' sh -c 'ulimit -f 1; exec "$@"' - "$sora" sheet --prompts prompts.tsv --steps 1 sheet.png
+: >empty.tsv
+expect 2 'empty.tsv: no prompts in it' "$sora" sheet --prompts empty.tsv sheet.png
+rm empty.tsv
+checks=$((checks + 1))
+"$sora" sheet --prompts prompts.tsv --steps 1000 sheet.png 2>"$work.err" &
+listens $!
+sleep 0.3
+kill -s TERM $!
+wait $!
+code=$?
+[ $code = 130 ] && grep -q 'sora sheet: cancelled' "$work.err" || fail "sheet cancelled: $code $(cat "$work.err")"
+only prompts.tsv
 finish
