@@ -46,21 +46,36 @@ static inline VF choose(VI mask, VF a, VF b)
     return (VF)((mask & (VI)a) | (~mask & (VI)b));
 }
 
-/* In a fixed order, for every level's own W. */
+/* Lanes moved round by 8, 4, 2 and 1. */
+#if W == 16
+#define ROUND_8 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
+#define ROUND_4 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3
+#define ROUND_2 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1
+#define ROUND_1 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0
+#else
+#define ROUND_8 0, 1, 2, 3, 4, 5, 6, 7
+#define ROUND_4 4, 5, 6, 7, 0, 1, 2, 3
+#define ROUND_2 2, 3, 4, 5, 6, 7, 0, 1
+#define ROUND_1 1, 2, 3, 4, 5, 6, 7, 0
+#endif
+
 static inline float sum_lanes(VF v)
 {
-    float s = 0;
-    for (int i = 0; i < W; i++)
-        s += v[i];
-    return s;
+    if (W == 16)
+        v += __builtin_shufflevector(v, v, ROUND_8);
+    v += __builtin_shufflevector(v, v, ROUND_4);
+    v += __builtin_shufflevector(v, v, ROUND_2);
+    v += __builtin_shufflevector(v, v, ROUND_1);
+    return v[0];
 }
 
 static inline float max_lanes(VF v)
 {
-    float m = v[0];
-    for (int i = 1; i < W; i++)
-        m = v[i] > m ? v[i] : m;
-    return m;
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_8));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_4));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_2));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_1));
+    return v[0];
 }
 
 /* e^x: x = n ln 2 + r, a polynomial for e^r (Cephes expf), times 2^n. NaN stays NaN; below -87.3 the result
