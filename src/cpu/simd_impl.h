@@ -78,13 +78,14 @@ static inline float max_lanes(VF v)
     return v[0];
 }
 
-/* e^x: x = n ln 2 + r, a polynomial for e^r (Cephes expf), times 2^n. NaN stays NaN; below -87.3 the result
- * is about 1e-38, above 88.3 about 2e38. */
+/* e^x: x = n ln 2 + r, a polynomial for e^r (Cephes expf), times 2^n. NaN stays NaN; above 88 the result is about
+ * 2e38, below -80 it is 0: what is smaller soon makes denormal numbers, which are slow. */
 static inline VF vexp(VF x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
-    x = choose(x < splat(-87.3f), splat(-87.3f), x);
-    x = choose(x > splat(88.3f), splat(88.3f), x);
+    VI small = x < splat(-80.0f);
+    x = choose(small, splat(-80.0f), x);
+    x = choose(x > splat(88.0f), splat(88.0f), x);
     VF shifted = x * 1.44269504088896341f + magic;
     VF n = shifted - magic;
     VF r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -96,12 +97,13 @@ static inline VF vexp(VF x)
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
     VI bits = (VI)shifted << 23; /* the low bits of the sum are n */
-    return p * (VF)(bits + (127 << 23));
+    return (VF)(~small & (VI)(p * (VF)(bits + (127 << 23))));
 }
 
+/* 0 below -80. */
 static inline VF sigmoid(VF x)
 {
-    return 1.0f / (1.0f + vexp(-x));
+    return (VF)(~(x < splat(-80.0f)) & (VI)(1.0f / (1.0f + vexp(-x))));
 }
 
 /* erf(z) = 1 - poly(t) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26, within 1.5e-7); gauss is
