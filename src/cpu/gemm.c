@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "cpu/onednn.h"
+#include "cpu/simd.h"
 
-/* Rows and columns of a tile, and how much of k one tile takes where k counts tokens and so takes any value. */
+/* Rows and columns of a tile, and how much of k one tile takes where k counts tokens and so takes any value.
+ */
 enum {
     PACK_COLUMNS = 64, /* whole blocks */
     PACK_ROWS = 64,    /* divides SLICE; whole groups */
@@ -22,6 +24,7 @@ static const double SMALL_PRODUCT = 1 << 18;
 
 typedef struct Plan {
     const Product *p;
+    const Simd *simd;
     bool bf16, blocked;
     size_t size; /* bytes of an operand's element */
     int64_t n, k;
@@ -47,7 +50,12 @@ static size_t pad64(size_t bytes)
 /* Everything here follows from the shape alone. */
 static Plan make_plan(const CpuContext *ctx, const Product *p)
 {
-    Plan plan = {.p = p, .bf16 = ctx->bf16, .blocked = ctx->level == CPU_AVX512, .n = p->b.n, .k = p->b.k};
+    Plan plan = {.p = p,
+                 .simd = ctx->simd,
+                 .bf16 = ctx->bf16,
+                 .blocked = ctx->level == CPU_AVX512,
+                 .n = p->b.n,
+                 .k = p->b.k};
     plan.size = plan.bf16 ? 2 : 4;
     plan.rows = plan.n * plan.k > 1 << 22 && p->m >= 1024 ? TILE_ROWS_LARGE : TILE_ROWS;
     plan.row_tiles = (p->m + plan.rows - 1) / plan.rows;
@@ -76,7 +84,6 @@ static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
         int r = v >> 2, c = v >> 1 & 1, s = v & 1;
         TileShape shape = {.kind = TILE_MATMUL,
                            .bf16 = plan->bf16,
-                           .act = (int32_t)plan->p->act,
                            .bias = plan->p->bias != NULL,
                            .accumulate = plan->slices > 1,
                            .blocked = plan->blocked,
@@ -234,6 +241,8 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
         if (!tile_run(plan->tiles[last_row][last_column][s == plan->slices - 1], &data))
             return false;
     }
+    if (p->act != UNARY_NONE)
+        plan->simd->unary(p->act, c, c, rows * columns);
     for (int64_t r = 0; r < rows && !direct; r++)
         memcpy(p->c + (row + r) * plan->n + column, c + r * columns, (size_t)columns * sizeof *c);
     return true;

@@ -82,20 +82,6 @@ static bool describe(dnnl_memory_desc_t *md, int ndim, const int64_t *dims, bool
     return dnnl_memory_desc_init_by_tag(md, ndim, size, bf16 ? dnnl_bf16 : dnnl_f32, tag) == dnnl_success;
 }
 
-static dnnl_alg_kind_t eltwise(Unary act)
-{
-    switch (act) {
-    case UNARY_SILU:
-        return dnnl_eltwise_swish;
-    case UNARY_GELU_TANH:
-        return dnnl_eltwise_gelu_tanh;
-    case UNARY_GELU_ERF:
-        return dnnl_eltwise_gelu_erf;
-    default:
-        return dnnl_eltwise_abs;
-    }
-}
-
 /* The caller owns *attr in every case. */
 static bool make_attr(const TileShape *s, dnnl_primitive_attr_t *attr)
 {
@@ -105,8 +91,6 @@ static bool make_attr(const TileShape *s, dnnl_primitive_attr_t *attr)
               dnnl_post_ops_create(&ops) == dnnl_success;
     if (ok && s->accumulate)
         ok = dnnl_post_ops_append_sum(ops, 1.0f) == dnnl_success;
-    if (ok && s->act != UNARY_NONE)
-        ok = dnnl_post_ops_append_eltwise(ops, 1.0f, eltwise((Unary)s->act), 1.0f, 0.0f) == dnnl_success;
     ok = ok && dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
     dnnl_post_ops_destroy(ops);
     return ok;

@@ -11,7 +11,7 @@ typedef struct OneDnn OneDnn;
 typedef struct Tile Tile;
 
 typedef enum TileKind {
-    TILE_MATMUL,      /* dst[m, n] (+)= act(src[m, k] weights[k, n] + bias[n]) */
+    TILE_MATMUL,      /* dst[m, n] (+)= src[m, k] weights[k, n] + bias[n] */
     TILE_CONV,        /* dst = conv(src, weights) + bias, no padding */
     TILE_CONV_GRAD_W, /* weights = the gradient of TILE_CONV's weights; src and dst are given */
 } TileKind;
@@ -21,7 +21,6 @@ typedef enum TileKind {
 typedef struct TileShape {
     int32_t kind;
     int32_t bf16;       /* operands are BF16, else F32 */
-    int32_t act;        /* Unary, after the sum and bias; matmul only */
     int32_t bias;       /* whether there is one, F32 */
     int32_t accumulate; /* matmul: adds to dst */
     int32_t blocked;    /* matmul: weights as pack_pairs() and pack_rows() lay them, else dense [k, n] */

@@ -46,30 +46,46 @@ static inline VF choose(VI mask, VF a, VF b)
     return (VF)((mask & (VI)a) | (~mask & (VI)b));
 }
 
-/* In a fixed order, for every level's own W. */
+/* Lanes moved round by 8, 4, 2 and 1. */
+#if W == 16
+#define ROUND_8 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
+#define ROUND_4 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3
+#define ROUND_2 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1
+#define ROUND_1 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0
+#else
+#define ROUND_8 0, 1, 2, 3, 4, 5, 6, 7
+#define ROUND_4 4, 5, 6, 7, 0, 1, 2, 3
+#define ROUND_2 2, 3, 4, 5, 6, 7, 0, 1
+#define ROUND_1 1, 2, 3, 4, 5, 6, 7, 0
+#endif
+
 static inline float sum_lanes(VF v)
 {
-    float s = 0;
-    for (int i = 0; i < W; i++)
-        s += v[i];
-    return s;
+    if (W == 16)
+        v += __builtin_shufflevector(v, v, ROUND_8);
+    v += __builtin_shufflevector(v, v, ROUND_4);
+    v += __builtin_shufflevector(v, v, ROUND_2);
+    v += __builtin_shufflevector(v, v, ROUND_1);
+    return v[0];
 }
 
 static inline float max_lanes(VF v)
 {
-    float m = v[0];
-    for (int i = 1; i < W; i++)
-        m = v[i] > m ? v[i] : m;
-    return m;
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_8));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_4));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_2));
+    v = vmax(v, __builtin_shufflevector(v, v, ROUND_1));
+    return v[0];
 }
 
-/* e^x: x = n ln 2 + r, a polynomial for e^r (Cephes expf), times 2^n. NaN stays NaN; below -87.3 the result
- * is about 1e-38, above 88.3 about 2e38. */
+/* e^x: x = n ln 2 + r, a polynomial for e^r (Cephes expf), times 2^n. NaN stays NaN; above 88 the result is about
+ * 2e38, below -80 it is 0: what is smaller soon makes denormal numbers, which are slow. */
 static inline VF vexp(VF x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
-    x = choose(x < splat(-87.3f), splat(-87.3f), x);
-    x = choose(x > splat(88.3f), splat(88.3f), x);
+    VI small = x < splat(-80.0f);
+    x = choose(small, splat(-80.0f), x);
+    x = choose(x > splat(88.0f), splat(88.0f), x);
     VF shifted = x * 1.44269504088896341f + magic;
     VF n = shifted - magic;
     VF r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -81,12 +97,13 @@ static inline VF vexp(VF x)
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
     VI bits = (VI)shifted << 23; /* the low bits of the sum are n */
-    return p * (VF)(bits + (127 << 23));
+    return (VF)(~small & (VI)(p * (VF)(bits + (127 << 23))));
 }
 
+/* 0 below -80. */
 static inline VF sigmoid(VF x)
 {
-    return 1.0f / (1.0f + vexp(-x));
+    return (VF)(~(x < splat(-80.0f)) & (VI)(1.0f / (1.0f + vexp(-x))));
 }
 
 /* erf(z) = 1 - poly(t) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26, within 1.5e-7); gauss is
