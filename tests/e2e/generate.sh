@@ -118,7 +118,7 @@ done
 # At any moment, also before it listens and while the model is loaded: never a file, never more than a line.
 for delay in 0 0.01 0.02 0.05 0.1 0.2 0.4; do
     checks=$((checks + 1))
-    "$sora" "a dog walks left" --steps 1000 --size 128x128 -o a.mp4 2>"$work.err" >"$work.out" &
+    "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4 2>"$work.err" >"$work.out" &
     sleep $delay
     kill -s TERM $!
     wait $!
@@ -147,7 +147,7 @@ expect 4 'cannot write: File too large' sh -c 'ulimit -f 1; exec "$@"' - "$sora"
 expect 2 'empty.tsv: no prompts in it' "$sora" sheet --prompts empty.tsv sheet.png
 rm empty.tsv
 checks=$((checks + 1))
-"$sora" sheet --prompts prompts.tsv --steps 1000 sheet.png 2>"$work.err" &
+"$sora" sheet --prompts prompts.tsv --seeds 20 --columns 1 --steps 1000 sheet.png 2>"$work.err" &
 listens $!
 sleep 0.3
 kill -s TERM $!
