@@ -17,7 +17,7 @@ static bool io_error(SoraError *err, const char *what, const char *path)
 bool file_map_open(FileMap *map, const char *path, SoraError *err)
 {
     *map = (FileMap){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or a pipe that nobody writes to would never open */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait */
     if (fd < 0)
         return io_error(err, "cannot open", path);
     struct stat st;

@@ -15,13 +15,22 @@
 #include "media/video_reader.h"
 #include "tiny_model.h"
 
+static const TinyModel MODEL = {
+    .manifest =
+        "{\"format\": 1, \"name\": \"tiny\", \"limits\": {\"side\": 64, \"frames\": 17}, \"defaults\": "
+        "{\"width\": 32, "
+        "\"height\": 16, \"frames\": 5, \"fps\": 8, \"steps\": 3, \"shift\": 3, \"guidance_scale\": 4, "
+        "\"negative_prompt\": \"blurry\", \"solver\": \"unipc\"}}",
+    .tokenizer = "models/nano/tokenizer.model", /* from the top of the source tree */
+};
+
 /* A fresh folder with the tiny model; one for all tests, who put back what they break. */
 static char dir[] = "/tmp/sora-engine-test-XXXXXX";
 
 static int set_up(void **state)
 {
     assert_non_null(mkdtemp(dir));
-    tiny_model_write(dir);
+    tiny_model_write(dir, &MODEL);
     return 0;
 }
 

@@ -1,11 +1,17 @@
 /* A model folder with random weights, small enough that a test generates in a fraction of a second: 8 x 8
- * pixels and 4 frames to a latent position, patches of 2 x 2 of them. Use: after cmocka.h and what it needs.
- */
-#ifndef SORA_TESTS_TINY_MODEL_H
-#define SORA_TESTS_TINY_MODEL_H
+ * pixels and 4 frames to a latent position, patches of 2 x 2 of them. */
+#ifndef SORA_TINY_MODEL_H
+#define SORA_TINY_MODEL_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
 
 #include "base/file.h"
 #include "base/rng.h"
@@ -15,11 +21,6 @@
 #include "weights/param_sources.h"
 #include "weights/safetensors.h"
 
-#define TINY_MANIFEST                                                                                        \
-    "{\"format\": 1, \"name\": \"tiny\", \"limits\": {\"side\": 64, \"frames\": 17}, \"defaults\": "         \
-    "{\"width\": 32,"                                                                                        \
-    " \"height\": 16, \"frames\": 5, \"fps\": 8, \"steps\": 3, \"shift\": 3, \"guidance_scale\": 4,"         \
-    " \"negative_prompt\": \"blurry\", \"solver\": \"unipc\"}}"
 #define TINY_TRANSFORMER                                                                                     \
     "{\"model_type\": \"ti2v\", \"in_dim\": 4, \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32, "               \
     "\"num_heads\": 2,"                                                                                      \
@@ -107,8 +108,13 @@ static void tiny_write_weights(const char *dir)
     }
 }
 
-/* dir exists; the tokenizer is nano's, relative to the top of the source tree. */
-static void tiny_model_write(const char *dir)
+typedef struct TinyModel {
+    const char *manifest;
+    const char *tokenizer; /* the file that is copied */
+} TinyModel;
+
+/* Makes dir. */
+static void tiny_model_write(const char *dir, const TinyModel *model)
 {
     static const char *const PARTS[] = {"transformer", "text_encoder", "vae"};
     static const char *const CONFIGS[] = {TINY_TRANSFORMER, TINY_TEXT, TINY_VAE};
@@ -120,9 +126,9 @@ static void tiny_model_write(const char *dir)
         tiny_write_text(folder, "config.json", CONFIGS[i]);
     }
     tiny_write_weights(dir);
-    tiny_write_text(dir, "model.json", TINY_MANIFEST);
+    tiny_write_text(dir, "model.json", model->manifest);
     size_t size;
-    char *tokenizer = file_read("models/nano/tokenizer.model", 1 << 24, &size, &err);
+    char *tokenizer = file_read(model->tokenizer, 1 << 24, &size, &err);
     assert_non_null(tokenizer);
     tiny_write(dir, "tokenizer.model", tokenizer, size);
     free(tokenizer);
