@@ -62,11 +62,6 @@ typedef struct Measurement {
     int count;
 } Measurement;
 
-const char *bench_config_name(int i)
-{
-    return i >= 0 && i < CONFIG_COUNT ? CONFIGS[i].name : NULL;
-}
-
 static bool find_config(Bench *b, SoraError *err)
 {
     const BenchOptions *o = b->options;

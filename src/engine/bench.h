@@ -8,7 +8,7 @@
 enum { BENCH_MAX_ROWS = 64 };
 
 typedef struct BenchOptions {
-    const char *config;        /* bench_config_name(); NULL: nano */
+    const char *config;        /* nano, wan2.1-t2v-1.3b or wan2.2-ti2v-5b; NULL: nano */
     int width, height, frames; /* of the video; 0: the configuration's own */
     int tokens;                /* of the transformer, instead of the video's; 0: the video's */
     int repeats;               /* measured runs at most, after one to warm up; the best counts; 0: 3 */
@@ -33,8 +33,5 @@ typedef struct BenchReport {
 
 /* Takes seconds to minutes. */
 bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err);
-
-/* Name of configuration i; NULL after the last. */
-const char *bench_config_name(int i);
 
 #endif

@@ -106,19 +106,6 @@ Tensor *graph_fail(Graph *g, SoraErrorCode code, const char *fmt, ...)
     return NULL;
 }
 
-Backend *graph_backend(const Graph *g)
-{
-    return g->backend;
-}
-
-size_t graph_peak_bytes(const Graph *g)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < g->chunk_count; i++)
-        sum += g->chunks[i].size;
-    return sum;
-}
-
 /* A new chunk just after the one in use, so that marks on earlier ones stay valid. */
 static bool insert_chunk(Graph *g, size_t at, size_t need)
 {

@@ -37,8 +37,6 @@ bool graph_recording(const Graph *g);
 bool graph_ok(const Graph *g, SoraError *err);
 /* Sets the sticky failure, unless there is one. Returns NULL, for use in model code. */
 Tensor *graph_fail(Graph *g, SoraErrorCode code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-Backend *graph_backend(const Graph *g);
-size_t graph_peak_bytes(const Graph *g);
 
 /* Uninitialised tensor in the arena. */
 Tensor *graph_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape);

@@ -110,16 +110,6 @@ Tensor *op_silu(Graph *g, Tensor *x)
     return op_unary(g, UNARY_SILU, x);
 }
 
-Tensor *op_gelu(Graph *g, Tensor *x)
-{
-    return op_unary(g, UNARY_GELU_TANH, x);
-}
-
-Tensor *op_gelu_erf(Graph *g, Tensor *x)
-{
-    return op_unary(g, UNARY_GELU_ERF, x);
-}
-
 Tensor *op_to_f32(Graph *g, Tensor *x)
 {
     if (x == NULL || is_f32(x))

@@ -16,9 +16,7 @@ Tensor *op_mul(Graph *g, Tensor *a, Tensor *b);
 Tensor *op_scale(Graph *g, Tensor *a, double factor, double offset); /* a * factor + offset */
 Tensor *op_unary(Graph *g, Unary kind, Tensor *x);
 Tensor *op_silu(Graph *g, Tensor *x);
-Tensor *op_gelu(Graph *g, Tensor *x);     /* tanh form */
-Tensor *op_gelu_erf(Graph *g, Tensor *x); /* exact form */
-Tensor *op_to_f32(Graph *g, Tensor *x);   /* F32, BF16 or F16 -> F32; no gradient */
+Tensor *op_to_f32(Graph *g, Tensor *x); /* F32, BF16 or F16 -> F32; no gradient */
 
 /* --- sums --- */
 Tensor *op_sum(Graph *g, Tensor *x);                               /* -> [1] */
