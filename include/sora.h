@@ -135,6 +135,31 @@ const char *sora_video_parameters(const SoraVideo *video);
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);
 
+/* Content credentials (C2PA 2): a signed manifest in the file says what made it, from what, and that it was
+ * not changed since. MP4, PNG, JPEG and WebP carry one; WebM and GIF do not. */
+
+typedef enum SoraInputRole {
+    SORA_INPUT_PARENT = 0, /* the file is this one, changed: image to video, extend, remix; one at most */
+    SORA_INPUT_SOURCE,     /* one of several that the file was made from: blend */
+} SoraInputRole;
+
+/* A file that another was made from. Its own credentials are validated, kept and named. */
+typedef struct SoraInput {
+    const char *path;
+    const char *title; /* NULL: the file's name */
+    SoraInputRole role;
+} SoraInput;
+
+/* What a manifest says. Everything may be left 0. */
+typedef struct SoraSigning {
+    const char *title;          /* of the file; UTF-8 */
+    const char *model;          /* that made it; UTF-8 */
+    const char *prompt;         /* NULL: it is not told, which is the default */
+    const SoraInput *inputs;    /* input_count of them */
+    int input_count;            /* at most 64 */
+    const char *time_authority; /* URL of an RFC 3161 time-stamp service; NULL: no time-stamp */
+} SoraSigning;
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

@@ -1,0 +1,12 @@
+/* Signing a finished file. */
+#ifndef SORA_SAFETY_SIGN_H
+#define SORA_SAFETY_SIGN_H
+
+#include <sora.h>
+#include "safety/signer.h"
+
+/* Puts a manifest into the file at path, in constant memory: the signed file replaces it in one step, and
+ * after a failure it is as it was. A file that has a manifest is refused. */
+bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraError *err);
+
+#endif
