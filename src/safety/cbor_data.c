@@ -259,6 +259,10 @@ static bool next(Parser *p, Event *e)
 {
     if (++p->items > MAX_ITEMS)
         return fail(p, "too many items");
+    if (p->at < p->source.size && p->source.data[p->at] >= 0xc6 && p->source.data[p->at] <= 0xd4) {
+        on_tag(e, p->source.data[p->at++] - 0xc0u); /* tags 6 to 20, which libcbor 0.8 calls an error */
+        return true;
+    }
     struct cbor_decoder_result r =
         cbor_stream_decode(p->source.data + p->at, p->source.size - p->at, &callbacks, e);
     if (r.status != CBOR_DECODER_FINISHED)
