@@ -57,8 +57,8 @@ bool bmff_scan(Asset *a, SoraError *err)
     BmffBox box;
     int boxes = 0;
     for (uint64_t at = 0; at < a->size; at += box.size) {
-        if (!bmff_box(a, at, a->size, &box, err))
-            return false;
+        if (!bmff_box(a, at, a->size, &box, err)) /* with a store its hash will say so */
+            return a->stores > 0 && err->code == SORA_ERROR_INPUT;
         if (++boxes > BMFF_MAX_BOXES)
             return error_set(err, SORA_ERROR_INPUT, "%s: more than %d boxes", a->path, BMFF_MAX_BOXES);
         if (memcmp(box.type, "ftyp", 4) == 0 && a->insert_at == 0)

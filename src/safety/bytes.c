@@ -98,3 +98,24 @@ bool span_starts(Span a, const char *text)
     size_t n = strlen(text);
     return a.size >= n && memcmp(a.data, text, n) == 0;
 }
+
+bool span_is_utf8(Span s)
+{
+    for (size_t i = 0; i < s.size;) {
+        uint8_t c = s.data[i];
+        size_t n = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : c >> 3 == 30 ? 4 : 0;
+        if (n == 0 || n > s.size - i)
+            return false;
+        uint32_t rune = n == 1 ? c : c & (0x7fu >> n);
+        for (size_t k = 1; k < n; k++) {
+            if (s.data[i + k] >> 6 != 2)
+                return false;
+            rune = rune << 6 | (s.data[i + k] & 0x3f);
+        }
+        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        if (rune < least[n] || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
+            return false;
+        i += n;
+    }
+    return true;
+}

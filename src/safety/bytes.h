@@ -74,5 +74,6 @@ static inline void set_le32(uint8_t *p, uint32_t v)
 bool span_is(Span a, const char *text);
 bool span_equal(Span a, Span b);
 bool span_starts(Span a, const char *text);
+bool span_is_utf8(Span s);
 
 #endif

@@ -271,27 +271,6 @@ static bool next(Parser *p, Event *e)
     return true;
 }
 
-static bool is_utf8(Span s)
-{
-    for (size_t i = 0; i < s.size;) {
-        uint8_t c = s.data[i];
-        size_t n = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : c >> 3 == 30 ? 4 : 0;
-        if (n == 0 || n > s.size - i)
-            return false;
-        uint32_t rune = n == 1 ? c : c & (0x7fu >> n);
-        for (size_t k = 1; k < n; k++) {
-            if (s.data[i + k] >> 6 != 2)
-                return false;
-            rune = rune << 6 | (s.data[i + k] & 0x3f);
-        }
-        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        if (rune < least[n] || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
-            return false;
-        i += n;
-    }
-    return true;
-}
-
 /* The pieces of a string of indefinite length, put together. */
 static bool parse_chunks(Parser *p, CborValue *out)
 {
@@ -310,7 +289,7 @@ static bool parse_chunks(Parser *p, CborValue *out)
         size += e.value.bytes.size;
     }
     out->bytes = (Span){data, size};
-    return out->kind != CBOR_TEXT || is_utf8(out->bytes) || fail(p, "text that is no UTF-8");
+    return out->kind != CBOR_TEXT || span_is_utf8(out->bytes) || fail(p, "text that is no UTF-8");
 }
 
 static bool parse_event(Parser *p, const Event *e, CborValue *out, int depth);
@@ -365,7 +344,7 @@ static bool parse_event(Parser *p, const Event *e, CborValue *out, int depth)
     *out = e->value;
     switch (e->type) {
     case EVENT_VALUE:
-        return out->kind != CBOR_TEXT || is_utf8(out->bytes) || fail(p, "text that is no UTF-8");
+        return out->kind != CBOR_TEXT || span_is_utf8(out->bytes) || fail(p, "text that is no UTF-8");
     case EVENT_CHUNKS:
         return parse_chunks(p, out);
     case EVENT_BREAK:

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
-#include "safety/signer.h"
 
 enum { MAX_ANCHORS = 16 << 20 };
 
@@ -25,6 +24,30 @@ static bool is_known_signature(const X509 *x)
         return true;
     bool good = digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512;
     return good && (key == NID_rsaEncryption || key == NID_rsassaPss || key == NID_X9_62_id_ecPublicKey);
+}
+
+/* The kind of key and, of elliptic ones, the curve: the key itself may be nonsense, the signature will tell. */
+static bool is_known_key(X509 *x)
+{
+    ASN1_OBJECT *kind = NULL;
+    X509_ALGOR *alg = NULL;
+    const void *curve = NULL;
+    int type = 0;
+    if (!X509_PUBKEY_get0_param(&kind, NULL, NULL, &alg, X509_get_X509_PUBKEY(x)))
+        return false;
+    X509_ALGOR_get0(NULL, &type, &curve, alg);
+    switch (OBJ_obj2nid(kind)) {
+    case NID_ED25519:
+        return true;
+    case NID_X9_62_id_ecPublicKey:
+        type = type == V_ASN1_OBJECT ? OBJ_obj2nid(curve) : NID_undef;
+        return type == NID_X9_62_prime256v1 || type == NID_secp384r1 || type == NID_secp521r1;
+    case NID_rsaEncryption:
+    case NID_rsassaPss:
+        return X509_get0_pubkey(x) != NULL && EVP_PKEY_get_bits(X509_get0_pubkey(x)) >= 2048;
+    default:
+        return false;
+    }
 }
 
 static bool is_any(const ASN1_OBJECT *o, const char *const *oids)
@@ -102,8 +125,7 @@ const char *certificate_check(X509 *x, CertificateUse use, time_t when, bool *ex
     }
     if (!is_known_signature(x))
         return "certificate is signed with an algorithm that is not allowed";
-    const EVP_PKEY *key = X509_get0_pubkey(x);
-    if (key == NULL || cose_alg_of_key(key) == COSE_NONE) {
+    if (!is_known_key(x)) {
         ERR_clear_error();
         return "certificate has a key that is not allowed";
     }

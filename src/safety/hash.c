@@ -364,15 +364,25 @@ void hash_put_exclusions(Bytes *out)
     cbor_put_text(out, "/mfra");
 }
 
+/* C2PA's uuid box, told by its first bytes. */
+static bool is_own_box(const CborValue *e)
+{
+    const CborValue *data = cbor_find_kind(e, "data", CBOR_ARRAY);
+    if (data == NULL || data->count != 1)
+        return false;
+    const CborValue *offset = cbor_find_kind(data->items, "offset", CBOR_UINT);
+    const CborValue *value = cbor_find_kind(data->items, "value", CBOR_BYTES);
+    return offset != NULL && value != NULL && offset->number == 8 &&
+           span_equal(value->bytes, (Span){C2PA_UUID, sizeof C2PA_UUID});
+}
+
 bool hash_has_more_exclusions(const CborValue *exclusions)
 {
-    static const char *const usual[] = {"/uuid", "/ftyp", "/mfra"};
     for (size_t i = 0; exclusions != NULL && exclusions->kind == CBOR_ARRAY && i < exclusions->count; i++) {
-        const CborValue *e = &exclusions->items[i];
-        bool known = false;
-        for (size_t k = 0; k < 3; k++)
-            known = known || cbor_is_text(cbor_find(e, "xpath"), usual[k]);
-        if (!known)
+        const CborValue *e = &exclusions->items[i], *path = cbor_find(e, "xpath");
+        bool usual = cbor_is_text(path, "/ftyp") || cbor_is_text(path, "/mfra") ||
+                     (cbor_is_text(path, "/uuid") && is_own_box(e));
+        if (!usual)
             return true;
     }
     return false;

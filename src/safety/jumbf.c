@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 16, MAX_BOXES = 1 << 16, REQUESTABLE = 1, LABELLED = 2 };
+enum { MAX_DEPTH = 16, MAX_BOXES = 1 << 16, REQUESTABLE = 1, LABELLED = 2, HAS_ID = 4, SIGNED = 8, PRIVATE = 16 };
 
 static const uint8_t ISO_TAIL[12] = {0x00, 0x11, 0x00, 0x10, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71};
 static const uint8_t EMBEDDED_FILE[16] = {0x40, 0xcb, 0x0c, 0x32, 0xbb, 0x8a, 0x48, 0x9d,
@@ -53,23 +53,34 @@ static bool parse_header(const Parser *p, Span source, JumbfBox *box)
     return true;
 }
 
-/* The description: UUID, toggles, label and what else the toggles announce, which is not needed. */
+/* The description: UUID, toggles, label, and what else the toggles announce, which nobody needs but which must
+ * fill the box: no hash covers these bytes, so none of them may be free. */
 static bool parse_description(const Parser *p, Span d, JumbfBox *super)
 {
-    if (d.size < 17)
+    if (d.size < 18)
         return fail(p, "a description box is cut off");
     memcpy(super->uuid, d.data, 16);
-    super->label = "";
-    if (!(d.data[16] & LABELLED))
-        return true;
-    const uint8_t *end = memchr(d.data + 17, 0, d.size - 17);
+    uint8_t toggles = d.data[16];
+    if ((toggles & (REQUESTABLE | LABELLED)) != (REQUESTABLE | LABELLED))
+        return fail(p, "a box without a label");
+    const uint8_t *begin = d.data + 17, *end = memchr(begin, 0, d.size - 17);
     if (end == NULL)
         return fail(p, "a label without an end");
-    for (const uint8_t *c = d.data + 17; c < end; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            return fail(p, "a label with control characters");
-    super->label = arena_strdup(p->arena, (const char *)d.data + 17);
-    return super->label != NULL || error_set(p->err, SORA_ERROR_MEMORY, "jumbf: out of memory");
+    if (!span_is_utf8((Span){begin, (size_t)(end - begin)}))
+        return fail(p, "a label that is no UTF-8");
+    super->label = arena_strdup(p->arena, (const char *)begin);
+    if (super->label == NULL)
+        return error_set(p->err, SORA_ERROR_MEMORY, "jumbf: out of memory");
+    size_t at = (size_t)(end + 1 - d.data) + (toggles & HAS_ID ? 4 : 0) + (toggles & SIGNED ? 32 : 0);
+    JumbfBox salt = {0};
+    if (toggles & PRIVATE) {
+        if (at > d.size || !parse_header(p, (Span){d.data + at, d.size - at}, &salt))
+            return fail(p, "a description box is cut off");
+        at += salt.whole.size;
+        if (strcmp(salt.type, "c2sh") != 0)
+            return fail(p, "a private box that is no salt");
+    }
+    return at == d.size || fail(p, "a description box with more than it says");
 }
 
 static bool parse_super(Parser *p, JumbfBox *super, int depth)

@@ -10,7 +10,7 @@
 typedef struct JumbfBox {
     char type[5];      /* "jumb", "cbor", "json", "bfdb" ... */
     uint8_t uuid[16];  /* of a superbox: its kind */
-    const char *label; /* of a superbox, UTF-8, "" when it has none; the arena's */
+    const char *label; /* of a superbox: UTF-8; the arena's */
     Span whole;        /* with its header */
     Span payload;      /* without; what hashed URIs hash */
     int count;

@@ -34,12 +34,8 @@ Span url_manifest(Span url)
 
 Span url_assertion(Span url)
 {
-    static const char mark[] = "c2pa.assertions/";
-    size_t n = sizeof mark - 1;
-    for (size_t i = 0; i + n <= url.size; i++)
-        if (memcmp(url.data + i, mark, n) == 0)
-            return (Span){url.data + i + n, url.size - i - n};
-    return (Span){NULL, 0};
+    const uint8_t *slash = url.size ? memrchr(url.data, '/', url.size) : NULL;
+    return slash ? (Span){slash + 1, (size_t)(url.data + url.size - slash - 1)} : (Span){NULL, 0};
 }
 
 Assertion *manifest_assertion(const Manifest *m, Span url)
@@ -114,20 +110,16 @@ static bool load_claim(Store *s, Manifest *m, const JumbfBox *box, const char **
     const JumbfBox *content = jumbf_content(box, "cbor");
     if (content == NULL || box->count != 1)
         return fail(code, "claim.malformed", err, "claim: no CBOR in its box");
-    m->version = strncmp(box->label, "c2pa.claim.v", 12) == 0 ? box->label[12] - '0' : 1;
-    if (m->version < 1 || m->version > 2)
-        return fail(code, "claim.malformed", err, "claim: a version that is not known");
     m->claim_bytes = content->payload;
     *code = "claim.cbor.invalid";
     m->claim = cbor_parse(&s->arena, m->claim_bytes, err);
     if (m->claim == NULL)
         return error_wrap(err, "claim");
-    if (m->claim->kind != CBOR_MAP || cbor_find_text(m->claim, "signature").size == 0 ||
-        cbor_find_text(m->claim, "instanceID").size == 0)
-        return fail(code, "claim.malformed", err, "claim: signature or instanceID is missing");
-    const CborValue *info = cbor_find(m->claim, "claim_generator_info");
-    if (m->version == 2 && (info == NULL || info->kind != CBOR_MAP || cbor_find_text(info, "name").size == 0))
-        return fail(code, "claim.malformed", err, "claim: no claim_generator_info with a name");
+    if (m->claim->kind != CBOR_MAP || cbor_find_text(m->claim, "signature").size == 0)
+        return fail(code, "claim.malformed", err, "claim: no reference to a signature");
+    m->version = cbor_find(m->claim, "created_assertions") != NULL ? 2 : 1;
+    if (m->version == 2 && cbor_find_kind(m->claim, "claim_generator_info", CBOR_MAP) == NULL)
+        return fail(code, "claim.malformed", err, "claim: no claim_generator_info");
     m->alg = cbor_find_text(m->claim, "alg");
     if (m->alg.size == 0)
         return fail(code, "algorithm.unsupported", err, "claim: no hash algorithm");

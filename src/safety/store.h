@@ -51,7 +51,7 @@ bool hashed_uri(const CborValue *value, HashedUri *out);
 
 /* The manifest's label in an absolute URL ("self#jumbf=/c2pa/LABEL/..."); empty for a relative one. */
 Span url_manifest(Span url);
-/* What follows "c2pa.assertions/"; empty when it names no assertion. */
+/* The last part of the path, which is an assertion's label; empty when there is none. */
 Span url_assertion(Span url);
 
 /* The assertion that a URL names in this manifest; NULL: none. */

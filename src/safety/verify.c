@@ -75,7 +75,7 @@ static void verify_reference(Validator *v, const Manifest *m, const HashedUri *u
     if (a == NULL)
         validator_say(v, STATUS_FAILURE, "assertion.missing", url, "the claim refers to an assertion that is not there");
     else if (!hash_span(uri->alg.size ? uri->alg : m->alg, a->box->payload, &hash, &err))
-        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", url, err.message);
+        validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url, err.message);
     else if (!hash_equal(&hash, uri->hash))
         validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url,
                       "the assertion is not the one that was signed");
@@ -109,14 +109,34 @@ static void verify_assertions(Validator *v, const Manifest *m)
     }
 }
 
+/* A claim of version 2 is in a manifest that is named as the specification says. */
+static void verify_label(Validator *v, const Manifest *m)
+{
+    char url[URL_SIZE];
+    manifest_url(m, "", url, sizeof url);
+    if (m->version > 1 && strncmp(m->label, "urn:c2pa:", 9) != 0 && strstr(m->label, "urn:uuid:") == NULL)
+        validator_say(v, STATUS_FAILURE, "claim.malformed", url, "the manifest's name is not urn:c2pa: and a UUID");
+}
+
 static void verify_manifest(Validator *v, const Manifest *m)
 {
+    verify_label(v, m);
     verify_signature(v, m);
     verify_assertions(v, m);
     verify_actions(v, m);
 }
 
 static void verify_ingredients(Validator *v, const Manifest *m);
+
+/* Files from before C2PA 1.3 name a manifest by the hash of its claim alone. */
+static bool is_claim_hash(const IngredientView *view, const Manifest *m)
+{
+    Hash hash;
+    SoraError ignored;
+    return m->version == 1 &&
+           hash_span(view->manifest.alg.size ? view->manifest.alg : m->alg, m->claim_bytes, &hash, &ignored) &&
+           hash_equal(&hash, view->manifest.hash);
+}
 
 /* The manifest that an ingredient names, by its hash and then by itself. */
 static void verify_ingredient_manifest(Validator *v, const Manifest *m, const Assertion *a,
@@ -141,7 +161,7 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
     else if (hash_equal(&hash, view->manifest.hash))
         validator_say(v, STATUS_SUCCESS, "ingredient.manifest.validated", target,
                       "the ingredient's manifest is the one that was signed");
-    else
+    else if (!is_claim_hash(view, other))
         validator_say(v, STATUS_FAILURE, "ingredient.manifest.mismatch", target,
                       "the ingredient's manifest is not the one that was signed");
     verify_manifest(v, other);
@@ -206,12 +226,32 @@ static void drop_recorded(Report *r, const Store *s, const Manifest *active)
     r->count = kept;
 }
 
+/* A manifest that any of the others refers to and that is not there is a fault of the whole. */
+static void find_missing(Validator *v)
+{
+    for (int i = 0; i < v->store->count; i++)
+        for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
+            const Assertion *a = &v->store->manifests[i].assertions[k];
+            IngredientView view;
+            char label[URL_SIZE];
+            if (!assertion_is(a, "c2pa.ingredient") || !ingredient_view(a, &view) || !view.has_manifest)
+                continue;
+            Span name = url_manifest(view.manifest.url);
+            snprintf(label, sizeof label, "%.*s", (int)(name.size < 400 ? name.size : 400),
+                     name.size ? (const char *)name.data : "");
+            if (store_find(v->store, name) == NULL)
+                validator_say(v, STATUS_FAILURE, "ingredient.manifest.missing", label,
+                              "an ingredient's manifest is not there");
+        }
+}
+
 static void verify_store(Verification *v, const Anchors *anchors)
 {
     const Manifest *active = &v->store.manifests[v->store.count - 1];
-    Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0};
+    Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
     v->report.active = active->label;
     v->report.manifests = describe_store(&v->store);
+    find_missing(&validator);
     verify_manifest(&validator, active);
     verify_ingredients(&validator, active);
     const Manifest *bound = find_bound(&v->store, active);

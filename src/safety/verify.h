@@ -28,6 +28,7 @@ typedef struct Validator {
     Report *report;
     const char *ingredient; /* of the statuses that are added; NULL: of the active manifest */
     int depth;
+    bool updated; /* the active manifest is an update: the hash is an earlier one's */
 } Validator;
 
 void validator_say(Validator *v, StatusKind kind, const char *code, const char *url, const char *explanation);

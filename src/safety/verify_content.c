@@ -106,6 +106,28 @@ static HashRange *read_ranges(const CborValue *v, size_t *count)
     return ranges;
 }
 
+/* An update made the store longer than it was when the hash was made, and moved what lies after it. */
+static void widen_ranges(const Asset *a, HashRange *ranges, size_t count)
+{
+    uint64_t grown = 0;
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].start == a->store_at && ranges[i].length < a->store_size) {
+            grown = a->store_size - ranges[i].length;
+            ranges[i].length = a->store_size;
+        }
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].start > a->store_at && ranges[i].start <= a->size)
+            ranges[i].start += grown;
+}
+
+static bool has_store_range(const Asset *a, const HashRange *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].start == a->store_at && ranges[i].length == a->store_size)
+            return true;
+    return false;
+}
+
 static void verify_data(Validator *v, const Manifest *m, const Assertion *a, const char *url)
 {
     size_t count;
@@ -118,6 +140,11 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
         validator_say(v, STATUS_FAILURE, "assertion.dataHash.malformed", url, "not a hash with ranges");
         return;
     }
+    if (v->updated)
+        widen_ranges(v->asset, ranges, count);
+    else if (!has_store_range(v->asset, ranges, count))
+        validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url,
+                      "what the hash leaves out is not where the manifest is");
     if (count > 1)
         validator_say(v, STATUS_INFORMATIONAL, "assertion.dataHash.additionalExclusionsPresent", url,
                       "parts of the file are not covered by the hash");

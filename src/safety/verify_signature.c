@@ -143,6 +143,15 @@ static bool points_here(const Manifest *m)
            (manifest.size == 0 || span_is(manifest, m->label));
 }
 
+/* Answers about revocation that lie in the file: stapled to the signature, or in an assertion. */
+static bool has_revocation(const Manifest *m, const Sign1 *s)
+{
+    for (int i = 0; i < m->assertion_count; i++)
+        if (assertion_is(&m->assertions[i], "c2pa.certificate-status"))
+            return true;
+    return cbor_find(s->unprotected, "rVals") != NULL;
+}
+
 void verify_signature(Validator *v, const Manifest *m)
 {
     char url[URL_SIZE];
@@ -152,7 +161,13 @@ void verify_signature(Validator *v, const Manifest *m)
     manifest_url(m, "c2pa.signature", url, sizeof url);
     if (!points_here(m))
         validator_say(v, STATUS_FAILURE, "claimSignature.missing", url, "the claim's signature is elsewhere");
-    if (!parse_sign1(&s, &arena, m->signature) || s.chain == NULL) {
+    bool parsed = parse_sign1(&s, &arena, m->signature);
+    if (parsed && s.chain == NULL) {
+        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url, "the certificate cannot be read");
+        validator_say(v, STATUS_FAILURE, "signingCredential.invalid", url, "the certificate cannot be read");
+        validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the certificate cannot be read");
+    }
+    if (!parsed || s.chain == NULL) {
         validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the signature cannot be read");
         goto out;
     }
@@ -160,8 +175,9 @@ void verify_signature(Validator *v, const Manifest *m)
         validator_say(v, STATUS_FAILURE, "algorithm.unsupported", url, "a signature algorithm that C2PA has not");
         goto out;
     }
-    validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
-                  "whether the certificate was revoked is not asked");
+    if (!has_revocation(m, &s))
+        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
+                      "whether the certificate was revoked is not asked");
     time_t when = 0, now = time(NULL);
     if (!check_time(v, m, &s, url, &when))
         when = now;
