@@ -109,6 +109,8 @@ static json_t *json_codes(const Report *r, const char *ingredient)
 json_t *report_json(const Report *r, const char *path)
 {
     json_t *file = json_string(path);
+    if (!r->present)
+        return json_pack("{s:o, s:b}", "file", file ? file : json_null(), "credentials", false);
     json_t *results = json_pack("{s:o}", "activeManifest", json_codes(r, NULL));
     json_t *deltas = json_array();
     for (int i = 0; i < r->count; i++)
@@ -119,7 +121,8 @@ json_t *report_json(const Report *r, const char *path)
         json_object_set(results, "ingredientDeltas", deltas);
     json_decref(deltas);
     const char *state = report_is_trusted(r) ? "Trusted" : report_is_valid(r) ? "Valid" : "Invalid";
-    return json_pack("{s:o, s:s, s:b, s:s?, s:O?, s:o}", "file", file ? file : json_null(), "validation_state",
+    return json_pack("{s:o, s:b, s:s, s:b, s:s?, s:O?, s:o}", "file", file ? file : json_null(), "credentials", true,
+                     "validation_state",
                      state, "valid", report_is_valid(r), "active_manifest", r->active, "manifests", r->manifests,
                      "validation_results", results);
 }

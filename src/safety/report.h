@@ -19,7 +19,8 @@ typedef struct Report {
     Arena arena; /* of the strings */
     Status *list;
     int count, room;
-    bool failed; /* out of memory; sticky */
+    bool failed;  /* out of memory; sticky */
+    bool present; /* the file has credentials, good or bad */
     const char *active; /* label of the active manifest; NULL: none was read */
     json_t *manifests;  /* for people: who, what and when, by label; NULL: none */
 } Report;

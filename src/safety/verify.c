@@ -270,7 +270,7 @@ bool verify_file(Verification *v, const char *path, const Anchors *anchors, Sora
     *v = (Verification){0};
     report_init(&v->report);
     bool ok = asset_open(&v->asset, path, err);
-    v->has_store = v->asset.stores > 0;
+    v->has_store = v->report.present = v->asset.stores > 0;
     if (!v->has_store)
         return ok;
     if (!ok || v->asset.stores > 1) {

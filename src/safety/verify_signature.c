@@ -164,7 +164,6 @@ void verify_signature(Validator *v, const Manifest *m)
     bool parsed = parse_sign1(&s, &arena, m->signature);
     if (parsed && s.chain == NULL) {
         validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url, "the certificate cannot be read");
-        validator_say(v, STATUS_FAILURE, "signingCredential.invalid", url, "the certificate cannot be read");
         validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the certificate cannot be read");
     }
     if (!parsed || s.chain == NULL) {
