@@ -96,6 +96,9 @@ static void print_failures(const json_t *codes, const char *where)
     json_t *s;
     json_array_foreach(json_object_get(codes, "failure"), i, s)
     {
+        /* that is in the verdict */
+        if (strcmp(get(s, "code"), "signingCredential.untrusted") == 0)
+            continue;
         printf("  %-12s%s%s: ", "failed", where, get(s, "code"));
         print_text(get(s, "explanation") ? get(s, "explanation") : "");
         putchar('\n');

@@ -211,6 +211,11 @@ static void on_null(void *to)
     set_value(to, CBOR_NULL, 0);
 }
 
+static void on_undefined(void *to)
+{
+    set_value(to, CBOR_NULL, 1);
+}
+
 static void on_break(void *to)
 {
     *(Event *)to = (Event){.type = EVENT_BREAK};
@@ -237,7 +242,7 @@ static const struct cbor_callbacks callbacks = {
     .float2 = on_float,
     .float4 = on_float,
     .float8 = on_double,
-    .undefined = on_null,
+    .undefined = on_undefined,
     .null = on_null,
     .boolean = on_bool,
     .indef_break = on_break,

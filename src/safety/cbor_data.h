@@ -30,7 +30,7 @@ typedef enum CborKind {
     CBOR_TAGGED,   /* number is the tag, items[0] the content */
     CBOR_REAL,     /* real */
     CBOR_BOOL,     /* number 0 or 1 */
-    CBOR_NULL,     /* null and undefined */
+    CBOR_NULL,     /* number 0: null, 1: undefined */
 } CborKind;
 
 typedef struct CborValue {

@@ -58,7 +58,8 @@ static bool parse_sign1(Sign1 *s, Arena *arena, Span cose)
         return false;
     v = v->items;
     if (v->kind != CBOR_ARRAY || v->count != 4 || v->items[0].kind != CBOR_BYTES ||
-        v->items[1].kind != CBOR_MAP || v->items[3].kind != CBOR_BYTES)
+        v->items[1].kind != CBOR_MAP || v->items[2].kind != CBOR_NULL || v->items[2].number != 0 ||
+        v->items[3].kind != CBOR_BYTES)
         return false;
     s->header = v->items[0].bytes;
     s->unprotected = &v->items[1];

@@ -7,6 +7,10 @@ source_dir=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d "${TMPDIR:-/tmp}/sora-e2e-XXXXXX")
 trap 'rm -rf "$work" "$work".*' EXIT
 cd "$work" || exit 1
+# Keys of the tests' own; nobody's are touched.
+unset SORA_CREDENTIALS
+XDG_CONFIG_HOME=$work.config
+export XDG_CONFIG_HOME
 failures=0
 checks=0
 

@@ -1,0 +1,128 @@
+// node reference.mjs SORA ANCHORS.pem FILE...: validates each file with the reference implementation and with
+// `sora verify --json`, and prints where state, status codes or their places differ. With --tamper each file is also
+// changed in many ways, region by region. Offline. Exit code 1: something differs, or a whole file is not trusted.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { spawnSync } from 'node:child_process';
+
+const require = createRequire(path.join(process.cwd(), 'package.json')); // the folder that npm filled
+const { initSync, WasmReader } = await import(require.resolve('@contentauth/c2pa-wasm'));
+initSync({ module: fs.readFileSync(require.resolve('@contentauth/c2pa-wasm/c2pa.wasm')) });
+
+const types = { '.mp4': 'video/mp4', '.png': 'image/png', '.jpg': 'image/jpeg', '.webp': 'image/webp' };
+const [sora, anchors, ...files] = process.argv.slice(2).filter(a => !a.startsWith('--'));
+const tamper = process.argv.includes('--tamper'), any = process.argv.includes('--any');
+const settings = JSON.stringify({
+  version: 1,
+  verify: { remote_manifest_fetch: false, ocsp_fetch: false, verify_trust: true },
+  trust: { trust_anchors: fs.readFileSync(anchors, 'utf8') },
+});
+
+function flatten(results) {
+  const codes = [];
+  const add = (list, where) => {
+    for (const kind of ['success', 'informational', 'failure'])
+      for (const s of list?.[kind] ?? []) codes.push(`${where}${kind} ${s.code} ${s.url ?? ''}`.trim());
+  };
+  add(results?.activeManifest, '');
+  for (const d of results?.ingredientDeltas ?? []) add(d.validationDeltas, 'ingredient ');
+  return codes.sort();
+}
+
+async function judge(bytes, type) {
+  try {
+    const reader = await WasmReader.fromBytes(type, new Uint8Array(bytes), settings);
+    const report = JSON.parse(reader.json());
+    return { state: report.validation_state, codes: flatten(report.validation_results) };
+  } catch (e) {
+    const why = String(e?.message ?? e);
+    return { state: /JumbfNotFound/.test(why) ? 'None' : 'Unreadable', codes: [why] };
+  }
+}
+
+function judgeWithSora(file) {
+  const p = spawnSync(sora, ['verify', '--json', '--trust', anchors, file], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (p.signal !== null) return { state: `killed by ${p.signal}`, codes: [], exit: -1 };
+  if (p.status > 2 || p.stdout === '') return { state: 'None', codes: [p.stderr.trim()], exit: p.status };
+  const report = JSON.parse(p.stdout);
+  return { state: report.credentials ? report.validation_state : 'None', codes: flatten(report.validation_results), exit: p.status };
+}
+
+// The reference gives no codes for what it cannot read; then the verdict alone is compared: never valid.
+function compare(name, theirs, ours) {
+  const exit = { Trusted: 0, Valid: 0, Invalid: 1, None: 2 }[ours.state];
+  let same = exit === ours.exit;
+  if (theirs.state === 'Unreadable') same &&= ours.state === 'Invalid' || ours.state === 'None';
+  else same &&= theirs.state === ours.state && (theirs.state === 'None' || theirs.codes.join('\n') === ours.codes.join('\n'));
+  if (same) return true;
+  console.log(`DIFFERENT ${name}: reference ${theirs.state}, sora ${ours.state} (exit ${ours.exit})`);
+  const only = (a, b) => a.filter(c => !b.includes(c));
+  for (const c of only(theirs.codes, ours.codes)) console.log(`  reference only: ${c}`);
+  for (const c of only(ours.codes, theirs.codes)) console.log(`  sora only:      ${c}`);
+  return false;
+}
+
+// Regions of the file, by what is found there; each is changed in its first, middle and last byte.
+function* changes(d) {
+  const at = text => d.indexOf(text), last = text => d.lastIndexOf(text);
+  const regions = {
+    'store label': [at('c2pa\0'), 4],
+    'manifest label': [at('urn:c2pa:'), 45],
+    'assertion store label': [at('c2pa.assertions\0'), 15],
+    'actions label': [at('c2pa.actions.v2\0'), 15],
+    'actions': [at('trainedAlgorithmicMedia'), 23],
+    'source': [at('http://cv.iptc.org'), 18],
+    'agent': [at('sora.c'), 6],
+    'hash label': [at('c2pa.hash'), 9],
+    'hash name': [at('jumbf manifest'), 14],
+    'claim label': [at('c2pa.claim.v2\0'), 13],
+    'instance': [at('xmp:iid:'), 44],
+    'reference': [last('self#jumbf=c2pa.assertions/'), 27],
+    'signature label': [last('c2pa.signature\0'), 14],
+    'certificate name': [last('private credentials'), 19],
+    'signature': [last('c2pa.signature\0') + 15 + 8 + 620, 40],
+    'media': [d.length - 300, 200],
+  };
+  for (const [name, [begin, size]] of Object.entries(regions)) {
+    if (begin < 0 || begin + size > d.length) continue;
+    for (const offset of [0, size >> 1, size - 1]) {
+      const b = Buffer.from(d);
+      b[begin + offset] ^= 1;
+      yield [`${name} +${offset}`, b];
+    }
+  }
+  for (let i = 1; i < 40; i++) {
+    const b = Buffer.from(d), p = Math.floor((d.length * i) / 40);
+    b[p] ^= 0x20;
+    yield [`byte ${p}`, b];
+  }
+  for (const cut of [1, 9, 100, d.length >> 2, d.length >> 1]) yield [`cut by ${cut}`, d.subarray(0, d.length - cut)];
+  yield ['appended 1', Buffer.concat([d, Buffer.from('x')])];
+  yield ['appended 64', Buffer.concat([d, Buffer.alloc(64)])];
+  yield ['appended box', Buffer.concat([d, Buffer.from([0, 0, 0, 16]), Buffer.from('free'), Buffer.alloc(8)])];
+}
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sora-c2pa-'));
+let wrong = 0, count = 0;
+for (const file of files) {
+  const bytes = fs.readFileSync(file), extension = path.extname(file).toLowerCase(), type = types[extension];
+  const theirs = await judge(bytes, type);
+  count++;
+  if (!compare(file, theirs, judgeWithSora(file))) wrong++;
+  if (theirs.state !== 'Trusted' && !any) {
+    wrong++;
+    console.log(`NOT TRUSTED ${file}: ${theirs.state}\n  ${theirs.codes.join('\n  ')}`);
+  }
+  if (!tamper) continue;
+  const changed = path.join(folder, `changed${extension}`);
+  for (const [name, data] of changes(bytes)) {
+    fs.writeFileSync(changed, data);
+    count++;
+    if (!compare(`${file}, ${name}`, await judge(data, type), judgeWithSora(changed))) wrong++;
+  }
+}
+fs.rmSync(folder, { recursive: true });
+console.log(`${count} files, ${wrong} wrong`);
+process.exit(wrong === 0 && count > 0 ? 0 : 1);

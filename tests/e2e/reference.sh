@@ -1,0 +1,76 @@
+#!/bin/sh
+# The reference implementation of C2PA (c2pa-rs, as WebAssembly in Node) judges what sora signs, whole and changed
+# region by region, and must agree with sora code by code. Skipped, by name, without Node or npm's package.
+sign_file=$(realpath "$4")
+. "$(dirname "$0")/lib.sh"
+pictures=$source_dir/tests/data/pictures
+
+skip() {
+    echo "SKIPPED: the reference validator did not judge our files: $1"
+    exit 77
+}
+command -v node >/dev/null || skip "node is not installed"
+command -v npm >/dev/null || skip "npm is not installed"
+[ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || skip "node is older than 20"
+reference=${SORA_C2PA_REFERENCE:-$(dirname "$sora")/c2pa-reference}
+mkdir -p "$reference"
+cp "$source_dir/tests/c2pa/package.json" "$reference"
+if [ ! -f "$reference/node_modules/@contentauth/c2pa-wasm/c2pa.wasm" ]; then
+    (cd "$reference" && npm install --ignore-scripts --no-audit --no-fund) >"$work.out" 2>&1 ||
+        skip "npm install failed: $(tail -1 "$work.out")"
+fi
+
+"$make_model" "$source_dir/models/nano/tokenizer.model" "$work.model" || exit 1
+SORA_MODEL=$work.model
+SORA_CREDENTIALS=$work.keys
+export SORA_MODEL SORA_CREDENTIALS
+"$sora" credentials init >"$work.out" || fail "credentials init"
+"$sora" "a dog" --steps 1 --frames 5 -o video.mp4 >"$work.out" || fail "video.mp4"
+"$sora" "a dog" --steps 1 --frames 1 -o picture.png >"$work.out" || fail "picture.png"
+for kind in jpg webp; do
+    cp "$pictures/corners.$kind" picture.$kind
+    "$sign_file" picture.$kind >"$work.out" || fail "picture.$kind"
+done
+
+judge() {
+    checks=$((checks + 1))
+    (cd "$reference" && node "$source_dir/tests/c2pa/reference.mjs" "$sora" "$SORA_CREDENTIALS/root.pem" "$@") || fail "$*"
+}
+judge --tamper "$work/video.mp4" "$work/picture.png" "$work/picture.jpg" "$work/picture.webp"
+
+# Made from others, the prompt told, long stores in several JPEG segments.
+"$sora" "a dog" --steps 1 --frames 5 --image picture.png --tell-prompt -o from.mp4 >"$work.out" || fail "from.mp4"
+"$sora" "a dog" --steps 1 --frames 1 --image "$pictures/corners.jpg" -o plain.png >"$work.out" || fail "plain.png"
+cp "$pictures/corners.webp" blend.webp
+"$sign_file" --input from.mp4 --input picture.jpg blend.webp >"$work.out" || fail "blend.webp"
+cp "$pictures/corners.jpg" long.jpg
+"$sign_file" --prompt "$(head -c 90000 /dev/zero | tr '\0' x)" --parent blend.webp long.jpg >"$work.out" || fail "long.jpg"
+sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' picture.png >changed.png
+"$sora" "a dog" --steps 1 --frames 5 --no-credentials -o changed.mp4 >"$work.out"
+"$sign_file" --parent changed.png changed.mp4 >"$work.out" || fail "changed.mp4"
+judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4"
+
+# Another file's manifest.
+"$sora" "a cat" --steps 1 --frames 1 --seed 2 -o other.png >"$work.out" || fail "other.png"
+checks=$((checks + 1))
+node -e '
+const fs = require("fs"), [a, b] = [fs.readFileSync("picture.png"), fs.readFileSync("other.png")];
+const chunk = d => { const at = d.indexOf("caBX") - 4; return [at, at + 12 + d.readUInt32BE(at)]; };
+const [a0, a1] = chunk(a), [b0, b1] = chunk(b);
+fs.writeFileSync("swapped.png", Buffer.concat([a.subarray(0, a0), b.subarray(b0, b1), a.subarray(a1)]));
+fs.writeFileSync("twice.png", Buffer.concat([a.subarray(0, a1), b.subarray(b0, b1), a.subarray(a1)]));' || fail "swap"
+judge --any "$work/swapped.png" "$work/twice.png"
+
+# All algorithms, in all kinds of files.
+for algorithm in ps256 ed25519; do
+    SORA_CREDENTIALS=$work.keys.$algorithm
+    "$sora" credentials init --algorithm $algorithm >"$work.out" || fail "$algorithm"
+    "$sora" "a dog" --steps 1 --frames 5 -o $algorithm.mp4 >"$work.out" || fail "$algorithm.mp4"
+    "$sora" "a dog" --steps 1 --frames 1 -o $algorithm.png >"$work.out" || fail "$algorithm.png"
+    for kind in jpg webp; do
+        cp "$pictures/corners.$kind" $algorithm.$kind
+        "$sign_file" $algorithm.$kind >"$work.out" || fail "$algorithm.$kind"
+    done
+    judge "$work/$algorithm.mp4" "$work/$algorithm.png" "$work/$algorithm.jpg" "$work/$algorithm.webp"
+done
+finish
