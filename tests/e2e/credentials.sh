@@ -91,7 +91,9 @@ expect 0 "" "$sora" verify e.mp4 --trust "$keys/root.pem"
 printed 'valid, and the signer is trusted'
 expect 0 "" "$sora" verify e.mp4 --json
 printed 'assertion.hashedURI.mismatch|"relationship": ?"parentOf"'
-expect 1 'one parent at most' "$sign_file" --parent a.mp4 --parent d.png c.mp4
+cp "$pictures/corners.jpg" f.jpg
+expect 1 'one parent at most' "$sign_file" --parent a.mp4 --parent d.png f.jpg
+rm f.jpg
 rm ./*.mp4 ./*.png
 
 # JPEG and WebP, and the other algorithms.
