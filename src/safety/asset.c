@@ -129,14 +129,18 @@ bool png_scan(Asset *a, SoraError *err)
  * the second piece on it begins with the box's header again. */
 static bool take_segment(Asset *a, uint64_t at, uint64_t size, uint64_t *end, int *instance, SoraError *err)
 {
-    uint8_t head[20];
-    if (size < sizeof head || !asset_read(a, at, head, sizeof head, err))
-        return size < sizeof head;
+    uint8_t head[32] = {0};
+    if (size < 20) /* no room for a box in it */
+        return true;
+    if (!asset_read(a, at, head, size < sizeof head ? (size_t)size : sizeof head, err))
+        return false;
     if (memcmp(head + 4, "JP", 2) != 0 || memcmp(head + 16, "jumb", 4) != 0)
         return true;
     uint32_t sequence = get_u32(head + 8);
     int number = get_u16(head + 6);
     if (sequence == 1) {
+        if (memcmp(head + 28, "c2pa", 4) != 0) /* the kind of the box, which its description begins with */
+            return true;
         *instance = number;
         *end = at + size;
         return asset_take_store(a, at, size, at + 12, size - 12, err);

@@ -110,6 +110,9 @@ static bool load_claim(Store *s, Manifest *m, const JumbfBox *box, const char **
     const JumbfBox *content = jumbf_content(box, "cbor");
     if (content == NULL || box->count != 1)
         return fail(code, "claim.malformed", err, "claim: no CBOR in its box");
+    static const char known[] = "c2pa.claim.v";
+    if (strncmp(box->label, known, sizeof known - 1) == 0 && strcmp(box->label + sizeof known - 1, "2") != 0)
+        return fail(code, "claim.malformed", err, "claim: a version that is not known");
     m->claim_bytes = content->payload;
     *code = "claim.cbor.invalid";
     m->claim = cbor_parse(&s->arena, m->claim_bytes, err);

@@ -54,14 +54,26 @@ static bool is_redacted(const Store *s, const Manifest *m, const char *label)
     return false;
 }
 
+/* A URL as the claim has it, made absolute. */
+static void absolute_url(const Manifest *m, Span url, char *out, size_t size)
+{
+    static const char begin[] = "self#jumbf=";
+    const uint8_t *equals = url.size ? memchr(url.data, '=', url.size) : NULL;
+    size_t skip = equals ? (size_t)(equals + 1 - url.data) : 0;
+    size_t n = url.size - skip < 240 ? url.size - skip : 240;
+    if (url_manifest(url).size > 0)
+        snprintf(out, size, "%s%.*s", begin, (int)n, (const char *)url.data + skip);
+    else
+        snprintf(out, size, "%s/c2pa/%.200s/%.*s", begin, m->label, (int)n, (const char *)url.data + skip);
+}
+
 static void verify_reference(Validator *v, const Manifest *m, const HashedUri *uri)
 {
     char url[URL_SIZE];
     Hash hash;
     SoraError err;
     Span manifest = url_manifest(uri->url), name = url_assertion(uri->url);
-    snprintf(url, sizeof url, "self#jumbf=/c2pa/%.200s/c2pa.assertions/%.*s", m->label,
-             (int)(name.size < 200 ? name.size : 200), name.size ? (const char *)name.data : "");
+    absolute_url(m, uri->url, url, sizeof url);
     if (manifest.size > 0 && !span_is(manifest, m->label)) {
         validator_say(v, STATUS_FAILURE, "assertion.outsideManifest", url,
                       "the claim refers to an assertion of another manifest");
