@@ -303,7 +303,7 @@ static void describe_machine(const Bench *b)
         fclose(f);
     snprintf(b->report->machine, sizeof b->report->machine, "%s, %d threads, %s, %s", model,
              cpu_backend_threads(b->backend), cpu_backend_level(b->backend),
-             cpu_backend_bf16(b->backend) ? "bf16" : "f32");
+             cpu_backend_int8(b->backend) ? "int8" : cpu_backend_bf16(b->backend) ? "bf16" : "f32");
 }
 
 static int64_t peak_bytes(void)
