@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "media/image.h"
+#include "media/lettering.h"
 #include "media/sheet.h"
 #include "media/video_reader.h"
 #include "media/video_writer.h"
@@ -683,7 +684,7 @@ static void sheet_shows_tiles_and_captions(void **state)
     draw_frame(rgb, SIDE, SIDE, 3);
     SheetTile tiles[N] = {{rgb, "a dog walks left across a sunny meadow"},
                           {rgb, NULL},
-                          {NULL, "\xe7\x8a\xac"},
+                          {NULL, "\xe7\x8a\xac \xff"}, /* a wide character, a byte that is no UTF-8 */
                           {rgb, ""},
                           {rgb, "averylongwordthatmustbecut here and there and everywhere"}};
     Image sheet;
