@@ -32,6 +32,7 @@ bool golden_finish(Golden *g, const char *dir);
 void golden_text(Golden *g, const char *dir);
 void golden_umt5(Golden *g, const char *dir);
 void golden_dit(Golden *g, const char *dir);
+void golden_clip(Golden *g, const char *dir);
 void golden_vae(Golden *g, const char *dir);
 void golden_ops(Golden *g, const char *dir);
 void golden_schedulers(Golden *g, const char *dir);
