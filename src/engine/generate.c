@@ -14,7 +14,7 @@ typedef struct Generation {
     const SoraRequest *request;
     Plan plan;
     double start;
-    TextRows prompt, negative;
+    ContextRows prompt, negative;
     Canvas canvas;
     float *latent;
     SoraVideo *video;
@@ -34,14 +34,18 @@ static bool give_image(Generation *n, SoraError *err)
 {
     const Plan *p = &n->plan;
     Image file = {0}, image = {0};
+    Pixels pixels = {0};
     float *latent = NULL;
-    bool ok = image_read(&file, p->image_path, err) && image_cover(&image, &file, p->width, p->height, err) &&
-              (latent = pipeline_encode_image(&n->engine->pipeline, &image, err)) != NULL;
+    bool ok =
+        image_read(&file, p->image_path, err) && image_cover(&image, &file, p->width, p->height, err) &&
+        pixels_from_image(&pixels, &image, err) &&
+        (latent = pipeline_encode_known(&n->engine->pipeline, &(KnownFrames){&pixels, NULL, 1}, err)) != NULL;
     if (ok)
         canvas_give_frames(&n->canvas, 0, 1, latent);
     free(latent);
     image_deinit(&file);
     image_deinit(&image);
+    pixels_deinit(&pixels);
     return ok;
 }
 
@@ -138,8 +142,8 @@ SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraErr
         sora_video_free(n.video);
         n.video = NULL;
     }
-    text_rows_free(&n.prompt);
-    text_rows_free(&n.negative);
+    context_rows_free(&n.prompt);
+    context_rows_free(&n.negative);
     canvas_deinit(&n.canvas);
     free(n.latent);
     return n.video;
