@@ -36,6 +36,7 @@ void golden_clip(Golden *g, const char *dir);
 void golden_vae(Golden *g, const char *dir);
 void golden_ops(Golden *g, const char *dir);
 void golden_schedulers(Golden *g, const char *dir);
+void golden_sizes(Golden *g, const char *dir);
 void golden_pipeline(Golden *g, const char *dir);
 
 #endif

@@ -24,6 +24,7 @@ int main(int argc, char **argv)
     golden_vae(&g, dir);
     golden_ops(&g, dir);
     golden_schedulers(&g, dir);
+    golden_sizes(&g, dir);
     golden_pipeline(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }
