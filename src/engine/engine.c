@@ -103,12 +103,11 @@ static void close_part(EnginePart *p)
     safetensors_close(p->file);
 }
 
-/* model.json; without one, what is known of the published model that this transformer is of. */
-static bool open_manifest(SoraEngine *e, const char *path, SoraError *err)
+/* What is known of the published model that this transformer is of. path: of the manifest that is missing. */
+static bool guess_manifest(SoraEngine *e, const char *path, SoraError *err)
 {
-    const Variant *v = NULL;
-    if (!file_exists(path))
-        v = variant_guess(&e->transformer.config, e->parts[PART_LOW_NOISE].file != NULL ? 2 : 1);
+    int experts = e->parts[PART_LOW_NOISE].file != NULL ? 2 : 1;
+    const Variant *v = variant_guess(&e->transformer.config, experts);
     return v != NULL ? manifest_init(&e->manifest, v, err) : manifest_load(&e->manifest, path, err);
 }
 
@@ -117,11 +116,12 @@ static bool open_files(SoraEngine *e, const char *dir, SoraError *err)
     if (!dir_exists(dir))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", dir);
     char *manifest = join(dir, "model.json", err), *tokenizer = join(dir, "tokenizer.model", err);
-    bool ok =
-        manifest != NULL && tokenizer != NULL && (e->tokenizer = tokenizer_open(tokenizer, err)) != NULL;
+    bool ok = manifest != NULL && tokenizer != NULL, found = ok && file_exists(manifest);
+    ok = ok && (!found || manifest_load(&e->manifest, manifest, err)) &&
+         (e->tokenizer = tokenizer_open(tokenizer, err)) != NULL;
     for (int part = 0; part < PART_COUNT && ok; part++)
         ok = open_part(e, dir, part, err);
-    ok = ok && open_manifest(e, manifest, err);
+    ok = ok && (found || guess_manifest(e, manifest, err));
     free(manifest);
     free(tokenizer);
     return ok;
