@@ -32,6 +32,18 @@
     "{\"dim\": 4, \"dec_dim\": 4, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"             \
     " \"temperal_downsample\": [true, true], \"patchify\": 2}"
 
+/* in_dim 4, or with a condition 12: a mask's 4 channels and 4 of a picture's latent. more: ", \"key\": value". */
+#define TINY_TRANSFORMER_OF(type, in_dim, more)                                                              \
+    "{\"model_type\": \"" type "\", \"in_dim\": " in_dim ", \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32,"   \
+    " \"num_heads\": 2, \"num_layers\": 2, \"text_len\": 16, \"text_dim\": 16, \"freq_dim\": 16" more "}"
+/* As Wan 2.1's. */
+#define TINY_FLAT_VAE                                                                                        \
+    "{\"dim\": 4, \"z_dim\": 4, \"dim_mult\": [1, 2, 2, 2], \"num_res_blocks\": 1,"                          \
+    " \"temperal_downsample\": [false, true, true]}"
+/* 1 + 2 x 2 rows of 8 numbers a picture. */
+#define TINY_CLIP                                                                                            \
+    "{\"image_size\": 8, \"patch_size\": 4, \"vision_dim\": 8, \"vision_heads\": 2, \"vision_layers\": 3}"
+
 static void tiny_write(const char *dir, const char *name, const void *data, size_t size)
 {
     SoraError err = {0};

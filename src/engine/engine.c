@@ -8,8 +8,8 @@
 #include "base/json_file.h"
 #include "cpu/backend.h"
 
-static const char *const FOLDERS[PART_COUNT] = {"transformer", "transformer_2", "text_encoder", "vae",
-                                                "image_encoder"};
+static const char *const FOLDERS[NETWORK_COUNT] = {"transformer", "transformer_2", "text_encoder", "vae",
+                                                   "image_encoder"};
 
 static char *join(const char *dir, const char *name, SoraError *err)
 {
@@ -44,9 +44,9 @@ static bool bind_transformer(SoraEngine *e, int part, const json_t *json, SoraEr
         !dit_config_add_pictures(&c, safetensors_find(file, "img_emb.proj.1.weight"),
                                  safetensors_find(file, "img_emb.emb_pos"), err))
         return false;
-    if (part == PART_TRANSFORMER)
+    if (part == NETWORK_TRANSFORMER)
         e->pipeline.timestep_per_patch = per_patch;
-    dit_bind(part == PART_TRANSFORMER ? &e->transformer : &e->low_noise, &c, &e->parts[part].params);
+    dit_bind(part == NETWORK_TRANSFORMER ? &e->transformer : &e->low_noise, &c, &e->parts[part].params);
     return true;
 }
 
@@ -57,12 +57,12 @@ static bool bind_network(SoraEngine *e, int part, const json_t *json, SoraError 
     VaeConfig vae;
     ClipConfig clip;
     bool ok;
-    if (part == PART_TRANSFORMER || part == PART_LOW_NOISE) {
+    if (part == NETWORK_TRANSFORMER || part == NETWORK_LOW_NOISE) {
         ok = bind_transformer(e, part, json, err);
-    } else if (part == PART_TEXT_ENCODER) {
+    } else if (part == NETWORK_TEXT_ENCODER) {
         if ((ok = umt5_config_parse(&text, json, err)))
             umt5_bind(&e->text_encoder, &text, params);
-    } else if (part == PART_AUTOENCODER) {
+    } else if (part == NETWORK_AUTOENCODER) {
         if ((ok = vae_config_read(&vae, json, err)))
             vae22_bind(&e->autoencoder, &vae, params);
     } else {
@@ -77,7 +77,8 @@ static bool open_part(SoraEngine *e, const char *dir, int part, SoraError *err)
 {
     EnginePart *p = &e->parts[part];
     char *folder = join(dir, FOLDERS[part], err);
-    if (folder != NULL && (part == PART_LOW_NOISE || part == PART_IMAGE_ENCODER) && !dir_exists(folder)) {
+    if (folder != NULL && (part == NETWORK_LOW_NOISE || part == NETWORK_IMAGE_ENCODER) &&
+        !dir_exists(folder)) {
         free(folder);
         return true;
     }
@@ -106,7 +107,7 @@ static void close_part(EnginePart *p)
 /* What is known of the published model that this transformer is of. path: of the manifest that is missing. */
 static bool guess_manifest(SoraEngine *e, const char *path, SoraError *err)
 {
-    int experts = e->parts[PART_LOW_NOISE].file != NULL ? 2 : 1;
+    int experts = e->parts[NETWORK_LOW_NOISE].file != NULL ? 2 : 1;
     const Variant *v = variant_guess(&e->transformer.config, experts);
     return v != NULL ? manifest_init(&e->manifest, v, err) : manifest_load(&e->manifest, path, err);
 }
@@ -116,10 +117,12 @@ static bool open_files(SoraEngine *e, const char *dir, SoraError *err)
     if (!dir_exists(dir))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", dir);
     char *manifest = join(dir, "model.json", err), *tokenizer = join(dir, "tokenizer.model", err);
-    bool ok = manifest != NULL && tokenizer != NULL, found = ok && file_exists(manifest);
+    bool ok = manifest != NULL && tokenizer != NULL;
+    /* A folder with neither is none, and then it is the manifest that is missed. */
+    bool found = ok && (file_exists(manifest) || !file_exists(tokenizer));
     ok = ok && (!found || manifest_load(&e->manifest, manifest, err)) &&
          (e->tokenizer = tokenizer_open(tokenizer, err)) != NULL;
-    for (int part = 0; part < PART_COUNT && ok; part++)
+    for (int part = 0; part < NETWORK_COUNT && ok; part++)
         ok = open_part(e, dir, part, err);
     ok = ok && (found || guess_manifest(e, manifest, err));
     free(manifest);
@@ -142,11 +145,11 @@ static void connect_parts(SoraEngine *e)
     Pipeline *p = &e->pipeline;
     p->tokenizer = e->tokenizer;
     p->transformer = &e->transformer;
-    p->low_noise = e->parts[PART_LOW_NOISE].file != NULL ? &e->low_noise : NULL;
+    p->low_noise = e->parts[NETWORK_LOW_NOISE].file != NULL ? &e->low_noise : NULL;
     p->boundary = e->manifest.boundary * e->manifest.train_timesteps;
     p->text_encoder = &e->text_encoder;
     p->autoencoder = &e->autoencoder;
-    p->image_encoder = e->parts[PART_IMAGE_ENCODER].file != NULL ? &e->image_encoder : NULL;
+    p->image_encoder = e->parts[NETWORK_IMAGE_ENCODER].file != NULL ? &e->image_encoder : NULL;
 }
 
 /* Models with a condition need a picture. Those that listen to pictures hear one or two, as they were
@@ -203,7 +206,7 @@ void sora_engine_close(SoraEngine *engine)
     if (engine == NULL)
         return;
     graph_free(engine->pipeline.graph);
-    for (int part = 0; part < PART_COUNT; part++)
+    for (int part = 0; part < NETWORK_COUNT; part++)
         close_part(&engine->parts[part]);
     tokenizer_close(engine->tokenizer);
     cpu_backend_free(engine->backend);

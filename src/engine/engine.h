@@ -8,12 +8,12 @@
 #include "weights/file_source.h"
 
 enum {
-    PART_TRANSFORMER, /* with two experts: that of much noise */
-    PART_LOW_NOISE,   /* only with two experts */
-    PART_TEXT_ENCODER,
-    PART_AUTOENCODER,
-    PART_IMAGE_ENCODER, /* only where the transformer listens to pictures */
-    PART_COUNT
+    NETWORK_TRANSFORMER, /* with two experts: that of much noise */
+    NETWORK_LOW_NOISE,   /* only with two experts */
+    NETWORK_TEXT_ENCODER,
+    NETWORK_AUTOENCODER,
+    NETWORK_IMAGE_ENCODER, /* only where the transformer listens to pictures */
+    NETWORK_COUNT
 };
 
 /* A network and where its tensors are. */
@@ -27,7 +27,7 @@ struct SoraEngine {
     Manifest manifest;
     Backend *backend;
     Tokenizer *tokenizer;
-    EnginePart parts[PART_COUNT];
+    EnginePart parts[NETWORK_COUNT];
     Dit transformer, low_noise;
     Umt5 text_encoder;
     Vae22 autoencoder;

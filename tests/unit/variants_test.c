@@ -20,30 +20,20 @@
     "{\"format\": 1, \"name\": \"tiny\", \"limits\": {\"side\": 64, \"frames\": 17}, " more                  \
     "\"defaults\": {\"width\": 32, \"height\": 16, \"frames\": 9, \"steps\": 4, \"guidance_scale\": 4,"      \
     " \"low_guidance_scale\": 3, \"follow_picture\": true}}"
-/* in_dim: the latent's 4 channels, a mask's 4 and 4 of the picture's latent. */
-#define TRANSFORMER(type, in_dim, more)                                                                      \
-    "{\"model_type\": \"" type "\", \"in_dim\": " in_dim ", \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32,"   \
-    " \"num_heads\": 2, \"num_layers\": 2, \"text_len\": 16, \"text_dim\": 16, \"freq_dim\": 16" more "}"
-#define FLAT_VAE                                                                                             \
-    "{\"dim\": 4, \"z_dim\": 4, \"dim_mult\": [1, 2, 2, 2], \"num_res_blocks\": 1,"                          \
-    " \"temperal_downsample\": [false, true, true]}"
-/* 1 + 2 x 2 rows a picture. */
-#define CLIP                                                                                                 \
-    "{\"image_size\": 8, \"patch_size\": 4, \"vision_dim\": 8, \"vision_heads\": 2, \"vision_layers\": 3}"
 #define TOKENIZER "models/nano/tokenizer.model" /* from the top of the source tree */
 
 /* As Wan 2.1 I2V, FLF2V; Wan 2.2 T2V and I2V with two experts. */
-static const TinyModel I2V = {MANIFEST(""), TOKENIZER, TRANSFORMER("i2v", "12", ", \"clip_dim\": 8"),
-                              FLAT_VAE,     NULL,      CLIP};
+static const TinyModel I2V = {MANIFEST(""),  TOKENIZER, TINY_TRANSFORMER_OF("i2v", "12", ", \"clip_dim\": 8"),
+                              TINY_FLAT_VAE, NULL,      TINY_CLIP};
 static const TinyModel FLF2V = {
-    MANIFEST(""), TOKENIZER, TRANSFORMER("flf2v", "12", ", \"clip_dim\": 8, \"clip_rows\": 10"),
-    FLAT_VAE,     NULL,      CLIP};
-static const TinyModel T2V_EXPERTS = {MANIFEST("\"boundary\": 0.9, "), TOKENIZER,
-                                      TRANSFORMER("t2v", "4", ""),     FLAT_VAE,
-                                      TRANSFORMER("t2v", "4", ""),     NULL};
-static const TinyModel I2V_EXPERTS = {MANIFEST("\"boundary\": 0.9, "), TOKENIZER,
-                                      TRANSFORMER("i2v", "12", ""),    FLAT_VAE,
-                                      TRANSFORMER("i2v", "12", ""),    NULL};
+    MANIFEST(""),  TOKENIZER, TINY_TRANSFORMER_OF("flf2v", "12", ", \"clip_dim\": 8, \"clip_rows\": 10"),
+    TINY_FLAT_VAE, NULL,      TINY_CLIP};
+static const TinyModel T2V_EXPERTS = {MANIFEST("\"boundary\": 0.9, "),     TOKENIZER,
+                                      TINY_TRANSFORMER_OF("t2v", "4", ""), TINY_FLAT_VAE,
+                                      TINY_TRANSFORMER_OF("t2v", "4", ""), NULL};
+static const TinyModel I2V_EXPERTS = {MANIFEST("\"boundary\": 0.9, "),      TOKENIZER,
+                                      TINY_TRANSFORMER_OF("i2v", "12", ""), TINY_FLAT_VAE,
+                                      TINY_TRANSFORMER_OF("i2v", "12", ""), NULL};
 
 static char dir[] = "/tmp/sora-variants-test-XXXXXX";
 static char first[64], other[64]; /* pictures */
@@ -271,16 +261,16 @@ static void parts_that_do_not_fit_are_refused(void **state)
                       " \"vision_layers\": 3}";
     refuse_model("wide", &m, "pictures of 8 numbers a row, the image encoder makes 12");
     m = FLF2V;
-    m.transformer = TRANSFORMER("flf2v", "12", ", \"clip_dim\": 8, \"clip_rows\": 9");
+    m.transformer = TINY_TRANSFORMER_OF("flf2v", "12", ", \"clip_dim\": 8, \"clip_rows\": 9");
     refuse_model("rows", &m, "positions for 9 rows, the image encoder makes 10 for two pictures");
     m = I2V;
-    m.transformer = TRANSFORMER("i2v", "11", ", \"clip_dim\": 8");
+    m.transformer = TINY_TRANSFORMER_OF("i2v", "11", ", \"clip_dim\": 8");
     refuse_model("odd", &m, "11 channels in and 4 out, expected 4 in or, with a condition, 12");
     m = I2V;
-    m.transformer = TRANSFORMER("ti2v", "12", ", \"clip_dim\": 8");
+    m.transformer = TINY_TRANSFORMER_OF("ti2v", "12", ", \"clip_dim\": 8");
     refuse_model("patches", &m, "a condition beside the latent, and a timestep for every patch");
     m = T2V_EXPERTS;
-    m.low_noise = TRANSFORMER("i2v", "12", "");
+    m.low_noise = TINY_TRANSFORMER_OF("i2v", "12", "");
     refuse_model("unlike", &m, "the two experts differ");
     m = T2V_EXPERTS;
     m.manifest = MANIFEST("");
