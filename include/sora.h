@@ -97,12 +97,16 @@ typedef bool (*SoraProgressCallback)(const SoraProgress *progress, void *user);
 typedef struct SoraRequest {
     const char *prompt;          /* UTF-8, required, at most 32,000 bytes */
     const char *negative_prompt; /* UTF-8; NULL: the model's default; "" : none */
-    const char *image_path;      /* a picture to start from; NULL: none */
-    int width, height;           /* pixels; multiples of the model's patch (16 for nano) */
+    const char *image_path;      /* a picture to start from; NULL: none. Some models need one */
+    const char *last_image_path; /* a picture to end with, for models that take one; NULL: none */
+    int width, height;           /* pixels; multiples of the model's patch (16 for nano). With a picture and
+                                    without both, some models take the picture's shape */
     int frames;                  /* 1 + a multiple of the model's temporal stride (4) */
     double fps;                  /* frames a second, 1 to 120 */
     int steps;                   /* sampling steps, 1 to 1000 */
     double guidance_scale;       /* classifier-free guidance, 0 to 100; 1 is none; < 0: the model's own */
+    double low_guidance_scale;   /* of the expert for little noise, in models with two (Wan 2.2 A14B);
+                                    < 0: guidance_scale if that is given, else the model's own */
     double shift;                /* of the noise schedule, 0.1 to 100; 0: the model's own */
     uint64_t seed;               /* default 0 */
     SoraSolver solver;

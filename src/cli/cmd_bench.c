@@ -17,7 +17,8 @@ static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 
 static const Option options[] = {
     {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME",
-     .help = "nano (default), wan2.1-t2v-1.3b or wan2.2-ti2v-5b: real sizes, random weights, no file"},
+     .help = "nano (default), wan2.1-t2v-1.3b, wan2.1-t2v-14b, wan2.1-i2v-14b, wan2.2-ti2v-5b, wan2.2-t2v-a14b, "
+             "wan2.2-i2v-a14b or wan2.1-vae: real sizes, random weights, no file"},
     {0, "size", OPTION_SIZE, offsetof(BenchArgs, size), "WxH",
      .help = "pixels (default: the configuration's)", .min = 1, .max = 8192},
     {0, "frames", OPTION_INT, offsetof(BenchArgs, frames), "N",

@@ -12,16 +12,16 @@
 enum { MAX_PROMPT = 32000 };
 
 typedef struct GenerateArgs {
-    const char *model, *prompt, *negative, *image, *output;
+    const char *model, *prompt, *negative, *image, *last_image, *output;
     OptionSize size;
     int frames, steps, threads, precision, solver, cpu;
-    double fps, guidance, shift;
+    double fps, guidance, low_guidance, shift;
     uint64_t seed;
     bool json;
 } GenerateArgs;
 
 /* 0 and -1 stand for the model's own, as in sora.h. */
-static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1};
+static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1, .low_guidance = -1};
 
 /* In the order of SoraSolver, SoraPrecision and of the names below. */
 static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
@@ -35,6 +35,8 @@ static const Option options[] = {
      .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"},
     {0, "image", OPTION_STRING, offsetof(GenerateArgs, image), "FILE",
      .help = "a picture that becomes the first frame: PNG, JPEG, WebP ..."},
+    {0, "last-image", OPTION_STRING, offsetof(GenerateArgs, last_image), "FILE",
+     .help = "a picture that becomes the last frame, for models that take one"},
     {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1,
      .max = 16384},
     {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N",
@@ -45,6 +47,8 @@ static const Option options[] = {
      .min = 1, .max = 1000},
     {0, "guidance", OPTION_DOUBLE, offsetof(GenerateArgs, guidance), "N",
      .help = "how closely the prompt is followed, 0 to 100; 1 takes half the time", .min = 0, .max = 100},
+    {0, "low-guidance", OPTION_DOUBLE, offsetof(GenerateArgs, low_guidance), "N",
+     .help = "the same for the low-noise expert of a model with two", .min = 0, .max = 100},
     {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N",
      .help = "of the noise schedule, 0.1 to 100", .min = 0.1, .max = 100},
     {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N",
@@ -113,12 +117,14 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     sora_request_init(request);
     request->negative_prompt = a->negative;
     request->image_path = a->image;
+    request->last_image_path = a->last_image;
     request->width = a->size.width;
     request->height = a->size.height;
     request->frames = a->frames;
     request->fps = a->fps;
     request->steps = a->steps;
     request->guidance_scale = a->guidance;
+    request->low_guidance_scale = a->low_guidance;
     request->shift = a->shift;
     request->seed = a->seed;
     request->solver = (SoraSolver)a->solver;
