@@ -110,6 +110,8 @@ typedef struct SoraRequest {
     double shift;                /* of the noise schedule, 0.1 to 100; 0: the model's own */
     uint64_t seed;               /* default 0 */
     SoraSolver solver;
+    double cache_threshold;      /* 0 to 1: a step's result serves again while it would change by less than
+                                    this part of itself; 0 (default): every step is computed */
     SoraProgressCallback progress;
     void *user; /* given to the callback */
 } SoraRequest;

@@ -15,7 +15,7 @@ typedef struct GenerateArgs {
     const char *model, *prompt, *negative, *image, *last_image, *output;
     OptionSize size;
     int frames, steps, threads, precision, solver, cpu;
-    double fps, guidance, low_guidance, shift;
+    double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
     bool json;
 } GenerateArgs;
@@ -51,6 +51,9 @@ static const Option options[] = {
      .help = "the same for the low-noise expert of a model with two", .min = 0, .max = 100},
     {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N",
      .help = "of the noise schedule, 0.1 to 100", .min = 0.1, .max = 100},
+    {0, "cache", OPTION_DOUBLE, offsetof(GenerateArgs, cache), "N",
+     .help = "let a step's result serve again while it would change by less than N, such as 0.1; 0: never (default)",
+     .min = 0, .max = 1},
     {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N",
      .help = "another number, another video (default 0)"},
     {0, "solver", OPTION_CHOICE, offsetof(GenerateArgs, solver), .help = "how noise becomes a video",
@@ -126,6 +129,7 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->guidance_scale = a->guidance;
     request->low_guidance_scale = a->low_guidance;
     request->shift = a->shift;
+    request->cache_threshold = a->cache;
     request->seed = a->seed;
     request->solver = (SoraSolver)a->solver;
     request->progress = on_progress;

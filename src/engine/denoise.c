@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/pipeline.h"
+#include "sample/step_cache.h"
 
 /* Above this much activation memory the two samples of guidance go one after the other. A constant, so that a
  * seed means the same video on every machine. */
@@ -26,6 +27,7 @@ typedef struct Loop {
     DitContext contexts[2]; /* for one pass with both samples, or for a pass each */
     Tensor *condition;      /* its patches, or NULL */
     GraphScope scope;       /* after the contexts and the condition */
+    StepCache cache;        /* of guided velocities */
 } Loop;
 
 static bool init_loop(Loop *l, const float *latent, SoraError *err)
@@ -50,6 +52,8 @@ static bool init_loop(Loop *l, const float *latent, SoraError *err)
     if (l->mask_levels == NULL || l->timesteps == NULL || l->t_index == NULL || l->velocity[0] == NULL ||
         l->velocity[1] == NULL || l->noise == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
+    if (!step_cache_init(&l->cache, l->request->cache_threshold, cells))
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
     memcpy(l->noise, latent, cells * sizeof *latent);
     l->levels = 1;
     l->mask_levels[0] = 1;
@@ -67,6 +71,7 @@ static void deinit_loop(Loop *l)
     free(l->mask_levels);
     free(l->timesteps);
     free(l->t_index);
+    step_cache_deinit(&l->cache);
 }
 
 static void insert_known(const Loop *l, float sigma, float *latent)
@@ -128,6 +133,7 @@ static void select_expert(Loop *l, double timestep)
     if (expert == l->expert)
         return;
     const Denoising *d = l->request;
+    step_cache_forget(&l->cache);
     l->expert = expert;
     l->guidance_scale = expert == l->pipeline->low_noise ? d->low_guidance_scale : d->guidance_scale;
     l->samples = l->guidance_scale == 1 ? 1 : 2;
@@ -174,13 +180,28 @@ static bool predict(Loop *l, float timestep, const float *latent, SoraError *err
     return true;
 }
 
+/* The guided velocity of step i in velocity[0], from the network or, where that will do, from an earlier step. */
+static bool find_velocity(Loop *l, const Sampler *sampler, int i, const float *latent, SoraError *err)
+{
+    float timestep = sampler_timestep(sampler, i);
+    bool last = i + 1 == sampler_steps(sampler), same = pipeline_expert(l->pipeline, timestep) == l->expert;
+    if (!last && same && step_cache_serves(&l->cache, timestep))
+        return true;
+    if (!predict(l, timestep, latent, err))
+        return error_wrap(err, "step %d", i + 1);
+    step_cache_learn(&l->cache, l->velocity[0], timestep);
+    if (l->request->steps_computed != NULL)
+        ++*l->request->steps_computed;
+    return true;
+}
+
 static bool run_steps(Loop *l, Sampler *sampler, float *latent, SoraError *err)
 {
     const Denoising *d = l->request;
     insert_known(l, sampler_sigma(sampler, 0), latent);
     for (int i = 0; i < sampler_steps(sampler); i++) {
-        if (!predict(l, sampler_timestep(sampler, i), latent, err))
-            return error_wrap(err, "step %d", i + 1);
+        if (!find_velocity(l, sampler, i, latent, err))
+            return false;
         sampler_step(sampler, l->velocity[0], latent);
         insert_known(l, sampler_sigma(sampler, i + 1), latent);
         if (d->after_step != NULL && !d->after_step(d->user, i + 1, latent))

@@ -143,6 +143,8 @@ static bool denoise(Generation *n, SoraError *err)
         .prompt = n->prompt,
         .negative = n->negative,
         .pictures = n->pictures,
+        .cache_threshold = p->cache_threshold,
+        .steps_computed = &n->plan.steps_computed,
         .after_step = after_step,
         .user = n,
     };
@@ -175,9 +177,7 @@ static bool init_video(Generation *n, SoraError *err)
     v->fps = p->fps;
     v->rgb = calloc((size_t)p->frames, (size_t)p->width * (size_t)p->height * 3);
     v->title = strdup(p->prompt);
-    v->parameters = plan_json(p, n->engine->manifest.name);
-    return (v->rgb != NULL && v->title != NULL && v->parameters != NULL) ||
-           error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
+    return (v->rgb != NULL && v->title != NULL) || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
 }
 
 /* The pictures come first, for the size may follow from theirs. */
@@ -199,7 +199,9 @@ static bool run(Generation *n, SoraError *err)
         !encode_inputs(n, err) || !denoise(n, err) ||
         !report(n, SORA_STAGE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
-    return pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err);
+    n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
+    return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
+           pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err);
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)

@@ -65,6 +65,8 @@ typedef struct Denoising {
     const Canvas *canvas;
     ContextRows prompt, negative;
     ContextRows pictures; /* data NULL unless the transformer listens to pictures */
+    double cache_threshold; /* see sample/step_cache.h; 0: every step is computed */
+    int *steps_computed;    /* counted up; may be NULL */
     /* After each step, with the latent [C, F, H, W] as it will go into the next one; false cancels. */
     bool (*after_step)(void *user, int done, const float *latent);
     void *user;

@@ -146,6 +146,7 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
         .shift = r->shift != 0 ? r->shift : m->shift,
         .solver = r->solver != SORA_SOLVER_AUTO ? r->solver : m->solver,
         .seed = r->seed,
+        .cache_threshold = r->cache_threshold,
     };
     choose_guidance(p, r, m);
     if (picture != NULL && m->follow_picture && r->width == 0 && r->height == 0)
@@ -161,7 +162,8 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
            check_range("guidance", p->guidance_scale, 0, 100, err) &&
            (p->low_guidance_scale == -1 ||
             check_range("low-noise guidance", p->low_guidance_scale, 0, 100, err)) &&
-           check_range("shift", p->shift, SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, err);
+           check_range("shift", p->shift, SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, err) &&
+           check_range("cache", p->cache_threshold, 0, 1, err);
 }
 
 char *plan_json(const Plan *p, const char *model)
@@ -180,6 +182,10 @@ char *plan_json(const Plan *p, const char *model)
         json_object_set_new(root, "last_image", json_true());
     if (root != NULL && p->low_guidance_scale != -1)
         json_object_set_new(root, "low_guidance_scale", json_real(p->low_guidance_scale));
+    if (root != NULL && p->cache_threshold > 0) {
+        json_object_set_new(root, "cache", json_real(p->cache_threshold));
+        json_object_set_new(root, "steps_computed", json_integer(p->steps_computed));
+    }
     char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     return text;

@@ -28,6 +28,8 @@ typedef struct Plan {
     int steps;
     double guidance_scale, shift;
     double low_guidance_scale; /* -1: the model has one expert */
+    double cache_threshold;
+    int steps_computed; /* 0 until they are */
     SoraSolver solver;
     uint64_t seed;
     CanvasShape latent;

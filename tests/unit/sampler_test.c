@@ -7,6 +7,7 @@
 
 #include "sample/canvas.h"
 #include "sample/sampler.h"
+#include "sample/step_cache.h"
 
 static const SoraSolver SOLVERS[] = {SORA_SOLVER_UNIPC, SORA_SOLVER_DPMPP, SORA_SOLVER_EULER};
 
@@ -206,9 +207,33 @@ static void a_condition_says_which_frames_are_given(void **state)
     canvas_deinit(&c);
 }
 
+static void answers_serve_while_they_change_little(void **state)
+{
+    StepCache c;
+    float answer[4] = {1, -1, 2, 0};
+    assert_true(step_cache_init(&c, 0.1, 4));
+    assert_false(step_cache_serves(&c, 900));
+    step_cache_learn(&c, answer, 1000);
+    assert_false(step_cache_serves(&c, 950)); /* one answer says nothing about change */
+    answer[2] = 2.08f;                        /* 0.02 of the sum in 100 timesteps */
+    step_cache_learn(&c, answer, 900);
+    assert_true(step_cache_serves(&c, 800));
+    assert_true(step_cache_serves(&c, 450));  /* 0.09 */
+    assert_false(step_cache_serves(&c, 350)); /* 0.11 */
+    step_cache_forget(&c);
+    assert_false(step_cache_serves(&c, 890));
+    step_cache_deinit(&c);
+    assert_true(step_cache_init(&c, 0, 4)); /* off */
+    step_cache_learn(&c, answer, 1000);
+    step_cache_learn(&c, answer, 900);
+    assert_false(step_cache_serves(&c, 899));
+    step_cache_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_serve_while_they_change_little),
         cmocka_unit_test(solvers_converge_at_their_order),
         cmocka_unit_test(a_constant_prediction_is_reached_exactly),
         cmocka_unit_test(schedule_falls_from_noise_to_zero),
