@@ -142,6 +142,85 @@ const char *sora_video_parameters(const SoraVideo *video);
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);
 
+/* Content credentials (C2PA 2): a signed manifest in the file says what made it, from what, and that it was
+ * not changed since. MP4, PNG, JPEG and WebP carry one; WebM and GIF cannot.
+ *
+ *     SoraCredentials *credentials = sora_credentials_open(NULL, &err);
+ *     if (credentials == NULL && err.code == SORA_ERROR_NOT_FOUND && sora_credentials_init(NULL, &err))
+ *         credentials = sora_credentials_open(NULL, &err);
+ *     SoraSigning what = {.title = "dog.mp4", .model = sora_engine_name(engine)};
+ *     bool ok = credentials && sora_video_write_signed(video, "dog.mp4", credentials, &what, NULL, &err);
+ *
+ * A signer serves one call at a time. */
+typedef struct SoraCredentials SoraCredentials;
+
+typedef enum SoraInputRole {
+    SORA_INPUT_PARENT = 0, /* the file is this one, changed: image to video, extend, remix; one at most */
+    SORA_INPUT_SOURCE,     /* one of several that the file was made from: blend */
+} SoraInputRole;
+
+/* A file that another was made from. Its own credentials are validated, kept and named. */
+typedef struct SoraInput {
+    const char *path;
+    const char *title; /* UTF-8; NULL: the file's name */
+    SoraInputRole role;
+} SoraInput;
+
+/* What a manifest says. Everything may be left 0. */
+typedef struct SoraSigning {
+    const char *title;          /* of the file; UTF-8; NULL: its name */
+    const char *model;          /* that made it; UTF-8 */
+    const char *prompt;         /* UTF-8; NULL: it is not told, which is the default */
+    const SoraInput *inputs;    /* input_count of them */
+    int input_count;            /* at most 64 */
+    const char *time_authority; /* URL of an RFC 3161 time-stamp service; NULL: no time-stamp */
+} SoraSigning;
+
+/* What came of it. */
+typedef struct SoraSigned {
+    char manifest[48]; /* its name, unique: urn:c2pa: and a UUID */
+    bool time_stamped;
+    char note[256]; /* why there is no time-stamp although one was asked for; "" otherwise */
+} SoraSigned;
+
+/* The key and certificates in a folder; NULL: $SORA_CREDENTIALS, else sora/credentials in $XDG_CONFIG_HOME or
+ * ~/.config. NULL with SORA_ERROR_NOT_FOUND when there are none yet. */
+SoraCredentials *sora_credentials_open(const char *folder, SoraError *err);
+void sora_credentials_close(SoraCredentials *credentials);
+
+/* Makes a root of one's own and a key below it. It proves that files were not changed, and nothing about who
+ * signed to those who do not have the root: root.pem in the folder. No error when there are credentials. */
+bool sora_credentials_init(const char *folder, SoraError *err);
+
+/* Can files of this name carry credentials? By the extension: .mp4 .png .jpg .jpeg .webp */
+bool sora_can_sign(const char *path);
+
+/* Puts a manifest into a finished file, which is replaced in one step. result may be NULL. */
+bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
+               SoraSigned *result, SoraError *err);
+
+/* sora_video_write(), signed before the file gets its name. result may be NULL; of several PNG files it is
+ * the last one's. SORA_ERROR_UNSUPPORTED for kinds of files that carry none. */
+bool sora_video_write_signed(const SoraVideo *video, const char *path, const SoraCredentials *credentials,
+                             const SoraSigning *what, SoraSigned *result, SoraError *err);
+
+typedef enum SoraVerdict {
+    SORA_VERDICT_VALID = 0,
+    SORA_VERDICT_INVALID,
+    SORA_VERDICT_NONE, /* no credentials in the file */
+} SoraVerdict;
+
+typedef struct SoraVerification SoraVerification;
+
+/* Validates a file's credentials, offline. anchors: PEM file of the roots to trust; NULL: none. A file that
+ * is damaged or forged is no failure but a verdict. */
+SoraVerification *sora_verify(const char *path, const char *anchors, SoraError *err);
+SoraVerdict sora_verification_verdict(const SoraVerification *v);
+bool sora_verification_trusted(const SoraVerification *v); /* valid, and signed by who is trusted */
+/* All status codes of the specification, and what the manifests say. The verification's own. */
+const char *sora_verification_json(const SoraVerification *v);
+void sora_verification_free(SoraVerification *v);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

@@ -109,6 +109,18 @@ bool file_writer_commit(FileWriter *w, SoraError *err)
     return ok;
 }
 
+bool file_writer_finish(FileWriter *w, const FileFinish *finish, SoraError *err)
+{
+    bool ok = true;
+    if (finish != NULL && (fflush(w->stream) != 0 || ferror(w->stream)))
+        ok = io_error(err, "cannot write", w->path);
+    if (ok && finish != NULL)
+        ok = finish->run(finish->user, w->part_path, w->path, err);
+    if (!ok)
+        file_writer_abort(w);
+    return ok && file_writer_commit(w, err);
+}
+
 void file_writer_abort(FileWriter *w)
 {
     if (w->stream != NULL)

@@ -30,6 +30,16 @@ bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
 bool file_writer_commit(FileWriter *w, SoraError *err); /* closes w in every case */
 void file_writer_abort(FileWriter *w);                  /* no-op after commit */
 
+/* What is done with a file that is complete but has not got its name: it may be replaced under its temporary
+ * one. False with *err filled: it never gets its name. */
+typedef struct FileFinish {
+    bool (*run)(void *user, const char *temporary, const char *path, SoraError *err);
+    void *user;
+} FileFinish;
+
+/* file_writer_commit(), finished first; finish NULL: nothing more. */
+bool file_writer_finish(FileWriter *w, const FileFinish *finish, SoraError *err);
+
 bool file_copy(const char *from, const char *to, SoraError *err); /* atomic */
 bool file_exists(const char *path);
 bool dir_exists(const char *path);

@@ -4,7 +4,8 @@
 
 #include "cli/options.h"
 
-extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_COMPLETION;
+extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY, CMD_CREDENTIALS,
+    CMD_COMPLETION;
 
 /* All commands, in the order of the help; ends with NULL. */
 extern const Command *const COMMANDS[];
@@ -19,6 +20,10 @@ enum {
     EXIT_UNSUPPORTED = 6,
     EXIT_CANCELLED = 130,
 };
+
+/* What a command that succeeds exits with, where 0 is not the only answer (sora verify). */
+void command_exit_code(int code);
+int command_exit_code_given(void); /* 0 when none was */
 
 /* Makes Ctrl-C (SIGINT) and SIGTERM ask for an end instead of killing; the second one kills. */
 void interrupt_catch(void);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/signing.h"
 #include "media/video_writer.h"
 
 enum { MAX_PROMPT = 32000 };
@@ -18,6 +19,7 @@ typedef struct GenerateArgs {
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
     bool json;
+    SigningArgs signing;
 } GenerateArgs;
 
 /* 0 and -1 stand for the model's own, as in sora.h. */
@@ -67,6 +69,7 @@ static const Option options[] = {
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif or .png (default out.mp4)"},
+    SIGNING_OPTIONS(GenerateArgs, signing),
     {0, "json", OPTION_FLAG, offsetof(GenerateArgs, json), .help = "print the result as one JSON object"},
     {0},
 };
@@ -145,7 +148,8 @@ static bool check_output(const SoraEngine *engine, const SoraRequest *r, const c
 }
 
 /* A PNG sequence is named by its pattern; large seeds are strings, as in the parameters. */
-static bool print_json(const SoraVideo *video, const GenerateArgs *a, double seconds, SoraError *err)
+static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds,
+                       SoraError *err)
 {
     size_t n = strlen(a->output);
     bool sequence = sora_video_frames(video) > 1 && n > 4 && strcasecmp(a->output + n - 4, ".png") == 0;
@@ -154,10 +158,11 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, double sec
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
-    json_t *o = json_pack("{s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o}", "output", output, "seconds", seconds,
+    json_t *o = json_pack("{s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "output", output, "seconds", seconds,
                           "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
                           "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
-                          json_loads(sora_video_parameters(video), 0, NULL));
+                          json_loads(sora_video_parameters(video), 0, NULL), "credentials",
+                          s->credentials ? s->result.manifest : NULL);
     if (o == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
@@ -166,12 +171,23 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, double sec
     return true;
 }
 
-static void print_line(const SoraVideo *video, const GenerateArgs *a, double seconds)
+static void print_line(const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds)
 {
     int frames = sora_video_frames(video);
-    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s\n", a->output, frames,
+    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s%s%s\n", a->output, frames,
            frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video),
-           a->seed, seconds);
+           a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
+}
+
+/* The picture that the video begins with is its parent. */
+static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
+{
+    s->what.prompt = a->signing.tell_prompt ? prompt : NULL;
+    if (a->image == NULL)
+        return;
+    s->input = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
+    s->what.inputs = &s->input;
+    s->what.input_count = 1;
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -189,8 +205,12 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (a->image != NULL && !file_exists(a->image))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
     char *model = model_find(a->model, err);
-    if (model == NULL)
+    Signing signing;
+    if (model == NULL || !signing_open(&signing, &a->signing, a->output, err)) {
+        free(model);
         return false;
+    }
+    name_origin(&signing, a, request.prompt);
     interrupt_catch();
     Progress progress;
     progress_begin(&progress);
@@ -203,11 +223,14 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (engine != NULL && check_output(engine, &request, a->output, err))
         video = sora_generate(engine, &request, err);
     progress_end(&progress);
-    ok = video != NULL && sora_video_write(video, a->output, err);
+    if (engine != NULL)
+        signing.what.model = sora_engine_name(engine);
+    ok = video != NULL && signing_write(&signing, video, a->output, err);
     if (ok && a->json)
-        ok = print_json(video, a, clock_seconds() - began, err);
+        ok = print_json(video, a, &signing, clock_seconds() - began, err);
     else if (ok)
-        print_line(video, a, clock_seconds() - began);
+        print_line(video, a, &signing, clock_seconds() - began);
+    signing_close(&signing);
     sora_video_free(video);
     sora_engine_close(engine);
     free(model);
@@ -219,11 +242,13 @@ const Command CMD_GENERATE = {
     .summary = "turn a sentence into a video",
     .arguments = "[PROMPT]",
     .description = "Makes a video of what the prompt says. What is not given is the model's own choice. "
-                   "The same numbers give the same video. Ctrl-C stops and leaves no file.",
+                   "The same numbers give the same video. Ctrl-C stops and leaves no file. MP4 and PNG carry "
+                   "content credentials: a signed C2PA manifest that says that AI made them (sora credentials).",
     .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
                 "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"
                 "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"
                 "  sora generate -p \"the cat runs away\" --image cat.jpg -o cat.mp4\n"
+                "  sora generate -p \"a lake at night\" --time-authority http://timestamp.digicert.com\n"
                 "  sora generate -p \"a house in the snow\" --frames 1 -o house.png --json",
     .options = options,
     .defaults = &defaults,

@@ -4,11 +4,13 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/prompt_sheet.h"
+#include "cli/signing.h"
 
 typedef struct SheetArgs {
     const char *model, *prompts;
     int seeds, columns, steps, threads;
     double guidance;
+    SigningArgs signing;
 } SheetArgs;
 
 static const SheetArgs defaults = {.seeds = 1, .columns = 7, .guidance = -1};
@@ -24,6 +26,7 @@ static const Option options[] = {
     {0, "guidance", OPTION_DOUBLE, offsetof(SheetArgs, guidance), "N", .help = "how closely the prompt is followed", .min = 0,
      .max = 100},
     {0, "threads", OPTION_INT, offsetof(SheetArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    SIGNING_OPTIONS(SheetArgs, signing),
     {0},
 };
 
@@ -39,17 +42,27 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (a->prompts == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--prompts FILE is missing");
     char *model = model_find(a->model, err);
+    Signing signing;
+    if (model == NULL || !signing_open(&signing, &a->signing, arguments[0], err)) {
+        free(model);
+        return false;
+    }
     interrupt_catch();
     SoraEngine *engine = model != NULL ? sora_engine_open(model, &(SoraOptions){.threads = a->threads}, err) : NULL;
     free(model);
-    if (engine == NULL)
+    if (engine == NULL) {
+        signing_close(&signing);
         return false;
+    }
+    signing.what.model = sora_engine_name(engine);
     Progress bar;
     progress_begin(&bar);
-    PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0], .seeds = a->seeds, .columns = a->columns,
+    PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0],
+                         .finish = signing.credentials ? &signing.finish : NULL, .seeds = a->seeds, .columns = a->columns,
                          .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &bar};
     bool ok = prompt_sheet_make(engine, &sheet, err);
     progress_end(&bar);
+    signing_close(&signing);
     sora_engine_close(engine);
     return ok;
 }

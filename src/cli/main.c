@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 
 const Command *const COMMANDS[] = {
-    &CMD_GENERATE, &CMD_SHEET, &CMD_STAGE, &CMD_TRAIN, &CMD_BENCH, &CMD_COMPLETION, NULL,
+    &CMD_GENERATE, &CMD_SHEET, &CMD_STAGE, &CMD_TRAIN, &CMD_BENCH, &CMD_VERIFY, &CMD_CREDENTIALS,
+    &CMD_COMPLETION, NULL,
 };
 
 static const Command SORA = {
@@ -84,7 +85,9 @@ static int run(const Command *command, const char *path, int argc, char **argv)
     else if (!command->run(line.values, line.arguments, line.count, &err))
         code = fail(path, &err);
     command_line_deinit(&line);
-    return code == EXIT_SUCCESS ? finish(path, &err) : code;
+    if (code == EXIT_SUCCESS)
+        code = finish(path, &err);
+    return code == EXIT_SUCCESS ? command_exit_code_given() : code;
 }
 
 /* Is it a sentence, and no mistyped command? It has a space, or is not ASCII, or options follow. */

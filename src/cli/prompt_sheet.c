@@ -152,7 +152,7 @@ static bool make_sheet(Making *m, SoraEngine *engine, SoraError *err)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     Image sheet = {0};
     bool ok = check_sheet(m, engine, err) && make_videos(m, engine, err) && draw(m, engine, &sheet, err) &&
-              image_write_png(&sheet, m->sheet->output, NULL, NULL, err);
+              image_write_png_finished(&sheet, m->sheet->output, m->sheet->finish, err);
     image_deinit(&sheet);
     for (int i = 0; i < m->total; i++)
         sora_video_free(m->videos[i]);

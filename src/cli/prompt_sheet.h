@@ -2,11 +2,12 @@
 #ifndef SORA_CLI_PROMPT_SHEET_H
 #define SORA_CLI_PROMPT_SHEET_H
 
-#include <sora.h>
+#include "base/file.h"
 
 typedef struct PromptSheet {
     const char *prompts; /* a file: a prompt a line, or TSV whose first line names a column "prompt" */
     const char *output;  /* .png */
+    const FileFinish *finish; /* of that file; NULL: none */
     int seeds;           /* 0 .. seeds-1 for each prompt */
     int columns;         /* frames shown of each video, evenly spread */
     int steps;           /* 0: the model's own */

@@ -29,6 +29,18 @@ void image_deinit(Image *image)
     *image = (Image){0};
 }
 
+bool image_write_png_finished(const Image *image, const char *path, const FileFinish *finish, SoraError *err)
+{
+    FileWriter file;
+    if (!file_writer_open(&file, path, err))
+        return false;
+    if (!png_write(file.stream, image, NULL, NULL, path, err)) {
+        file_writer_abort(&file);
+        return false;
+    }
+    return file_writer_finish(&file, finish, err);
+}
+
 bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,
                      SoraError *err)
 {

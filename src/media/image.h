@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/error.h"
+#include "base/file.h"
 
 typedef struct Image {
     int width, height;
@@ -23,6 +23,9 @@ bool image_read(Image *image, const char *path, SoraError *err);
 /* title and comment are stored as PNG text (Title, Comment); NULL: none. Atomic. */
 bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,
                      SoraError *err);
+
+/* The same without text, finished before the file gets its name; finish NULL: as it is. */
+bool image_write_png_finished(const Image *image, const char *path, const FileFinish *finish, SoraError *err);
 
 /* PIL's Image.resize(LANCZOS) for RGB: support 3, widened when shrinking, 22-bit fixed-point weights,
  * rows first, rounded to bytes between the passes. out is initialised here. */

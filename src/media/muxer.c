@@ -158,9 +158,9 @@ bool muxer_finish(Muxer *m, SoraError *err)
     return (code >= 0 && m->io_error == 0) || muxer_error(m, "cannot finish the file", code, err);
 }
 
-bool muxer_commit(Muxer *m, SoraError *err)
+bool muxer_commit(Muxer *m, const FileFinish *finish, SoraError *err)
 {
-    return file_writer_commit(&m->file, err);
+    return file_writer_finish(&m->file, finish, err);
 }
 
 void muxer_close(Muxer *m)

@@ -14,7 +14,8 @@ typedef struct SinkKind {
     double max_fps;
     void *(*open)(const struct SinkKind *kind, const char *path, const VideoFormat *format, SoraError *err);
     bool (*write)(void *sink, const uint8_t *rgb, SoraError *err);
-    bool (*commit)(void *sink, SoraError *err); /* the file gets its name; close still follows */
+    /* The file is finished (NULL: as it is) and gets its name; close still follows. */
+    bool (*commit)(void *sink, const FileFinish *finish, SoraError *err);
     void (*close)(void *sink);                  /* removes what is not committed */
 } SinkKind;
 
@@ -37,7 +38,7 @@ bool muxer_open(Muxer *m, const SinkKind *kind, const char *path, const VideoFor
                 enum AVPixelFormat pixels, const char *options, SoraError *err);
 bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err); /* NULL: no more frames */
 bool muxer_finish(Muxer *m, SoraError *err);                 /* flushes and writes the trailer */
-bool muxer_commit(Muxer *m, SoraError *err);                 /* renames */
+bool muxer_commit(Muxer *m, const FileFinish *finish, SoraError *err); /* renames */
 void muxer_close(Muxer *m);
 
 /* "PATH: cannot write: WHY", WHY from errno when the file was the cause, else from FFmpeg. Returns false. */

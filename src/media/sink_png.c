@@ -102,11 +102,16 @@ static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
     return write_image(s, s->count - 1, &image, err);
 }
 
-static bool commit(void *sink, SoraError *err)
+static bool commit(void *sink, const FileFinish *finish, SoraError *err)
 {
     PngSink *s = sink;
     if (s->count == 1 && !write_image(s, 0, &s->first, err))
         return false;
+    for (long i = 0; finish != NULL && i < s->written; i++) {
+        name_frame(s, i);
+        if (!finish->run(finish->user, s->waiting, s->final, err))
+            return false;
+    }
     while (s->named < s->written) {
         name_frame(s, s->named);
         if (rename(s->waiting, s->final) != 0) {

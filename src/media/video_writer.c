@@ -13,6 +13,7 @@ struct VideoWriter {
     void *sink;
     char *path;
     long frames;
+    const FileFinish *finish; /* NULL: none */
 };
 
 static const SinkKind *find_kind(const char *path, SoraError *err)
@@ -93,9 +94,14 @@ bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err)
     return w->kind->write(w->sink, rgb, err);
 }
 
+void video_writer_on_finish(VideoWriter *w, const FileFinish *finish)
+{
+    w->finish = finish;
+}
+
 bool video_writer_commit(VideoWriter *w, SoraError *err)
 {
-    bool ok = w->frames > 0 ? w->kind->commit(w->sink, err)
+    bool ok = w->frames > 0 ? w->kind->commit(w->sink, w->finish, err)
                             : error_set(err, SORA_ERROR_INPUT, "%s: no frames to write", w->path);
     video_writer_abort(w);
     return ok;

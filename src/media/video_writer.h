@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "base/error.h"
+#include "base/file.h"
 
 typedef struct VideoFormat {
     int width, height;   /* pixels, 1 to 16384; .mp4 needs even ones */
@@ -36,6 +36,9 @@ VideoWriter *video_writer_open(const char *path, const VideoFormat *format, Sora
 
 /* rgb: [height, width, 3] packed bytes, full range sRGB. After a failure only abort is useful. */
 bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err);
+
+/* Each complete file is finished before it gets its name. What finish points to must stay till commit. */
+void video_writer_on_finish(VideoWriter *w, const FileFinish *finish);
 
 /* Both free w; commit does so when it fails, too, and then leaves no file. abort(NULL) is allowed. */
 bool video_writer_commit(VideoWriter *w, SoraError *err);

@@ -1,0 +1,68 @@
+#include "cli/signing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "safety/keys.h"
+
+static bool run_finish(void *user, const char *temporary, const char *path, SoraError *err)
+{
+    Signing *s = user;
+    SoraSigning what = s->what;
+    const char *slash = strrchr(path, '/');
+    what.title = slash ? slash + 1 : path;
+    return sora_sign(s->credentials, temporary, &what, &s->result, err);
+}
+
+/* The first time. */
+static bool make_keys(SoraError *err)
+{
+    bool made;
+    char *folder = keys_folder(NULL, err);
+    bool ok = folder != NULL && keys_init(NULL, &(KeysPlan){NULL, NULL, NULL}, &made, err);
+    if (ok && made)
+        fprintf(stderr, "sora: made keys that sign what it writes, in %s; see sora credentials --help\n", folder);
+    free(folder);
+    return ok;
+}
+
+bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraError *err)
+{
+    *s = (Signing){.what.time_authority = args->time_authority, .finish = {run_finish, s}};
+    bool required = false;
+    /* a broken home is no reason to fail for who wants no credentials */
+    SoraError ignored;
+    bool can = sora_can_sign(output);
+    if (!keys_required(NULL, &required, args->none || !can ? &ignored : err) && !args->none && can)
+        return false;
+    if (args->none || !can) {
+        s->without = args->none ? "nothing signed says that AI made it" : "this kind of file cannot carry them";
+        if (required)
+            return error_set(err, SORA_ERROR_INPUT, "%s: content credentials are demanded by policy.json: %s",
+                             output, args->none ? "--no-credentials is refused" : s->without);
+        return true;
+    }
+    s->credentials = sora_credentials_open(NULL, err);
+    if (s->credentials == NULL && err->code == SORA_ERROR_NOT_FOUND && make_keys(err))
+        s->credentials = sora_credentials_open(NULL, err);
+    if (s->credentials == NULL)
+        return error_wrap(err, "content credentials (--no-credentials does without)");
+    return true;
+}
+
+void signing_close(Signing *s)
+{
+    sora_credentials_close(s->credentials);
+    s->credentials = NULL;
+}
+
+bool signing_write(Signing *s, const SoraVideo *video, const char *path, SoraError *err)
+{
+    if (s->credentials == NULL)
+        return sora_video_write(video, path, err);
+    if (!sora_video_write_signed(video, path, s->credentials, &s->what, &s->result, err))
+        return false;
+    if (*s->result.note != 0)
+        fprintf(stderr, "sora: no time-stamp: %s\n", s->result.note);
+    return true;
+}

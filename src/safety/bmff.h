@@ -1,0 +1,28 @@
+/* Boxes of MP4, for those who walk over them. */
+#ifndef SORA_SAFETY_BMFF_H
+#define SORA_SAFETY_BMFF_H
+
+#include "safety/asset.h"
+
+enum { BMFF_MAX_BOXES = 1 << 20 };
+
+typedef struct BmffBox {
+    char type[4];
+    uint64_t at, size; /* in the file, header included */
+    unsigned header;   /* 8, or 16 with a long size */
+} BmffBox;
+
+/* The box at byte `at` of what ends at `end`; at < end. */
+bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err);
+
+/* Does it hold boxes and nothing else? */
+bool bmff_is_container(const char *type);
+
+/* For copying a file piece by piece: sets the offsets in a piece right. */
+typedef struct Mender Mender;
+bool bmff_mender_open(Mender **m, Asset *a, uint64_t shift, SoraError *err); /* close also after a failure */
+size_t bmff_piece(const Mender *m, uint64_t at, size_t size); /* at most size, without an offset cut in two */
+bool bmff_mend(Mender *m, uint64_t at, uint8_t *piece, size_t size, SoraError *err);
+void bmff_mender_close(Mender *m);
+
+#endif

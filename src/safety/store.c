@@ -1,0 +1,213 @@
+#include "safety/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_MANIFESTS = 1024, MAX_ASSERTIONS = 10000 };
+
+static bool fail(const char **code, const char *which, SoraError *err, const char *what)
+{
+    *code = which;
+    return error_set(err, SORA_ERROR_INPUT, "%s", what);
+}
+
+bool hashed_uri(const CborValue *value, HashedUri *out)
+{
+    const CborValue *hash = cbor_find_kind(value, "hash", CBOR_BYTES);
+    out->url = cbor_find_text(value, "url");
+    out->alg = cbor_find_text(value, "alg");
+    if (hash == NULL || out->url.size == 0)
+        return false;
+    out->hash = hash->bytes;
+    return true;
+}
+
+Span url_manifest(Span url)
+{
+    static const char prefix[] = "self#jumbf=/c2pa/";
+    size_t skip = sizeof prefix - 1;
+    if (!span_starts(url, prefix))
+        return (Span){NULL, 0};
+    const uint8_t *begin = url.data + skip, *end = memchr(begin, '/', url.size - skip);
+    return (Span){begin, end ? (size_t)(end - begin) : url.size - skip};
+}
+
+Span url_assertion(Span url)
+{
+    const uint8_t *slash = url.size ? memrchr(url.data, '/', url.size) : NULL;
+    return slash ? (Span){slash + 1, (size_t)(url.data + url.size - slash - 1)} : (Span){NULL, 0};
+}
+
+Assertion *manifest_assertion(const Manifest *m, Span url)
+{
+    Span label = url_assertion(url), manifest = url_manifest(url);
+    if (label.size == 0 || (manifest.size > 0 && !span_is(manifest, m->label)))
+        return NULL;
+    for (int i = 0; i < m->assertion_count; i++)
+        if (span_is(label, m->assertions[i].label))
+            return &m->assertions[i];
+    return NULL;
+}
+
+bool assertion_is(const Assertion *a, const char *base)
+{
+    size_t n = strlen(base);
+    if (strncmp(a->label, base, n) != 0)
+        return false;
+    const char *rest = a->label + n;
+    return *rest == 0 || strncmp(rest, ".v", 2) == 0 || strncmp(rest, "__", 2) == 0;
+}
+
+bool assertion_is_binding(const Assertion *a)
+{
+    return assertion_is(a, "c2pa.hash.data") || assertion_is(a, "c2pa.hash.bmff") ||
+           assertion_is(a, "c2pa.hash.boxes") || assertion_is(a, "c2pa.hash.collection.data");
+}
+
+bool ingredient_view(const Assertion *a, IngredientView *out)
+{
+    *out = (IngredientView){0};
+    const CborValue *v = a->value;
+    if (v == NULL || v->kind != CBOR_MAP)
+        return false;
+    out->title = cbor_find_text(v, "dc:title");
+    out->relationship = cbor_find_text(v, "relationship");
+    const CborValue *manifest = cbor_find(v, "activeManifest");
+    if (manifest == NULL)
+        manifest = cbor_find(v, "c2pa_manifest");
+    out->results = cbor_find(v, "validationResults");
+    if (out->results == NULL)
+        out->results = cbor_find(v, "validationStatus");
+    if (manifest != NULL && !hashed_uri(manifest, &out->manifest))
+        return false;
+    out->has_manifest = manifest != NULL;
+    return span_is(out->relationship, "parentOf") || span_is(out->relationship, "inputTo") ||
+           span_is(out->relationship, "componentOf");
+}
+
+static bool load_references(Store *s, Manifest *m, const char **code, SoraError *err)
+{
+    static const char *const lists[] = {"assertions", "created_assertions", "gathered_assertions"};
+    size_t room = 0;
+    for (size_t i = 0; i < 3; i++) {
+        const CborValue *list = cbor_find_kind(m->claim, lists[i], CBOR_ARRAY);
+        room += list ? list->count : 0;
+    }
+    m->references = arena_calloc(&s->arena, (room ? room : 1) * sizeof *m->references);
+    if (m->references == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "claim: out of memory");
+    for (size_t i = 0; i < 3; i++) {
+        const CborValue *list = cbor_find_kind(m->claim, lists[i], CBOR_ARRAY);
+        for (size_t k = 0; list != NULL && k < list->count; k++)
+            if (!hashed_uri(&list->items[k], &m->references[m->reference_count++]))
+                return fail(code, "claim.malformed", err, "claim: an assertion's reference is none");
+    }
+    return room > 0 || fail(code, "claim.malformed", err, "claim: no assertions");
+}
+
+static bool load_claim(Store *s, Manifest *m, const JumbfBox *box, const char **code, SoraError *err)
+{
+    const JumbfBox *content = jumbf_content(box, "cbor");
+    if (content == NULL || box->count != 1)
+        return fail(code, "claim.malformed", err, "claim: no CBOR in its box");
+    m->claim_bytes = content->payload;
+    *code = "claim.cbor.invalid";
+    m->claim = cbor_parse(&s->arena, m->claim_bytes, err);
+    if (m->claim == NULL)
+        return error_wrap(err, "claim");
+    if (m->claim->kind != CBOR_MAP || cbor_find_text(m->claim, "signature").size == 0)
+        return fail(code, "claim.malformed", err, "claim: no reference to a signature");
+    m->version = cbor_find(m->claim, "created_assertions") != NULL ? 2 : 1;
+    if (m->version == 2 && cbor_find_kind(m->claim, "claim_generator_info", CBOR_MAP) == NULL)
+        return fail(code, "claim.malformed", err, "claim: no claim_generator_info");
+    m->alg = cbor_find_text(m->claim, "alg");
+    if (m->alg.size == 0)
+        return fail(code, "algorithm.unsupported", err, "claim: no hash algorithm");
+    return load_references(s, m, code, err);
+}
+
+static bool load_assertions(Store *s, Manifest *m, const JumbfBox *box, const char **code, SoraError *err)
+{
+    if (box->count > MAX_ASSERTIONS)
+        return fail(code, "general.error", err, "more than 10,000 assertions");
+    m->assertions = arena_calloc(&s->arena, (size_t)(box->count + 1) * sizeof *m->assertions);
+    if (m->assertions == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "assertions: out of memory");
+    for (int i = 0; i < box->count; i++) {
+        const JumbfBox *b = &box->children[i];
+        if (b->label == NULL)
+            return fail(code, "general.error", err, "an assertion that is no superbox");
+        const JumbfBox *content = jumbf_content(b, "cbor");
+        SoraError ignored; /* who needs the assertion says that it is malformed */
+        m->assertions[m->assertion_count++] =
+            (Assertion){b->label, b, content ? cbor_parse(&s->arena, content->payload, &ignored) : NULL, false};
+    }
+    return true;
+}
+
+static bool load_manifest(Store *s, Manifest *m, const JumbfBox *box, const char **code, SoraError *err)
+{
+    const JumbfBox *claim = NULL, *assertions = NULL, *content = NULL;
+    m->label = box->label;
+    m->box = box;
+    m->update = jumbf_is(box, "c2um");
+    for (int i = 0; i < box->count; i++) {
+        const JumbfBox *b = &box->children[i];
+        if (jumbf_is(b, "c2cl") && claim != NULL)
+            return fail(code, "claim.multiple", err, "more than one claim in a manifest");
+        claim = jumbf_is(b, "c2cl") ? b : claim;
+        assertions = jumbf_is(b, "c2as") ? b : assertions;
+        m->signature_box = jumbf_is(b, "c2cs") ? b : m->signature_box;
+    }
+    if (claim == NULL)
+        return fail(code, "claim.missing", err, "a manifest without a claim");
+    if (m->signature_box != NULL)
+        content = jumbf_content(m->signature_box, "cbor");
+    if (content == NULL)
+        return fail(code, "claimSignature.missing", err, "a manifest without a signature");
+    m->signature = content->payload;
+    if (assertions == NULL)
+        return fail(code, "claim.malformed", err, "a manifest without assertions");
+    return load_claim(s, m, claim, code, err) && load_assertions(s, m, assertions, code, err);
+}
+
+bool store_load(Store *s, Span source, const char **code, SoraError *err)
+{
+    *s = (Store){0};
+    arena_init(&s->arena, 64 << 10);
+    *code = "general.error";
+    const JumbfBox *root = jumbf_parse(&s->arena, source, err);
+    if (root == NULL)
+        return false;
+    if (!jumbf_is(root, "c2pa"))
+        return fail(code, "claim.missing", err, "no manifest store in the file's box");
+    if (root->count > MAX_MANIFESTS)
+        return fail(code, "general.error", err, "more than 1,024 manifests");
+    s->manifests = arena_calloc(&s->arena, (size_t)(root->count + 1) * sizeof *s->manifests);
+    if (s->manifests == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "manifests: out of memory");
+    for (int i = 0; i < root->count; i++) {
+        const JumbfBox *box = &root->children[i];
+        if (jumbf_is(box, "c2cm"))
+            return fail(code, "general.error", err, "a compressed manifest, which this program does not read");
+        if (!jumbf_is(box, "c2ma") && !jumbf_is(box, "c2um") && !jumbf_is(box, "c2md"))
+            continue;
+        if (!load_manifest(s, &s->manifests[s->count++], box, code, err))
+            return false;
+    }
+    return s->count > 0 || fail(code, "claim.missing", err, "the manifest store is empty");
+}
+
+void store_deinit(Store *s)
+{
+    arena_deinit(&s->arena);
+    *s = (Store){0};
+}
+
+const Manifest *store_find(const Store *s, Span label)
+{
+    for (int i = 0; i < s->count; i++)
+        if (span_is(label, s->manifests[i].label))
+            return &s->manifests[i];
+    return NULL;
+}

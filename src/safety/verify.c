@@ -1,0 +1,296 @@
+#include "safety/verify.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH = 32 };
+
+void validator_say(Validator *v, StatusKind kind, const char *code, const char *url, const char *explanation)
+{
+    report_add(v->report, &(Status){kind, code, url, explanation, v->ingredient});
+}
+
+void manifest_url(const Manifest *m, const char *part, char *out, size_t size)
+{
+    snprintf(out, size, "self#jumbf=/c2pa/%.200s%s%.200s", m->label, *part ? "/" : "", part);
+}
+
+static void assertion_url(const Manifest *m, const char *label, char *out, size_t size)
+{
+    snprintf(out, size, "self#jumbf=/c2pa/%.200s/c2pa.assertions/%.200s", m->label, label);
+}
+
+/* The first manifest on the way from m through its parents that has a hard binding: m itself, unless it is an
+ * update. */
+static const Manifest *find_bound(const Store *s, const Manifest *m)
+{
+    for (int depth = 0; m != NULL && m->update && depth < MAX_DEPTH; depth++) {
+        const Manifest *parent = NULL;
+        for (int i = 0; i < m->assertion_count; i++) {
+            IngredientView view;
+            if (assertion_is(&m->assertions[i], "c2pa.ingredient") &&
+                ingredient_view(&m->assertions[i], &view) && view.has_manifest &&
+                span_is(view.relationship, "parentOf"))
+                parent = store_find(s, url_manifest(view.manifest.url));
+        }
+        m = parent;
+    }
+    for (int i = 0; m != NULL && i < m->assertion_count; i++)
+        if (assertion_is_binding(&m->assertions[i]))
+            return m;
+    return NULL;
+}
+
+/* Was the assertion taken out by a manifest that came later, and says so? */
+static bool is_redacted(const Store *s, const Manifest *m, const char *label)
+{
+    for (int i = 0; i < s->count; i++) {
+        const CborValue *list = cbor_find_kind(s->manifests[i].claim, "redacted_assertions", CBOR_ARRAY);
+        for (size_t k = 0; list != NULL && k < list->count; k++)
+            if (&s->manifests[i] != m && list->items[k].kind == CBOR_TEXT &&
+                span_is(url_manifest(list->items[k].bytes), m->label) &&
+                span_is(url_assertion(list->items[k].bytes), label))
+                return true;
+    }
+    return false;
+}
+
+static void verify_reference(Validator *v, const Manifest *m, const HashedUri *uri)
+{
+    char url[URL_SIZE];
+    Hash hash;
+    SoraError err;
+    Span manifest = url_manifest(uri->url), name = url_assertion(uri->url);
+    snprintf(url, sizeof url, "self#jumbf=/c2pa/%.200s/c2pa.assertions/%.*s", m->label,
+             (int)(name.size < 200 ? name.size : 200), name.size ? (const char *)name.data : "");
+    if (manifest.size > 0 && !span_is(manifest, m->label)) {
+        validator_say(v, STATUS_FAILURE, "assertion.outsideManifest", url,
+                      "the claim refers to an assertion of another manifest");
+        return;
+    }
+    Assertion *a = manifest_assertion(m, uri->url);
+    if (a != NULL)
+        a->referenced = true;
+    if (name.size > 0 && name.size < 200 && is_redacted(v->store, m, a ? a->label : ""))
+        return;
+    if (a == NULL)
+        validator_say(v, STATUS_FAILURE, "assertion.missing", url, "the claim refers to an assertion that is not there");
+    else if (!hash_span(uri->alg.size ? uri->alg : m->alg, a->box->payload, &hash, &err))
+        validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url, err.message);
+    else if (!hash_equal(&hash, uri->hash))
+        validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url,
+                      "the assertion is not the one that was signed");
+    else
+        validator_say(v, STATUS_SUCCESS, "assertion.hashedURI.match", url, "the assertion is as it was signed");
+}
+
+static void verify_assertions(Validator *v, const Manifest *m)
+{
+    char url[URL_SIZE];
+    int parents = 0;
+    for (int i = 0; i < m->assertion_count; i++) {
+        IngredientView view;
+        m->assertions[i].referenced = false;
+        if (assertion_is(&m->assertions[i], "c2pa.ingredient") && ingredient_view(&m->assertions[i], &view))
+            parents += span_is(view.relationship, "parentOf");
+    }
+    manifest_url(m, "", url, sizeof url);
+    if (m->update && parents != 1)
+        validator_say(v, STATUS_FAILURE, "manifest.update.wrongParents", url,
+                      "an update has one parent, which it updates");
+    else if (parents > 1)
+        validator_say(v, STATUS_FAILURE, "manifest.multipleParents", url, "more than one parent");
+    for (int i = 0; i < m->reference_count; i++)
+        verify_reference(v, m, &m->references[i]);
+    for (int i = 0; i < m->assertion_count; i++) {
+        if (m->assertions[i].referenced)
+            continue;
+        assertion_url(m, m->assertions[i].label, url, sizeof url);
+        validator_say(v, STATUS_FAILURE, "assertion.undeclared", url, "an assertion that the claim does not name");
+    }
+}
+
+/* A claim of version 2 is in a manifest that is named as the specification says. */
+static void verify_label(Validator *v, const Manifest *m)
+{
+    char url[URL_SIZE];
+    manifest_url(m, "", url, sizeof url);
+    if (m->version > 1 && strncmp(m->label, "urn:c2pa:", 9) != 0 && strstr(m->label, "urn:uuid:") == NULL)
+        validator_say(v, STATUS_FAILURE, "claim.malformed", url, "the manifest's name is not urn:c2pa: and a UUID");
+}
+
+static void verify_manifest(Validator *v, const Manifest *m)
+{
+    verify_label(v, m);
+    verify_signature(v, m);
+    verify_assertions(v, m);
+    verify_actions(v, m);
+}
+
+static void verify_ingredients(Validator *v, const Manifest *m);
+
+/* Files from before C2PA 1.3 name a manifest by the hash of its claim alone. */
+static bool is_claim_hash(const IngredientView *view, const Manifest *m)
+{
+    Hash hash;
+    SoraError ignored;
+    return m->version == 1 &&
+           hash_span(view->manifest.alg.size ? view->manifest.alg : m->alg, m->claim_bytes, &hash, &ignored) &&
+           hash_equal(&hash, view->manifest.hash);
+}
+
+/* The manifest that an ingredient names, by its hash and then by itself. */
+static void verify_ingredient_manifest(Validator *v, const Manifest *m, const Assertion *a,
+                                       const IngredientView *view, const char *url)
+{
+    const Manifest *other = store_find(v->store, url_manifest(view->manifest.url));
+    char target[URL_SIZE];
+    snprintf(target, sizeof target, "%.*s", (int)(view->manifest.url.size < 400 ? view->manifest.url.size : 400),
+             (const char *)view->manifest.url.data);
+    if (view->results == NULL && assertion_is(a, "c2pa.ingredient.v3"))
+        validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
+                      "an ingredient with a manifest, without the results of its validation");
+    if (other == NULL || other == m) {
+        validator_say(v, STATUS_FAILURE, "ingredient.manifest.missing", target,
+                      "the ingredient's manifest is not there");
+        return;
+    }
+    Hash hash;
+    SoraError err;
+    if (!hash_span(view->manifest.alg.size ? view->manifest.alg : other->alg, other->box->payload, &hash, &err))
+        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", target, err.message);
+    else if (hash_equal(&hash, view->manifest.hash))
+        validator_say(v, STATUS_SUCCESS, "ingredient.manifest.validated", target,
+                      "the ingredient's manifest is the one that was signed");
+    else if (!is_claim_hash(view, other))
+        validator_say(v, STATUS_FAILURE, "ingredient.manifest.mismatch", target,
+                      "the ingredient's manifest is not the one that was signed");
+    verify_manifest(v, other);
+    if (v->depth < MAX_DEPTH) {
+        v->depth++;
+        verify_ingredients(v, other);
+        v->depth--;
+    } else {
+        validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url, "ingredients nested too deeply");
+    }
+}
+
+static void verify_ingredients(Validator *v, const Manifest *m)
+{
+    const char *outer = v->ingredient;
+    char url[URL_SIZE];
+    for (int i = 0; i < m->assertion_count && v->report->count < 10000; i++) {
+        const Assertion *a = &m->assertions[i];
+        IngredientView view;
+        if (!assertion_is(a, "c2pa.ingredient"))
+            continue;
+        assertion_url(m, a->label, url, sizeof url);
+        if (!ingredient_view(a, &view)) {
+            validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url, "an ingredient that says nothing");
+            continue;
+        }
+        v->ingredient = url;
+        if (view.has_manifest)
+            verify_ingredient_manifest(v, m, a, &view, url);
+        else if (!span_is(view.relationship, "inputTo"))
+            validator_say(v, STATUS_INFORMATIONAL, "ingredient.unknownProvenance", url,
+                          "the ingredient has no credentials");
+        v->ingredient = outer;
+    }
+}
+
+/* Codes that an ingredient's own record has already: known when the file was signed, they are no news. */
+static bool is_recorded(const Store *s, const Status *status)
+{
+    for (int i = 0; i < s->count; i++)
+        for (int k = 0; k < s->manifests[i].assertion_count; k++) {
+            const Assertion *a = &s->manifests[i].assertions[k];
+            IngredientView view;
+            if (assertion_is(a, "c2pa.ingredient") && ingredient_view(a, &view) && view.results != NULL &&
+                results_have(&view, status))
+                return true;
+        }
+    return false;
+}
+
+static bool is_of(const Manifest *m, const char *url)
+{
+    return span_is(url_manifest((Span){(const uint8_t *)url, strlen(url)}), m->label);
+}
+
+static void drop_recorded(Report *r, const Store *s, const Manifest *active)
+{
+    int kept = 0;
+    for (int i = 0; i < r->count; i++)
+        if (is_of(active, r->list[i].url) || r->list[i].ingredient == NULL || !is_recorded(s, &r->list[i]))
+            r->list[kept++] = r->list[i];
+    r->count = kept;
+}
+
+/* A manifest that any of the others refers to and that is not there is a fault of the whole. */
+static void find_missing(Validator *v)
+{
+    for (int i = 0; i < v->store->count; i++)
+        for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
+            const Assertion *a = &v->store->manifests[i].assertions[k];
+            IngredientView view;
+            char label[URL_SIZE];
+            if (!assertion_is(a, "c2pa.ingredient") || !ingredient_view(a, &view) || !view.has_manifest)
+                continue;
+            Span name = url_manifest(view.manifest.url);
+            snprintf(label, sizeof label, "%.*s", (int)(name.size < 400 ? name.size : 400),
+                     name.size ? (const char *)name.data : "");
+            if (store_find(v->store, name) == NULL)
+                validator_say(v, STATUS_FAILURE, "ingredient.manifest.missing", label,
+                              "an ingredient's manifest is not there");
+        }
+}
+
+static void verify_store(Verification *v, const Anchors *anchors)
+{
+    const Manifest *active = &v->store.manifests[v->store.count - 1];
+    Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
+    v->report.active = active->label;
+    v->report.manifests = describe_store(&v->store);
+    find_missing(&validator);
+    verify_manifest(&validator, active);
+    verify_ingredients(&validator, active);
+    const Manifest *bound = find_bound(&v->store, active);
+    char url[URL_SIZE];
+    manifest_url(active, "", url, sizeof url);
+    if (bound != NULL)
+        verify_binding(&validator, bound);
+    else
+        validator_say(&validator, STATUS_FAILURE, "claim.hardBindings.missing", url,
+                      "nothing ties the manifest to the media");
+    drop_recorded(&v->report, &v->store, active);
+}
+
+bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)
+{
+    *v = (Verification){0};
+    report_init(&v->report);
+    bool ok = asset_open(&v->asset, path, err);
+    v->has_store = v->report.present = v->asset.stores > 0;
+    if (!v->has_store)
+        return ok;
+    if (!ok || v->asset.stores > 1) {
+        report_add(&v->report, &(Status){STATUS_FAILURE, "general.error", "",
+                                         ok ? "more than one manifest store in the file" : err->message, NULL});
+        return true;
+    }
+    const char *code;
+    if (!store_load(&v->store, bytes_span(&v->asset.store), &code, err))
+        report_add(&v->report, &(Status){STATUS_FAILURE, code, "", err->message, NULL});
+    else
+        verify_store(v, anchors);
+    if (v->report.failed)
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    return true;
+}
+
+void verification_deinit(Verification *v)
+{
+    report_deinit(&v->report);
+    store_deinit(&v->store);
+    asset_close(&v->asset);
+}
