@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 
-extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_COMPLETION;
+extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_TRACE, CMD_COMPLETION;
 
 /* All commands, in the order of the help; ends with NULL. */
 extern const Command *const COMMANDS[];

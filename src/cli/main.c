@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 const Command *const COMMANDS[] = {
-    &CMD_GENERATE, &CMD_SHEET, &CMD_STAGE, &CMD_TRAIN, &CMD_BENCH, &CMD_COMPLETION, NULL,
+    &CMD_GENERATE, &CMD_SHEET, &CMD_STAGE, &CMD_TRAIN, &CMD_BENCH, &CMD_TRACE, &CMD_COMPLETION, NULL,
 };
 
 static const Command SORA = {
@@ -82,9 +82,12 @@ static int run(const Command *command, const char *path, int argc, char **argv)
     if (line.help)
         command_print_help(command, path, stdout);
     else if (!command->run(line.values, line.arguments, line.count, &err))
-        code = fail(path, &err);
+        code = err.code != SORA_OK ? fail(path, &err) : EXIT_FAILED;
     command_line_deinit(&line);
-    return code == EXIT_SUCCESS ? finish(path, &err) : code;
+    if (err.code != SORA_OK)
+        return code;
+    int printed = finish(path, &err);
+    return printed == EXIT_SUCCESS ? code : printed;
 }
 
 /* Is it a sentence, and no mistyped command? It has a space, or is not ASCII, or options follow. */
