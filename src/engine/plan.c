@@ -103,6 +103,7 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
         .shift = r->shift != 0 ? r->shift : m->shift,
         .solver = r->solver != SORA_SOLVER_AUTO ? r->solver : m->solver,
         .seed = r->seed,
+        .watermark = r->watermark,
     };
     if (p->prompt == NULL)
         return error_set(err, SORA_ERROR_INPUT, "prompt: there is none");
@@ -120,13 +121,13 @@ char *plan_json(const Plan *p, const char *model)
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
     /* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", //
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
                              "generator", "sora " SORA_VERSION, "model", model, "prompt", p->prompt,
                              "negative_prompt", p->negative_prompt, "seed",
                              p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
                              "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
                              "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,
-                             "solver", solver_name(p->solver), "image", p->image_path != NULL);
+                             "solver", solver_name(p->solver), "image", p->image_path != NULL, "watermark", p->watermark);
     char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     return text;

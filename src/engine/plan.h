@@ -22,6 +22,7 @@ typedef struct Plan {
     double guidance_scale, shift;
     SoraSolver solver;
     uint64_t seed;
+    bool watermark;
     CanvasShape latent;
 } Plan;
 

@@ -100,6 +100,11 @@ bool fingerprint_add(Fingerprint *f, const FingerprintPicture *picture, double s
     uint32_t time = to_ms(seconds);
     if (f->count > 0 && time < f->frames[f->count - 1].time + f->spacing)
         return true;
+    uint8_t cells[CELLS];
+    shrink(picture, cells);
+    f->end = time;
+    if (f->count > 0 && memcmp(f->frames[f->count - 1].cells, cells, CELLS) == 0)
+        return true;
     if (f->count == FINGERPRINT_MAX_FRAMES)
         drop_every_other(f);
     if (f->count == f->capacity) {
@@ -112,8 +117,7 @@ bool fingerprint_add(Fingerprint *f, const FingerprintPicture *picture, double s
     }
     FingerprintFrame *frame = &f->frames[f->count++];
     frame->time = time;
-    shrink(picture, frame->cells);
-    f->end = time;
+    memcpy(frame->cells, cells, CELLS);
     return true;
 }
 
