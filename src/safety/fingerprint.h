@@ -1,4 +1,4 @@
-/* What a video looks like, in few bytes: a grey thumbnail of 24 x 24 for up to 12 frames of each second.
+/* What a video looks like, in few bytes: a grey thumbnail of 32 x 32 for up to 12 frames of each second.
  * Two fingerprints are compared after finding out which part of one picture the other shows, mirrored or not,
  * and which part of its time; the comparison looks at local contrast, so brightness does not matter.
  *
@@ -18,7 +18,7 @@
 #include "base/error.h"
 
 enum {
-    FINGERPRINT_SIDE = 24,
+    FINGERPRINT_SIDE = 32,
     FINGERPRINT_CELLS = FINGERPRINT_SIDE * FINGERPRINT_SIDE,
     FINGERPRINT_MAX_FRAMES = 1200,
     FINGERPRINT_STORED_RATE = 12, /* frames a second: enough to find each of them again ... */

@@ -33,12 +33,10 @@ typedef struct ProbeHit {
 ProbeHit probes_compare(const FingerprintQuery *q, const int8_t *probes, size_t size);
 
 typedef struct FingerprintMatch {
-    bool found;
-    double score;     /* up to 1 */
-    double still;     /* how well the pictures agree: mean correlation, up to 1 */
-    double worst;     /* disagreement in the worst region, 0 for none */
-    double motion;    /* how well the changes between frames agree */
-    double moving;    /* how much changes */
+    bool found;    /* is it a copy? */
+    double score;  /* how well pictures and motion agree, up to 1; a copy has 0.95 and more */
+    double still;  /* the pictures alone: mean correlation of local contrast, up to 1 */
+    double motion; /* correlation of what changes between frames; 0 where nothing does */
     bool mirrored;
     double begin; /* seconds: where the query's beginning lies in the stored one; may be negative */
     double x, y, width, height; /* the part of the stored picture that the query shows, of 1 */
