@@ -19,10 +19,13 @@ typedef struct Window {
     float x, y, width, height;
 } Window;
 
-/* Whole, the middle and the corners of nine tenths, the middle of eight. */
-static const Window WINDOWS[PROBE_WINDOWS] = {
-    {0, 0, 1, 1},        {.05f, .05f, .9f, .9f}, {0, 0, .9f, .9f},      {.1f, 0, .9f, .9f},
-    {0, .1f, .9f, .9f}, {.1f, .1f, .9f, .9f},   {.1f, .1f, .8f, .8f},
+/* Whole, the middle and the corners of nine tenths, the middle of eight; those have probes. Then what is left
+ * when one side is cut. */
+enum { WINDOW_COUNT = PROBE_WINDOWS + 4 };
+static const Window WINDOWS[WINDOW_COUNT] = {
+    {0, 0, 1, 1},       {.05f, .05f, .9f, .9f}, {0, 0, .9f, .9f},     {.1f, 0, .9f, .9f},
+    {0, .1f, .9f, .9f}, {.1f, .1f, .9f, .9f},   {.1f, .1f, .8f, .8f}, {0, 0, .9f, 1},
+    {.1f, 0, .9f, 1},   {0, 0, 1, .9f},         {0, .1f, 1, .9f},
 };
 
 /* Local contrast of a frame, of norm 1; that of a flat one is less. */
@@ -335,7 +338,7 @@ static double find_offset(Alignment *a)
             best = offset;
         }
     }
-    pair_up(a, best, ALIGN_PAIRS, true);
+    pair_up(a, best, ALIGN_PAIRS, false);
     return mean_agreement(a);
 }
 
@@ -350,30 +353,16 @@ static double agreement_in(const Alignment *a, const Window *w)
     return sum / a->count;
 }
 
-/* Moves an edge (0 left, 1 top, 2 right, 3 bottom), or 4, 5: both that face each other. */
-static Window change(Window w, int what, float by)
+/* What a step changes of the left, top, right and bottom edge: one edge, a shift, a stretch. */
+static const int8_t MOVES[][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0},  {0, 0, 0, 1},  {1, 0, 1, 0},
+                                  {0, 1, 0, 1}, {1, 0, -1, 0}, {0, 1, 0, -1}, {1, 1, -1, -1}};
+enum { MOVE_COUNT = sizeof MOVES / sizeof *MOVES };
+
+static Window change(const Window *w, const int8_t move[4], float step)
 {
-    switch (what) {
-    case 0:
-        w.x += by, w.width -= by;
-        break;
-    case 1:
-        w.y += by, w.height -= by;
-        break;
-    case 2:
-        w.width += by;
-        break;
-    case 3:
-        w.height += by;
-        break;
-    case 4:
-        w.x += by;
-        break;
-    default:
-        w.y += by;
-        break;
-    }
-    return w;
+    float left = w->x + step * move[0], top = w->y + step * move[1];
+    return (Window){left, top, w->x + w->width + step * move[2] - left,
+                    w->y + w->height + step * move[3] - top};
 }
 
 static bool is_possible(const Window *w)
@@ -392,8 +381,8 @@ static double find_window(const Alignment *a, Window *w, float step)
         bool better = true;
         for (int round = 0; better && round < 4; round++) {
             better = false;
-            for (int k = 0; k < 12; k++) {
-                Window next = change(*w, k / 2, k & 1 ? step : -step);
+            for (int k = 0; k < 2 * MOVE_COUNT; k++) {
+                Window next = change(w, MOVES[k / 2], k & 1 ? step : -step);
                 double score = is_possible(&next) ? agreement_in(a, &next) : -2;
                 if (score > best + 1e-5) {
                     best = score;
@@ -404,6 +393,29 @@ static double find_window(const Alignment *a, Window *w, float step)
         }
     }
     return best;
+}
+
+/* Climbs from the best of the known windows, and if that leads to no clear match, from the second. */
+static Window find_first_window(const Alignment *a)
+{
+    const float step = 0.05f;
+    const double clear = 0.98;
+    Window first = WINDOWS[0], second = WINDOWS[0];
+    double best = -2, good = -2;
+    for (int i = 0; i < WINDOW_COUNT; i++) {
+        double score = agreement_in(a, &WINDOWS[i]);
+        if (score > best) {
+            second = first;
+            good = best;
+            first = WINDOWS[i];
+            best = score;
+        } else if (score > good) {
+            second = WINDOWS[i];
+            good = score;
+        }
+    }
+    best = find_window(a, &first, step);
+    return best >= clear || find_window(a, &second, step) <= best ? first : second;
 }
 
 static void make_views(const Fingerprint *f, const Window *w, View *views)
@@ -431,30 +443,42 @@ static double motion_agreement(const Alignment *a, double *moving)
     return stored > 0 && query > 0 ? both / sqrt(stored * query) : 0;
 }
 
+/* Of the query's time, how much the stored video does not have; a tenth of a second is rounding. */
+static double part_beyond(const Alignment *a)
+{
+    double end = fmin(a->stored->end, a->query->end + a->offset), begin = fmax(a->offset, 0);
+    double beyond = a->query->end - (end - begin) - 100;
+    return beyond > 0 ? beyond / a->query->end : 0;
+}
+
 /* Two clips of the same thing at the same place look alike, but they hardly move alike. The numbers are those that
  * tell copies from others in bench/trace_recall.sh; docs/trace.md has what they achieve. */
 static void judge(const Alignment *a, FingerprintMatch *m)
 {
-    const double motion_weight = 0.2, much = 0.03, least = 0.95, least_of_one = 0.97;
+    const double motion_weight = 0.2, much = 0.03, beyond_weight = 0.15, least = 0.95, least_of_one = 0.97;
     double moving;
     m->still = mean_agreement(a);
     m->motion = motion_agreement(a, &moving);
-    m->score = m->still - motion_weight * (1 - m->motion) * fmin(1, moving / much);
+    m->score = m->still - motion_weight * (1 - m->motion) * fmin(1, moving / much) - beyond_weight * part_beyond(a);
     m->found = m->score >= (a->count > 1 ? least : least_of_one);
 }
 
 bool fingerprint_match(FingerprintQuery *q, const Fingerprint *stored, ProbeHit hit, FingerprintMatch *match,
                        SoraError *err)
 {
+    const double hopeless = 0.3;
     View *views = malloc((size_t)stored->count * sizeof *views);
     if (views == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "fingerprint: out of memory");
     Window window = WINDOWS[hit.window];
     Alignment a = {stored, &q->f, views, q->views[hit.mirrored], 0, 0, {{0}}};
     make_views(stored, &window, views);
-    find_offset(&a);
-    for (int pass = 0; pass < 2; pass++) {
-        find_window(&a, &window, pass == 0 ? 0.05f : 0.0125f);
+    if (find_offset(&a) > hopeless) {
+        window = find_first_window(&a);
+        make_views(stored, &window, views);
+        find_offset(&a);
+        pair_up(&a, a.offset, ALIGN_PAIRS, true); /* in a wrong window a neighbour might look better */
+        find_window(&a, &window, 0.0125f);
         make_views(stored, &window, views);
         find_offset(&a);
     }
