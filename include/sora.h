@@ -112,6 +112,7 @@ typedef struct SoraRequest {
     SoraSolver solver;
     double cache_threshold;      /* 0 to 1: a step's result serves again while it would change by less than
                                     this part of itself; 0 (default): every step is computed */
+    bool watermark; /* draw a small moving mark into the frames; default false */
     SoraProgressCallback progress;
     void *user; /* given to the callback */
 } SoraRequest;
@@ -136,6 +137,9 @@ double sora_video_fps(const SoraVideo *video);
 const uint8_t *sora_video_frame(const SoraVideo *video, int i);
 /* The parameters that made the video, as JSON: prompt, seed, model, steps, size. The video's own. */
 const char *sora_video_parameters(const SoraVideo *video);
+/* The name of this run, another one each time: a UUID of version 7. Under it `sora trace` knows the video. The
+ * video's own. */
+const char *sora_video_id(const SoraVideo *video);
 
 /* Writes by extension: .mp4 .webm .gif .png (one frame; several become NAME-0001.png ...). Appears
  * under its name only when complete; the parameters are stored in the file. */

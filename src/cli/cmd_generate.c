@@ -9,6 +9,8 @@
 #include "cli/progress.h"
 #include "cli/signing.h"
 #include "media/video_writer.h"
+#include "safety/trace_index.h"
+#include "safety/trace_record.h"
 
 enum { MAX_PROMPT = 32000 };
 
@@ -18,7 +20,8 @@ typedef struct GenerateArgs {
     int frames, steps, threads, precision, solver, cpu;
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
-    bool json;
+    const char *trace_index;
+    bool watermark, no_trace, json;
     SigningArgs signing;
 } GenerateArgs;
 
@@ -70,6 +73,12 @@ static const Option options[] = {
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif or .png (default out.mp4)"},
     SIGNING_OPTIONS(GenerateArgs, signing),
+    {0, "watermark", OPTION_FLAG, offsetof(GenerateArgs, watermark),
+     .help = "draw a small mark that moves to another place every few seconds"},
+    {0, "trace-index", OPTION_STRING, offsetof(GenerateArgs, trace_index), "FILE",
+     .help = "where a fingerprint is kept for `sora trace` (default: $SORA_TRACE_INDEX, else trace.sqlite in "
+             "the user's data folder)"},
+    {0, "no-trace", OPTION_FLAG, offsetof(GenerateArgs, no_trace), .help = "keep no fingerprint"},
     {0, "json", OPTION_FLAG, offsetof(GenerateArgs, json), .help = "print the result as one JSON object"},
     {0},
 };
@@ -135,6 +144,7 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->cache_threshold = a->cache;
     request->seed = a->seed;
     request->solver = (SoraSolver)a->solver;
+    request->watermark = a->watermark;
     request->progress = on_progress;
 }
 
@@ -158,8 +168,8 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Sign
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
-    json_t *o = json_pack("{s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "output", output, "seconds", seconds,
-                          "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
+    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "id", sora_video_id(video), "output", output,
+                          "seconds", seconds, "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
                           "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
                           s->credentials ? s->result.manifest : NULL);
@@ -188,6 +198,17 @@ static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
     s->input = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
     s->what.inputs = &s->input;
     s->what.input_count = 1;
+}
+
+/* The video is there already: a failure here is a warning. */
+static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, const char *model)
+{
+    SoraError err = {0};
+    char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
+    TraceRecord record = {video, a->output, model, a->trace_index != NULL ? a->trace_index : own};
+    if (!a->no_trace && record.index != NULL && !trace_record(&record, &err))
+        fprintf(stderr, "sora: warning: `sora trace` will not know %s: %s\n", a->output, err.message);
+    free(own);
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -226,6 +247,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (engine != NULL)
         signing.what.model = sora_engine_name(engine);
     ok = video != NULL && signing_write(&signing, video, a->output, err);
+    if (ok)
+        keep_fingerprint(video, a, sora_engine_name(engine));
     if (ok && a->json)
         ok = print_json(video, a, &signing, clock_seconds() - began, err);
     else if (ok)

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "engine/video.h"
+#include "safety/watermark.h"
 
 enum { NOISE_STREAM = 0 };
 
@@ -19,6 +20,7 @@ typedef struct Generation {
     Canvas canvas;
     float *latent;
     SoraVideo *video;
+    Watermark *watermark; /* NULL: none is wanted */
     int frames_done;
 } Generation;
 
@@ -160,6 +162,8 @@ static bool take_frames(void *user, const float *frames, int count, SoraError *e
         return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames", v->frames);
     size_t frame = (size_t)v->width * (size_t)v->height * 3;
     pixels_to_bytes(frames, v->rgb + (size_t)n->frames_done * frame, (size_t)count * frame);
+    for (int i = n->frames_done; n->watermark != NULL && i < n->frames_done + count; i++)
+        watermark_draw(n->watermark, v->rgb + (size_t)i * frame, &(WatermarkTime){i / v->fps, v->frames / v->fps});
     n->frames_done += count;
     int latents = 1 + (n->frames_done - 1) / n->engine->grid.stride_time;
     return report(n, SORA_STAGE_DECODE, latents, (int)n->plan.latent.frames, err);
@@ -177,6 +181,10 @@ static bool init_video(Generation *n, SoraError *err)
     v->fps = p->fps;
     v->rgb = calloc((size_t)p->frames, (size_t)p->width * (size_t)p->height * 3);
     v->title = strdup(p->prompt);
+    if (!generation_id_make(v->id, err))
+        return false;
+    if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
+        return false;
     return (v->rgb != NULL && v->title != NULL) || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
 }
 
@@ -217,6 +225,7 @@ SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraErr
     image_deinit(&n.first);
     image_deinit(&n.last);
     canvas_deinit(&n.canvas);
+    watermark_free(n.watermark);
     free(n.latent);
     return n.video;
 }

@@ -147,6 +147,7 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
         .solver = r->solver != SORA_SOLVER_AUTO ? r->solver : m->solver,
         .seed = r->seed,
         .cache_threshold = r->cache_threshold,
+        .watermark = r->watermark,
     };
     choose_guidance(p, r, m);
     if (picture != NULL && m->follow_picture && r->width == 0 && r->height == 0)
@@ -171,13 +172,13 @@ char *plan_json(const Plan *p, const char *model)
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
     /* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", //
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
                              "generator", "sora " SORA_VERSION, "model", model, "prompt", p->prompt,
                              "negative_prompt", p->negative_prompt, "seed",
                              p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
                              "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
                              "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,
-                             "solver", solver_name(p->solver), "image", p->image_path != NULL);
+                             "solver", solver_name(p->solver), "image", p->image_path != NULL, "watermark", p->watermark);
     if (root != NULL && p->last_image_path != NULL)
         json_object_set_new(root, "last_image", json_true());
     if (root != NULL && p->low_guidance_scale != -1)

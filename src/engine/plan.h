@@ -32,6 +32,7 @@ typedef struct Plan {
     int steps_computed; /* 0 until they are */
     SoraSolver solver;
     uint64_t seed;
+    bool watermark;
     CanvasShape latent;
 } Plan;
 
