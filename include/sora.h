@@ -62,6 +62,7 @@ typedef enum SoraPrecision {
     SORA_PRECISION_AUTO = 0, /* bf16 where the processor has it, else f32 */
     SORA_PRECISION_F32,
     SORA_PRECISION_BF16, /* products in bf16, sums in f32 */
+    SORA_PRECISION_INT8, /* linear layers over 256 rows or more in 8 bits, the rest as bf16 */
 } SoraPrecision;
 
 typedef enum SoraSolver {
@@ -96,15 +97,22 @@ typedef bool (*SoraProgressCallback)(const SoraProgress *progress, void *user);
 typedef struct SoraRequest {
     const char *prompt;          /* UTF-8, required, at most 32,000 bytes */
     const char *negative_prompt; /* UTF-8; NULL: the model's default; "" : none */
-    const char *image_path;      /* a picture to start from; NULL: none */
-    int width, height;           /* pixels; multiples of the model's patch (16 for nano) */
+    const char *image_path;      /* a picture to start from; NULL: none. Some models need one */
+    const char *last_image_path; /* a picture to end with, for models that take one; NULL: none */
+    int width, height;           /* pixels; multiples of the model's patch (16 for nano). With a picture and
+                                    without both, some models take the picture's shape */
     int frames;                  /* 1 + a multiple of the model's temporal stride (4) */
     double fps;                  /* frames a second, 1 to 120 */
     int steps;                   /* sampling steps, 1 to 1000 */
     double guidance_scale;       /* classifier-free guidance, 0 to 100; 1 is none; < 0: the model's own */
+    double low_guidance_scale;   /* of the expert for little noise, in models with two (Wan 2.2 A14B);
+                                    < 0: guidance_scale if that is given, else the model's own */
     double shift;                /* of the noise schedule, 0.1 to 100; 0: the model's own */
     uint64_t seed;               /* default 0 */
     SoraSolver solver;
+    double cache_threshold;      /* 0 to 1: a step's result serves again while it would change by less than
+                                    this part of itself; 0 (default): every step is computed */
+    bool watermark; /* draw a small moving mark into the frames; default false */
     SoraProgressCallback progress;
     void *user; /* given to the callback */
 } SoraRequest;
@@ -129,6 +137,9 @@ double sora_video_fps(const SoraVideo *video);
 const uint8_t *sora_video_frame(const SoraVideo *video, int i);
 /* The parameters that made the video, as JSON: prompt, seed, model, steps, size. The video's own. */
 const char *sora_video_parameters(const SoraVideo *video);
+/* The name of this run, another one each time: a UUID of version 7. Under it `sora trace` knows the video. The
+ * video's own. */
+const char *sora_video_id(const SoraVideo *video);
 
 /* Writes by extension: .mp4 .webm .gif .png (one frame; several become NAME-0001.png ...). Appears
  * under its name only when complete; the parameters are stored in the file. */

@@ -12,7 +12,7 @@ allowed() {
     model) echo "base tensor weights" ;;
     sample) echo "base tensor model" ;;
     stage) echo "base media" ;;
-    engine) echo "base tensor cpu cuda weights text media store model sample stage sora.h" ;;
+    engine) echo "base tensor cpu cuda weights text media store safety model sample stage sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     train) echo "base tensor weights text media model sample stage" ;;
     safety) echo "base text media sora.h" ;;

@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 
-extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY, CMD_CREDENTIALS,
+extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY, CMD_CREDENTIALS, CMD_TRACE,
     CMD_COMPLETION;
 
 /* All commands, in the order of the help; ends with NULL. */

@@ -17,7 +17,8 @@ static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 
 static const Option options[] = {
     {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME",
-     .help = "nano (default), wan2.1-t2v-1.3b or wan2.2-ti2v-5b: real sizes, random weights, no file"},
+     .help = "nano (default), wan2.1-t2v-1.3b, wan2.1-t2v-14b, wan2.1-i2v-14b, wan2.2-ti2v-5b, wan2.2-t2v-a14b, "
+             "wan2.2-i2v-a14b or wan2.1-vae: real sizes, random weights, no file"},
     {0, "size", OPTION_SIZE, offsetof(BenchArgs, size), "WxH",
      .help = "pixels (default: the configuration's)", .min = 1, .max = 8192},
     {0, "frames", OPTION_INT, offsetof(BenchArgs, frames), "N",
@@ -28,7 +29,8 @@ static const Option options[] = {
      .help = "measured runs, after one to warm up; the best counts (default 3)", .min = 1, .max = 1000},
     {0, "ops", OPTION_FLAG, offsetof(BenchArgs, ops), .help = "a row for each kind of operation as well"},
     {0, "precision", OPTION_CHOICE, offsetof(BenchArgs, precision),
-     .help = "bf16 is faster where the processor has it", .choices = "auto|f32|bf16"},
+     .help = "bf16 is faster where the processor has it, int8 more so and coarser",
+     .choices = "auto|f32|bf16|int8"},
     {0, "threads", OPTION_INT, offsetof(BenchArgs, threads), "N", .help = "0: all cores (default)", .min = 0,
      .max = 4096},
     {0, "cpu", OPTION_CHOICE, offsetof(BenchArgs, cpu), .help = "at most these instructions",

@@ -9,21 +9,24 @@
 #include "cli/progress.h"
 #include "cli/signing.h"
 #include "media/video_writer.h"
+#include "safety/trace_index.h"
+#include "safety/trace_record.h"
 
 enum { MAX_PROMPT = 32000 };
 
 typedef struct GenerateArgs {
-    const char *model, *prompt, *negative, *image, *output;
+    const char *model, *prompt, *negative, *image, *last_image, *output;
     OptionSize size;
     int frames, steps, threads, precision, solver, cpu;
-    double fps, guidance, shift;
+    double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
-    bool json;
+    const char *trace_index;
+    bool watermark, no_trace, json;
     SigningArgs signing;
 } GenerateArgs;
 
 /* 0 and -1 stand for the model's own, as in sora.h. */
-static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1};
+static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1, .low_guidance = -1};
 
 /* In the order of SoraSolver, SoraPrecision and of the names below. */
 static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
@@ -37,6 +40,8 @@ static const Option options[] = {
      .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"},
     {0, "image", OPTION_STRING, offsetof(GenerateArgs, image), "FILE",
      .help = "a picture that becomes the first frame: PNG, JPEG, WebP ..."},
+    {0, "last-image", OPTION_STRING, offsetof(GenerateArgs, last_image), "FILE",
+     .help = "a picture that becomes the last frame, for models that take one"},
     {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1,
      .max = 16384},
     {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N",
@@ -47,14 +52,20 @@ static const Option options[] = {
      .min = 1, .max = 1000},
     {0, "guidance", OPTION_DOUBLE, offsetof(GenerateArgs, guidance), "N",
      .help = "how closely the prompt is followed, 0 to 100; 1 takes half the time", .min = 0, .max = 100},
+    {0, "low-guidance", OPTION_DOUBLE, offsetof(GenerateArgs, low_guidance), "N",
+     .help = "the same for the low-noise expert of a model with two", .min = 0, .max = 100},
     {0, "shift", OPTION_DOUBLE, offsetof(GenerateArgs, shift), "N",
      .help = "of the noise schedule, 0.1 to 100", .min = 0.1, .max = 100},
+    {0, "cache", OPTION_DOUBLE, offsetof(GenerateArgs, cache), "N",
+     .help = "let a step's result serve again while it would change by less than N, such as 0.1; 0: never (default)",
+     .min = 0, .max = 1},
     {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N",
      .help = "another number, another video (default 0)"},
     {0, "solver", OPTION_CHOICE, offsetof(GenerateArgs, solver), .help = "how noise becomes a video",
      .choices = "auto|unipc|dpmpp|euler"},
     {0, "precision", OPTION_CHOICE, offsetof(GenerateArgs, precision),
-     .help = "bf16 is faster where the processor has it", .choices = "auto|f32|bf16"},
+     .help = "bf16 is faster where the processor has it, int8 more so and coarser",
+     .choices = "auto|f32|bf16|int8"},
     {0, "threads", OPTION_INT, offsetof(GenerateArgs, threads), "N", .help = "0: all cores (default)",
      .min = 0, .max = 4096},
     {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
@@ -62,6 +73,12 @@ static const Option options[] = {
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif or .png (default out.mp4)"},
     SIGNING_OPTIONS(GenerateArgs, signing),
+    {0, "watermark", OPTION_FLAG, offsetof(GenerateArgs, watermark),
+     .help = "draw a small mark that moves to another place every few seconds"},
+    {0, "trace-index", OPTION_STRING, offsetof(GenerateArgs, trace_index), "FILE",
+     .help = "where a fingerprint is kept for `sora trace` (default: $SORA_TRACE_INDEX, else trace.sqlite in "
+             "the user's data folder)"},
+    {0, "no-trace", OPTION_FLAG, offsetof(GenerateArgs, no_trace), .help = "keep no fingerprint"},
     {0, "json", OPTION_FLAG, offsetof(GenerateArgs, json), .help = "print the result as one JSON object"},
     {0},
 };
@@ -115,15 +132,19 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     sora_request_init(request);
     request->negative_prompt = a->negative;
     request->image_path = a->image;
+    request->last_image_path = a->last_image;
     request->width = a->size.width;
     request->height = a->size.height;
     request->frames = a->frames;
     request->fps = a->fps;
     request->steps = a->steps;
     request->guidance_scale = a->guidance;
+    request->low_guidance_scale = a->low_guidance;
     request->shift = a->shift;
+    request->cache_threshold = a->cache;
     request->seed = a->seed;
     request->solver = (SoraSolver)a->solver;
+    request->watermark = a->watermark;
     request->progress = on_progress;
 }
 
@@ -147,8 +168,8 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Sign
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
-    json_t *o = json_pack("{s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "output", output, "seconds", seconds,
-                          "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
+    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "id", sora_video_id(video), "output", output,
+                          "seconds", seconds, "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
                           "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
                           s->credentials ? s->result.manifest : NULL);
@@ -177,6 +198,17 @@ static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
     s->input = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
     s->what.inputs = &s->input;
     s->what.input_count = 1;
+}
+
+/* The video is there already: a failure here is a warning. */
+static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, const char *model)
+{
+    SoraError err = {0};
+    char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
+    TraceRecord record = {video, a->output, model, a->trace_index != NULL ? a->trace_index : own};
+    if (!a->no_trace && record.index != NULL && !trace_record(&record, &err))
+        fprintf(stderr, "sora: warning: `sora trace` will not know %s: %s\n", a->output, err.message);
+    free(own);
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -215,6 +247,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (engine != NULL)
         signing.what.model = sora_engine_name(engine);
     ok = video != NULL && signing_write(&signing, video, a->output, err);
+    if (ok)
+        keep_fingerprint(video, a, sora_engine_name(engine));
     if (ok && a->json)
         ok = print_json(video, a, &signing, clock_seconds() - began, err);
     else if (ok)

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
-#include "media/sheet.h"
+#include "media/lettering.h"
 #include "media/video_writer.h"
 #include "stage/stage.h"
 
@@ -180,33 +180,22 @@ static const char *caption_of(const StageClip *clip, StageLanguage language, Sta
     return "";
 }
 
-enum { SHOWN = 7, GAP = 2, TEXT_ROWS = 3 };
+enum { SHOWN = 7, GAP = 2, TEXT_ROWS = 4 };
 
-/* Text over several lines of at most `columns` characters, broken at spaces. */
-static void draw_wrapped(Image *sheet, int y, const char *text, int columns, uint32_t color)
+static void draw_clip(Image *sheet, Lettering *letters, int y, const StageClip *clip)
 {
-    char line[1024];
-    while (*text) {
-        int n = (int)strlen(text);
-        if (n > columns) {
-            for (n = columns; n > 1 && text[n] != ' '; n--)
-                ;
-            n = n > 1 ? n : columns;
-        }
-        snprintf(line, sizeof line, "%.*s", n, text);
-        text_draw(sheet, GAP, y, line, color);
-        for (text += n, y += TEXT_HEIGHT; *text == ' '; text++)
-            ;
-    }
-}
-
-static void draw_clip(Image *sheet, int y, const StageClip *clip)
-{
-    int columns = (sheet->width - 2 * GAP) / TEXT_WIDTH;
-    columns = columns > 1000 ? 1000 : columns;
-    draw_wrapped(sheet, y + GAP, caption_of(clip, LANGUAGE_EN, CAPTION_SHORT), columns, 0x203080);
-    draw_wrapped(sheet, y + GAP + TEXT_HEIGHT, caption_of(clip, LANGUAGE_EN, CAPTION_DETAILED), columns,
-                 0x202024);
+    TextBox box = {caption_of(clip, LANGUAGE_EN, CAPTION_SHORT), GAP, y + GAP, (sheet->width - 2 * GAP) / TEXT_WIDTH, 1, 0x203080};
+    lettering_draw(letters, sheet, &box);
+    box.text = caption_of(clip, LANGUAGE_EN, CAPTION_DETAILED);
+    box.y += TEXT_HEIGHT;
+    box.lines = TEXT_ROWS - 2;
+    box.color = 0x202024;
+    lettering_draw(letters, sheet, &box);
+    box.y += TEXT_HEIGHT * lettering_lines(box.text, box.columns);
+    box.text = caption_of(clip, LANGUAGE_JA, CAPTION_SHORT);
+    box.lines = 1;
+    box.color = 0x203080;
+    lettering_draw(letters, sheet, &box);
     y += TEXT_ROWS * TEXT_HEIGHT + GAP;
     for (int i = 0; i < SHOWN; i++) {
         int f = clip->frames > 1 ? (i * (clip->frames - 1) + (SHOWN - 1) / 2) / (SHOWN - 1) : 0;
@@ -228,7 +217,9 @@ static bool run_preview(const void *values, char **arguments, int count, SoraErr
         return false;
     Image sheet = {0};
     int row = spec.height + TEXT_ROWS * TEXT_HEIGHT + 2 * GAP;
-    bool ok = image_init(&sheet, SHOWN * (spec.width + GAP) + GAP,
+    Lettering *letters = lettering_new();
+    bool ok = (letters != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory")) &&
+              image_init(&sheet, SHOWN * (spec.width + GAP) + GAP,
                          a->count > 16384 / row ? 16385 : a->count * row, err);
     if (ok)
         memset(sheet.rgb, 0xf6, (size_t)sheet.width * (size_t)sheet.height * 3);
@@ -237,12 +228,13 @@ static bool run_preview(const void *values, char **arguments, int count, SoraErr
         ok = stage_render(stage, &spec, &clip, err);
         if (!ok)
             break;
-        draw_clip(&sheet, i * row, &clip);
+        draw_clip(&sheet, letters, i * row, &clip);
         printf("%s\n%s\n", caption_of(&clip, LANGUAGE_EN, CAPTION_DETAILED),
                caption_of(&clip, LANGUAGE_JA, CAPTION_DETAILED));
         stage_clip_deinit(&clip);
     }
     ok = ok && image_write_png(&sheet, arguments[0], NULL, NULL, err);
+    lettering_free(letters);
     image_deinit(&sheet);
     stage_close(stage);
     return ok;

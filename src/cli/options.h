@@ -59,7 +59,7 @@ typedef struct Command {
     size_t size;             /* of it */
     int min_arguments, max_arguments;
     /* values: a copy of *defaults with the options filled in. False with *err filled: main prints it and
-     * turns its code into the exit code. */
+     * turns its code into the exit code. False without: the answer, which was printed, is no; exit code 1. */
     bool (*run)(const void *values, char **arguments, int count, SoraError *err);
     const struct Command *const *subcommands; /* ends with NULL; then run is NULL */
 } Command;

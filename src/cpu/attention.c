@@ -2,6 +2,7 @@
  * (Milakov and Gimelshein 2018; Dao et al. 2022). */
 #include "cpu/attention.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,20 +93,20 @@ static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first)
     for (int64_t r = 0; r < t->rows; r++) {
         const float *bias = bias_row(h, t->head, t->query + r);
         float *s = w->scores + r * columns;
-        float max = simd->bias_max(s, h->scale, bias ? bias + first : NULL, count);
+        /* With a bias the scores are scaled where they are; without one the weights' function does it. */
+        float max = bias ? simd->bias_max(s, h->scale, bias + first, count) : h->scale * simd->max(s, count);
         if (first == 0 || max > w->max[r]) {
             if (first > 0) {
-                float shrink[1] = {w->max[r]};
-                simd->exp_sum(shrink, max, 1, 1);
-                w->total[r] *= shrink[0];
-                simd->scale(w->sum + r * h->d_n, w->sum + r * h->d_n, shrink[0], 0, h->d_n);
+                float shrink = expf(w->max[r] - max);
+                w->total[r] *= shrink;
+                simd->scale(w->sum + r * h->d_n, w->sum + r * h->d_n, shrink, 0, h->d_n);
             }
             w->max[r] = max;
         }
-        float total = simd->exp_sum(s, w->max[r], count, columns);
+        ScoreRow row = {s, bias ? 1 : h->scale, w->max[r], count, k};
+        float total = mini->pack_weights(w->weights + (size_t)(r * k) * (size_t)mini->size, &row);
         w->total[r] = first == 0 ? total : w->total[r] + total;
     }
-    mini->pack_a(w->weights, w->scores, columns, t->rows, k, k);
     MiniShape values = {t->rows, h->d_n, k, k, h->d_n, first > 0};
     mini->multiply(&values, w->weights, packed_at(p, p->values, h->d_n, t->b, t->head, first), w->sum);
 }

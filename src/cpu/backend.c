@@ -118,6 +118,12 @@ static bool choose_precision(SoraPrecision precision, CpuContext *ctx, SoraError
         return error_set(err, SORA_ERROR_UNSUPPORTED,
                          "precision bf16: not at cpu level \"%s\" of this processor",
                          LEVEL_NAMES[ctx->level]);
+    bool vnni = has && __builtin_cpu_supports("avx512vnni");
+    if (precision == SORA_PRECISION_INT8 && !vnni)
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "precision int8: not at cpu level \"%s\" of this processor",
+                         LEVEL_NAMES[ctx->level]);
+    ctx->int8 = precision == SORA_PRECISION_INT8;
     ctx->bf16 = has && precision != SORA_PRECISION_F32;
     return true;
 }
@@ -203,6 +209,11 @@ const char *cpu_backend_level(const Backend *backend)
 bool cpu_backend_bf16(const Backend *backend)
 {
     return ((const CpuBackend *)backend)->ctx.bf16;
+}
+
+bool cpu_backend_int8(const Backend *backend)
+{
+    return ((const CpuBackend *)backend)->ctx.int8;
 }
 
 int cpu_backend_threads(const Backend *backend)

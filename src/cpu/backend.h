@@ -20,6 +20,7 @@ void cpu_backend_free(Backend *backend); /* NULL is allowed */
 
 const char *cpu_backend_level(const Backend *backend); /* the level in use */
 bool cpu_backend_bf16(const Backend *backend);         /* whether products are in bf16 */
+bool cpu_backend_int8(const Backend *backend);         /* and large linear layers in int8 */
 int cpu_backend_threads(const Backend *backend);
 /* Whether the processor has what the level needs. */
 bool cpu_level_supported(const char *level);

@@ -111,7 +111,7 @@ static Plan make_plan(const CpuContext *ctx, const Conv *c, bool both)
 static bool find_tile(CpuContext *ctx, Plan *p, TileKind kind, bool bias, SoraError *err)
 {
     TileShape s = {.kind = (int32_t)kind,
-                   .bf16 = p->bf16,
+                   .type = p->bf16 ? TILE_BF16 : TILE_F32,
                    .bias = bias,
                    .batch = (int32_t)p->slab[0],
                    .cin = (int32_t)p->c.x[4],

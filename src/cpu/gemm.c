@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "cpu/gemm_int8.h"
 #include "cpu/onednn.h"
 #include "cpu/simd.h"
 
@@ -83,7 +84,7 @@ static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
     for (int v = 0; v < 8; v++) {
         int r = v >> 2, c = v >> 1 & 1, s = v & 1;
         TileShape shape = {.kind = TILE_MATMUL,
-                           .bf16 = plan->bf16,
+                           .type = plan->bf16 ? TILE_BF16 : TILE_F32,
                            .bias = plan->p->bias != NULL,
                            .accumulate = plan->slices > 1,
                            .blocked = plan->blocked,
@@ -328,7 +329,7 @@ bool fast_linear(CpuContext *ctx, const Node *node, SoraError *err)
                  .bias = b ? b->data : NULL,
                  .act = (Unary)node->i[0],
                  .c = node->out[0]->data};
-    return gemm(ctx, &p, node->op, err);
+    return int8_fits(ctx, &p) ? gemm_int8(ctx, &p, node->op, err) : gemm(ctx, &p, node->op, err);
 }
 
 bool fast_matmul(CpuContext *ctx, const Node *node, SoraError *err)

@@ -27,6 +27,38 @@ static void pack_b(void *out, const float *x, int64_t ld, int64_t k, int64_t n, 
     pack_pairs(out, &b, (int)((n + 15) / 16 * 16), 0);
 }
 
+/* 2^x for x <= 0, within 5e-6, which BF16 does not see: 2^n times a polynomial for |x - n| <= 1/2 (Taylor's, its last
+ * coefficient raised for the end of the range). */
+static inline __m512 exp2_of(__m512 x)
+{
+    x = _mm512_max_ps(x, _mm512_set1_ps(-120.0f)); /* smaller ones make denormal numbers, which are slow */
+    __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
+    __m512 p = _mm512_set1_ps(1.40e-3f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.61812911e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.55041087e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.40226507e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.93147181e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
+static float pack_weights(void *out, const ScoreRow *row)
+{
+    const float log2_e = 1.44269504f;
+    const __m512 factor = _mm512_set1_ps(row->factor * log2_e), max = _mm512_set1_ps(row->max * log2_e);
+    __m512 total = _mm512_setzero_ps();
+    uint16_t *weights = out;
+    for (int64_t i = 0; i < row->padded; i += 16) {
+        __mmask16 mask = row->n - i >= 16 ? 0xffff : row->n <= i ? 0 : (__mmask16)((1u << (row->n - i)) - 1);
+        __m512 s = _mm512_maskz_loadu_ps(mask, row->scores + i);
+        __m512 e = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmsub_ps(s, factor, max)));
+        total = _mm512_add_ps(total, e);
+        __mmask16 room = row->padded - i >= 16 ? 0xffff : (__mmask16)((1u << (row->padded - i)) - 1);
+        _mm256_mask_storeu_epi16(weights + i, room, (__m256i)_mm512_cvtneps_pbh(e));
+    }
+    return _mm512_reduce_add_ps(total);
+}
+
 static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,
                                                         const uint16_t *b, float *c, int rows, int vectors)
 {
@@ -109,4 +141,5 @@ const MiniGemm mini_bf16 = {.size = 2,
                             .pack_a = pack_a,
                             .pack_a_transposed = pack_a_transposed,
                             .pack_b = pack_b,
+                            .pack_weights = pack_weights,
                             .multiply = multiply};

@@ -75,11 +75,12 @@ void onednn_tidy(OneDnn *d)
         clear(d);
 }
 
-static bool describe(dnnl_memory_desc_t *md, int ndim, const int64_t *dims, bool bf16, dnnl_format_tag_t tag)
+static bool describe(dnnl_memory_desc_t *md, int ndim, const int64_t *dims, dnnl_data_type_t type,
+                     dnnl_format_tag_t tag)
 {
     dnnl_dims_t size = {0};
     memcpy(size, dims, (size_t)ndim * sizeof size[0]);
-    return dnnl_memory_desc_init_by_tag(md, ndim, size, bf16 ? dnnl_bf16 : dnnl_f32, tag) == dnnl_success;
+    return dnnl_memory_desc_init_by_tag(md, ndim, size, type, tag) == dnnl_success;
 }
 
 /* The caller owns *attr in every case. */
@@ -101,18 +102,26 @@ static dnnl_format_tag_t weights_tag(const TileShape *s)
     static const dnnl_format_tag_t PAIRS[] = {dnnl_BA16a16b2a, dnnl_BA16a32b2a, dnnl_BA16a48b2a,
                                               dnnl_BA16a64b2a};
     static const dnnl_format_tag_t ROWS[] = {dnnl_BA16a16b, dnnl_BA16a32b, dnnl_BA16a48b, dnnl_BA16a64b};
-    int i = tile_block(s->n) / 16 - 1;
-    return !s->blocked ? dnnl_ab : s->bf16 ? PAIRS[i] : ROWS[i];
+    static const dnnl_format_tag_t FOURS[] = {dnnl_BA16a16b4a, dnnl_BA16a32b4a, dnnl_BA16a48b4a,
+                                              dnnl_BA16a64b4a};
+    static const dnnl_format_tag_t *const TAGS[] = {[TILE_F32] = ROWS, [TILE_BF16] = PAIRS, [TILE_INT8] = FOURS};
+    return s->blocked ? TAGS[s->type][tile_block(s->n) / 16 - 1] : dnnl_ab;
+}
+
+static dnnl_data_type_t float_type(const TileShape *s)
+{
+    return s->type == TILE_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
 static bool describe_matmul(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
     const TileShape *s = &t->shape;
     dnnl_matmul_desc_t op;
-    bool ok = describe(&t->src, 2, (int64_t[]){s->m, s->k}, s->bf16, dnnl_ab) &&
-              describe(&t->weights, 2, (int64_t[]){s->k, s->n}, s->bf16, weights_tag(s)) &&
-              describe(&t->bias, 2, (int64_t[]){1, s->n}, false, dnnl_ab) &&
-              describe(&t->dst, 2, (int64_t[]){s->m, s->n}, false, dnnl_ab);
+    bool int8 = s->type == TILE_INT8;
+    bool ok = describe(&t->src, 2, (int64_t[]){s->m, s->k}, int8 ? dnnl_u8 : float_type(s), dnnl_ab) &&
+              describe(&t->weights, 2, (int64_t[]){s->k, s->n}, int8 ? dnnl_s8 : float_type(s), weights_tag(s)) &&
+              describe(&t->bias, 2, (int64_t[]){1, s->n}, dnnl_f32, dnnl_ab) &&
+              describe(&t->dst, 2, (int64_t[]){s->m, s->n}, int8 ? dnnl_s32 : dnnl_f32, dnnl_ab);
     return ok &&
            dnnl_matmul_desc_init(&op, &t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst) ==
                dnnl_success &&
@@ -136,10 +145,10 @@ static bool describe_conv(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_de
     dnnl_format_tag_t tag = first ? dnnl_nhwc : dnnl_ndhwc;
     dnnl_convolution_desc_t op, forward;
     dnnl_primitive_desc_t hint = NULL;
-    bool ok = describe(&t->src, ndim, x, s->bf16, tag) &&
-              describe(&t->weights, ndim, w, s->bf16 && !grad, dnnl_format_tag_any) &&
-              describe(&t->bias, 1, (int64_t[]){s->cout}, false, dnnl_a) &&
-              describe(&t->dst, ndim, y, s->bf16 && grad, tag);
+    bool ok = describe(&t->src, ndim, x, float_type(s), tag) &&
+              describe(&t->weights, ndim, w, grad ? dnnl_f32 : float_type(s), dnnl_format_tag_any) &&
+              describe(&t->bias, 1, (int64_t[]){s->cout}, dnnl_f32, dnnl_a) &&
+              describe(&t->dst, ndim, y, grad ? float_type(s) : dnnl_f32, tag);
     if (!grad)
         return ok &&
                dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct,
@@ -294,13 +303,13 @@ static const dnnl_format_tag_t PLAIN[6] = {[4] = dnnl_abcd, [5] = dnnl_abcde};
 bool tile_pack(const Tile *t, const float *plain, void *packed)
 {
     dnnl_memory_desc_t md;
-    return describe(&md, t->weights.ndims, t->weights.dims, false, PLAIN[t->weights.ndims]) &&
+    return describe(&md, t->weights.ndims, t->weights.dims, dnnl_f32, PLAIN[t->weights.ndims]) &&
            reorder(t, &md, plain, &t->weights, packed);
 }
 
 bool tile_unpack(const Tile *t, const void *packed, float *plain)
 {
     dnnl_memory_desc_t md;
-    return describe(&md, t->weights.ndims, t->weights.dims, false, PLAIN[t->weights.ndims]) &&
+    return describe(&md, t->weights.ndims, t->weights.dims, dnnl_f32, PLAIN[t->weights.ndims]) &&
            reorder(t, &t->weights, packed, &md, plain);
 }

@@ -10,6 +10,9 @@
 typedef struct OneDnn OneDnn;
 typedef struct Tile Tile;
 
+/* Of the operands. INT8: src U8, weights S8, dst S32. */
+typedef enum TileType { TILE_F32, TILE_BF16, TILE_INT8 } TileType;
+
 typedef enum TileKind {
     TILE_MATMUL,      /* dst[m, n] (+)= src[m, k] weights[k, n] + bias[n] */
     TILE_CONV,        /* dst = conv(src, weights) + bias, no padding */
@@ -17,13 +20,14 @@ typedef enum TileKind {
 } TileKind;
 
 /* What a tile computes; all of it is the cache's key, so start from {0}. Dense row-major src and dst, dst
- * always F32, and in TILE_CONV_GRAD_W of the operands' type. */
+ * F32 (S32 for INT8), and in TILE_CONV_GRAD_W of the operands' type. */
 typedef struct TileShape {
     int32_t kind;
-    int32_t bf16;       /* operands are BF16, else F32 */
+    int32_t type;       /* TileType */
     int32_t bias;       /* whether there is one, F32 */
     int32_t accumulate; /* matmul: adds to dst */
-    int32_t blocked;    /* matmul: weights as pack_pairs() and pack_rows() lay them, else dense [k, n] */
+    int32_t blocked;    /* matmul: weights as pack_pairs(), pack_rows() or pack_int8_columns() lay them, else dense
+                         * [k, n] */
     int32_t m, n, k;    /* matmul */
     int32_t batch, cin, cout;           /* convolution: src [batch, in.., cin], dst [batch, out.., cout] */
     int32_t out[3], size[3], stride[3]; /* T, H, W; the input is (out - 1) * stride + size */

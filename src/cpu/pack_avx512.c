@@ -2,32 +2,13 @@
 
 #include <immintrin.h>
 
-enum { STREAMS = 16 }; /* rows read side by side; divides both groups */
+#include "cpu/lanes_avx512.h"
 
-static __mmask16 first16(int64_t n)
-{
-    return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
-}
+enum { STREAMS = 16 }; /* rows read side by side; divides both groups */
 
 static __mmask32 first32(int64_t n)
 {
     return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1;
-}
-
-static const char *at(const PackSource *b, int64_t i, int64_t j)
-{
-    return (const char *)b->data + (i * b->k_stride + j * b->n_stride) * (b->dtype == DTYPE_F32 ? 4 : 2);
-}
-
-/* 16 neighbours as F32. */
-static inline __m512 load_f32(DType dtype, const char *p, __mmask16 mask)
-{
-    if (dtype == DTYPE_F32)
-        return _mm512_maskz_loadu_ps(mask, p);
-    __m256i half = _mm256_maskz_loadu_epi16(mask, p);
-    if (dtype == DTYPE_F16)
-        return _mm512_cvtph_ps(half);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
 /* 32 neighbours as BF16. */
@@ -47,31 +28,6 @@ static inline __m512i join(__m512 a, __m512 b)
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
                                            7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
-}
-
-/* Transposes 16 x 16 words. */
-static inline void transpose(__m512i r[16])
-{
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 4) {
-        __m512i a = _mm512_unpacklo_epi32(r[i], r[i + 1]), b = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-        __m512i c = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]), d = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(a, c);
-        t[i + 1] = _mm512_unpackhi_epi64(a, c);
-        t[i + 2] = _mm512_unpacklo_epi64(b, d);
-        t[i + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    /* t[4g + c] holds, in 128-bit lane l, column 4l + c of rows 4g .. 4g+3. */
-    for (int c = 0; c < 4; c++) {
-        __m512i a = _mm512_shuffle_i32x4(t[c], t[4 + c], 0x44),
-                b = _mm512_shuffle_i32x4(t[c], t[4 + c], 0xee);
-        __m512i d = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0x44),
-                e = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0xee);
-        r[c] = _mm512_shuffle_i32x4(a, d, 0x88);
-        r[4 + c] = _mm512_shuffle_i32x4(a, d, 0xdd);
-        r[8 + c] = _mm512_shuffle_i32x4(b, e, 0x88);
-        r[12 + c] = _mm512_shuffle_i32x4(b, e, 0xdd);
-    }
 }
 
 void pack_bf16(uint16_t *out, const float *x, int64_t n)

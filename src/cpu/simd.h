@@ -16,6 +16,13 @@ typedef struct MiniShape {
     bool accumulate;
 } MiniShape;
 
+/* A row of n scores s that becomes weights exp(s factor - max) <= 1, followed by zeros up to padded. */
+typedef struct ScoreRow {
+    const float *scores;
+    float factor, max;
+    int64_t n, padded;
+} ScoreRow;
+
 /* Small matrix products in cache: c[m, n] (+)= a b, where a and b are packed and c is F32. n is padded to a
  * multiple of 16 and k to one of k_unit, with zeros. */
 typedef struct MiniGemm {
@@ -28,6 +35,8 @@ typedef struct MiniGemm {
     /* b [k, n]: element (i, j) at x[i * ld + j], or x[j * ld + i] if transposed. Writes k, padded to
      * MINI_PAD, times n elements. */
     void (*pack_b)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
+    /* The same of weights, one row; returns their sum before they are rounded. */
+    float (*pack_weights)(void *out, const ScoreRow *row);
     void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
 } MiniGemm;
 
@@ -52,6 +61,7 @@ typedef struct Simd {
     void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
     /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */
     void (*rope)(float *out, const float *x, const float *table, int64_t d, int64_t n, float sign);
+    float (*max)(const float *x, int64_t n);
     /* For attention, over a row of n scores: s = s scale + bias (or NULL), returns the largest; then
      * s = exp(s - max), returns the sum; the rest up to padded becomes 0. */
     float (*bias_max)(float *s, float scale, const float *bias, int64_t n);

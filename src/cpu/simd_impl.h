@@ -320,6 +320,18 @@ static float bias_max(float *s, float factor, const float *bias, int64_t n)
     return max_lanes(max);
 }
 
+static float max_of(const float *x, int64_t n)
+{
+    VF max = splat(-3.4e38f);
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        max = vmax(load(x + i), max);
+    float most = max_lanes(max);
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
 static float exp_sum(float *s, float max, int64_t n, int64_t padded)
 {
     VF total = {0};
@@ -337,6 +349,13 @@ static float exp_sum(float *s, float max, int64_t n, int64_t padded)
     if (padded > n)
         memset(s + n, 0, (size_t)(padded - n) * sizeof *s);
     return sum_lanes(total);
+}
+
+static float pack_weights(void *out, const ScoreRow *row)
+{
+    float *weights = out;
+    scale(weights, row->scores, row->factor, 0.0f, row->n);
+    return exp_sum(weights, row->max, row->n, row->padded);
 }
 
 static void softmax(float *out, const float *x, int64_t n)
@@ -554,6 +573,7 @@ const Simd SIMD_NAME = {
     .norm_grad = norm_grad,
     .gate = gate,
     .rope = rope,
+    .max = max_of,
     .bias_max = bias_max,
     .exp_sum = exp_sum,
     .score_grad = score_grad,
@@ -563,5 +583,6 @@ const Simd SIMD_NAME = {
             .pack_a = pack_a,
             .pack_a_transposed = pack_a_transposed,
             .pack_b = pack_b,
+            .pack_weights = pack_weights,
             .multiply = multiply},
 };

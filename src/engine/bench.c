@@ -16,11 +16,21 @@
 #include "weights/param_sources.h"
 
 typedef struct Config {
-    const char *name, *transformer, *autoencoder; /* JSON; autoencoder NULL: Wan 2.1's is not in this build */
+    const char *name, *transformer, *autoencoder; /* JSON; transformer NULL: the autoencoder alone */
     int width, height, frames;
     int stride_time, stride_space;
 } Config;
 
+#define VAE_21                                                                                               \
+    "{\"dim\": 96, \"z_dim\": 16, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2,"                        \
+    " \"temperal_downsample\": [false, true, true]}"
+#define VAE_22                                                                                               \
+    "{\"dim\": 160, \"dec_dim\": 256, \"z_dim\": 48, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2,"     \
+    " \"temperal_downsample\": [false, true, true], \"patchify\": 2}"
+#define DIT_14B(more)                                                                                        \
+    "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40, " more "\"out_dim\": 16}"
+
+/* An expert of Wan 2.2 A14B is as large as Wan 2.1's 14B. */
 static const Config CONFIGS[] = {
     {"nano",
      "{\"in_dim\": 40, \"out_dim\": 40, \"dim\": 320, \"ffn_dim\": 1280, \"num_heads\": 5, \"num_layers\": 8,"
@@ -28,16 +38,17 @@ static const Config CONFIGS[] = {
      "{\"dim\": 32, \"dec_dim\": 32, \"z_dim\": 40, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"
      " \"temperal_downsample\": [true, true], \"patchify\": 2}",
      128, 128, 17, 4, 8},
-    {"wan2.1-t2v-1.3b",
-     "{\"in_dim\": 16, \"out_dim\": 16, \"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": "
-     "30}",
-     NULL, 256, 256, 17, 4, 8},
+    {"wan2.1-t2v-1.3b", "{\"dim\": 1536, \"ffn_dim\": 8960, \"num_heads\": 12, \"num_layers\": 30}", VAE_21,
+     256, 256, 17, 4, 8},
+    {"wan2.1-t2v-14b", DIT_14B(""), VAE_21, 256, 256, 17, 4, 8},
+    {"wan2.1-i2v-14b", DIT_14B("\"in_dim\": 36, \"clip_dim\": 1280, "), VAE_21, 256, 256, 17, 4, 8},
+    {"wan2.2-t2v-a14b", DIT_14B(""), VAE_21, 256, 256, 17, 4, 8},
+    {"wan2.2-i2v-a14b", DIT_14B("\"in_dim\": 36, "), VAE_21, 256, 256, 17, 4, 8},
     {"wan2.2-ti2v-5b",
      "{\"in_dim\": 48, \"out_dim\": 48, \"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, "
      "\"num_layers\": 30}",
-     "{\"dim\": 160, \"dec_dim\": 256, \"z_dim\": 48, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2,"
-     " \"temperal_downsample\": [false, true, true], \"patchify\": 2}",
-     256, 256, 17, 4, 16},
+     VAE_22, 256, 256, 17, 4, 16},
+    {"wan2.1-vae", NULL, VAE_21, 256, 256, 17, 4, 8},
 };
 
 enum { CONFIG_COUNT = sizeof CONFIGS / sizeof *CONFIGS };
@@ -69,9 +80,13 @@ static bool find_config(Bench *b, SoraError *err)
     for (int i = 0; i < CONFIG_COUNT; i++)
         if (strcmp(name, CONFIGS[i].name) == 0)
             b->config = &CONFIGS[i];
-    if (b->config == NULL)
-        return error_set(err, SORA_ERROR_INPUT,
-                         "config \"%s\": unknown, try nano, wan2.1-t2v-1.3b or wan2.2-ti2v-5b", name);
+    if (b->config == NULL) {
+        char names[200] = "";
+        for (int i = 0; i < CONFIG_COUNT; i++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "",
+                     CONFIGS[i].name);
+        return error_set(err, SORA_ERROR_INPUT, "config \"%.40s\": unknown, try %s", name, names);
+    }
     b->width = o->width != 0 ? o->width : b->config->width;
     b->height = o->height != 0 ? o->height : b->config->height;
     b->frames = o->frames != 0 ? o->frames : b->config->frames;
@@ -102,9 +117,11 @@ typedef struct Subject {
 typedef struct TransformerRun {
     Dit network;
     int64_t grid[3];
-    float *patches, *text;
+    float *patches, *text, *pictures;
     int32_t *index;
 } TransformerRun;
+
+enum { PICTURE_ROWS = 257 }; /* of one picture, as CLIP makes them */
 
 static bool run_transformer(Bench *b, void *user, SoraError *err)
 {
@@ -115,8 +132,10 @@ static bool run_transformer(Bench *b, void *user, SoraError *err)
     int64_t values = c->in_dim * c->patch_size[0] * c->patch_size[1] * c->patch_size[2];
     graph_reset(g);
     Tensor *text = graph_input(g, DTYPE_F32, SHAPE(rows, c->text_dim), t->text);
-    DitContext context = dit_prepare(
-        g, &t->network, &(DitBatch){.samples = 1, .grid = &t->grid, .text = text, .text_rows = &rows});
+    DitBatch batch = {.samples = 1, .grid = &t->grid, .text = text, .text_rows = &rows};
+    if (c->clip_dim > 0)
+        batch.pictures = graph_input(g, DTYPE_F32, SHAPE(PICTURE_ROWS, c->clip_dim), t->pictures);
+    DitContext context = dit_prepare(g, &t->network, &batch);
     Tensor *patches = graph_input(g, DTYPE_F32, SHAPE(m, values), t->patches);
     Tensor *time = graph_input(g, DTYPE_F32, SHAPE(1), (float[]){500});
     Tensor *index = graph_input(g, DTYPE_I32, SHAPE(m), t->index);
@@ -125,26 +144,39 @@ static bool run_transformer(Bench *b, void *user, SoraError *err)
     return graph_ok(g, err);
 }
 
-typedef struct DecoderRun {
-    Vae22 network;
-    int64_t frames, height, width; /* of the latent */
-    int64_t chunk;                 /* latent frames decoded at a time, as the engine does */
-    float *z;                      /* [chunk, height, width, z_dim] */
-} DecoderRun;
+typedef enum Half { ENCODER, DECODER } Half;
 
-static bool run_decoder(Bench *b, void *user, SoraError *err)
+/* Half of the autoencoder, chunk by chunk, as the engine has it. */
+typedef struct CoderRun {
+    Vae22 network;
+    Half half;
+    int64_t frames, height, width; /* of the latent */
+    int64_t chunk;                 /* latent frames at a time */
+    float *data;                   /* of one chunk of pictures or of latents */
+} CoderRun;
+
+static bool run_coder(Bench *b, void *user, SoraError *err)
 {
-    DecoderRun *d = user;
+    CoderRun *r = user;
+    const VaeConfig *c = &r->network.config;
+    int64_t time = vae_stride_time(c), space = vae_stride_space(c);
     Graph *g = b->graph;
     VaeCache cache = {0};
     bool ok = true;
     profile_clear(&b->profile);
-    for (int64_t f = 0, n; f < d->frames && ok; f += n) {
-        n = d->chunk < d->frames - f ? d->chunk : d->frames - f;
+    for (int64_t f = 0, n; f < r->frames && ok; f += n) {
+        n = r->chunk < r->frames - f ? r->chunk : r->frames - f;
         graph_reset(g);
-        Tensor *z =
-            graph_input(g, DTYPE_F32, SHAPE(1, n, d->height, d->width, d->network.config.z_dim), d->z);
-        vae22_decode_chunk(g, &d->network, &cache, z);
+        if (r->half == ENCODER)
+            vae22_encode_chunk(g, &r->network, &cache,
+                               graph_input(g, DTYPE_F32,
+                                           SHAPE(1, n * time - (f == 0 ? time - 1 : 0), r->height * space,
+                                                 r->width * space, 3),
+                                           r->data));
+        else
+            vae22_decode_chunk(
+                g, &r->network, &cache,
+                graph_input(g, DTYPE_F32, SHAPE(1, n, r->height, r->width, c->z_dim), r->data));
         ok = graph_ok(g, err);
     }
     vae_cache_free(g, &cache);
@@ -218,23 +250,25 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     int64_t m = grid[0] * grid[1] * grid[2];
     t.patches = constants(m * c.in_dim * 4);
     t.text = constants((int64_t)c.text_len * c.text_dim);
+    t.pictures = constants((int64_t)PICTURE_ROWS * (c.clip_dim + 1));
     t.index = calloc((size_t)m, sizeof *t.index);
     snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens",
              b->config->name, b->width, b->height, b->frames, (long long)m);
     ok = params_ok(&b->params, err);
-    if (ok && (t.patches == NULL || t.text == NULL || t.index == NULL))
+    if (ok && (t.patches == NULL || t.text == NULL || t.pictures == NULL || t.index == NULL))
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
     ok = ok && measure(b, (Subject){run_transformer, &t}, out, err);
     free(t.patches);
     free(t.text);
+    free(t.pictures);
     free(t.index);
     end_network(b);
     return ok;
 }
 
-static bool measure_decoder(Bench *b, Measurement *out, SoraError *err)
+static bool measure_coder(Bench *b, Half half, Measurement *out, SoraError *err)
 {
-    DecoderRun d = {0};
+    CoderRun r = {.half = half};
     VaeConfig c;
     json_t *json = parse(b->config->autoencoder);
     bool ok = vae_config_read(&c, json, err);
@@ -242,17 +276,24 @@ static bool measure_decoder(Bench *b, Measurement *out, SoraError *err)
     if (!ok)
         return false;
     begin_network(b);
-    vae22_bind_decoder(&d.network, &c, &b->params);
-    d.frames = 1 + (b->frames - 1) / b->config->stride_time;
-    d.height = b->height / b->config->stride_space;
-    d.width = b->width / b->config->stride_space;
-    d.chunk = pipeline_decode_chunk(&c, &(CanvasShape){c.z_dim, d.frames, d.height, d.width, {1, 2, 2}});
-    d.z = constants(d.chunk * d.height * d.width * c.z_dim);
+    if (half == ENCODER)
+        vae22_bind_encoder(&r.network, &c, &b->params);
+    else
+        vae22_bind_decoder(&r.network, &c, &b->params);
+    r.frames = 1 + (b->frames - 1) / b->config->stride_time;
+    r.height = b->height / b->config->stride_space;
+    r.width = b->width / b->config->stride_space;
+    r.chunk =
+        half == ENCODER
+            ? 1
+            : pipeline_decode_chunk(&c, &(CanvasShape){c.z_dim, r.frames, r.height, r.width, {1, 2, 2}});
+    int64_t pixels = b->config->stride_time * b->config->stride_space * b->config->stride_space * 3;
+    r.data = constants(r.chunk * r.height * r.width * (half == ENCODER ? pixels : c.z_dim));
     ok = params_ok(&b->params, err);
-    if (ok && d.z == NULL)
+    if (ok && r.data == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
-    ok = ok && measure(b, (Subject){run_decoder, &d}, out, err);
-    free(d.z);
+    ok = ok && measure(b, (Subject){run_coder, &r}, out, err);
+    free(r.data);
     end_network(b);
     return ok;
 }
@@ -303,7 +344,7 @@ static void describe_machine(const Bench *b)
         fclose(f);
     snprintf(b->report->machine, sizeof b->report->machine, "%s, %d threads, %s, %s", model,
              cpu_backend_threads(b->backend), cpu_backend_level(b->backend),
-             cpu_backend_bf16(b->backend) ? "bf16" : "f32");
+             cpu_backend_int8(b->backend) ? "int8" : cpu_backend_bf16(b->backend) ? "bf16" : "f32");
 }
 
 static int64_t peak_bytes(void)
@@ -314,14 +355,19 @@ static int64_t peak_bytes(void)
 
 static bool run_all(Bench *b, SoraError *err)
 {
-    Measurement step = {0}, decode = {0};
-    bool decoder = b->config->autoencoder != NULL;
+    Measurement step = {0}, encode = {0}, decode = {0};
+    bool transformer = b->config->transformer != NULL;
     describe_machine(b);
-    bool ok = measure_transformer(b, &step, err) && (!decoder || measure_decoder(b, &decode, err));
+    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames", b->config->name,
+             b->width, b->height, b->frames);
+    bool ok = (!transformer || measure_transformer(b, &step, err)) &&
+              measure_coder(b, ENCODER, &encode, err) && measure_coder(b, DECODER, &decode, err);
     b->report->peak_bytes = peak_bytes();
-    ok = ok && add_measurement(b, "transformer step", &step, err) &&
-         (!decoder || add_measurement(b, "autoencoder decode", &decode, err));
+    ok = ok && (!transformer || add_measurement(b, "transformer step", &step, err)) &&
+         add_measurement(b, "autoencoder encode", &encode, err) &&
+         add_measurement(b, "autoencoder decode", &decode, err);
     free(step.shapes);
+    free(encode.shapes);
     free(decode.shapes);
     return ok;
 }

@@ -8,7 +8,7 @@
 enum { BENCH_MAX_ROWS = 64 };
 
 typedef struct BenchOptions {
-    const char *config;        /* nano, wan2.1-t2v-1.3b or wan2.2-ti2v-5b; NULL: nano */
+    const char *config;        /* nano, a published model's name or wan2.1-vae; NULL: nano */
     int width, height, frames; /* of the video; 0: the configuration's own */
     int tokens;                /* of the transformer, instead of the video's; 0: the video's */
     int repeats;               /* measured runs at most, after one to warm up; the best counts; 0: 3 */

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "engine/video.h"
+#include "safety/watermark.h"
 
 enum { NOISE_STREAM = 0 };
 
@@ -14,10 +15,12 @@ typedef struct Generation {
     const SoraRequest *request;
     Plan plan;
     double start;
-    TextRows prompt, negative;
+    Image first, last; /* the request's pictures, as they are in their files */
+    ContextRows prompt, negative, pictures;
     Canvas canvas;
     float *latent;
     SoraVideo *video;
+    Watermark *watermark; /* NULL: none is wanted */
     int frames_done;
 } Generation;
 
@@ -30,31 +33,87 @@ static bool report(const Generation *n, SoraStage stage, int done, int total, So
 }
 
 /* The picture that the video begins with becomes the first latent frame. */
-static bool give_image(Generation *n, SoraError *err)
+static bool give_first_frame(Generation *n, SoraError *err)
 {
     const Plan *p = &n->plan;
-    Image file = {0}, image = {0};
+    Image image = {0};
+    Pixels pixels = {0};
     float *latent = NULL;
-    bool ok = image_read(&file, p->image_path, err) && image_cover(&image, &file, p->width, p->height, err) &&
-              (latent = pipeline_encode_image(&n->engine->pipeline, &image, err)) != NULL;
+    bool ok =
+        image_cover(&image, &n->first, p->width, p->height, err) && pixels_from_image(&pixels, &image, err) &&
+        (latent = pipeline_encode_known(&n->engine->pipeline, &(KnownFrames){&pixels, NULL, 1}, err)) != NULL;
     if (ok)
         canvas_give_frames(&n->canvas, 0, 1, latent);
     free(latent);
-    image_deinit(&file);
+    image_deinit(&image);
+    pixels_deinit(&pixels);
+    return ok;
+}
+
+/* The largest part from the middle of a picture that has that shape. */
+static bool cut(Pixels *out, const Image *in, Size shape, SoraError *err)
+{
+    Size s = {in->width, in->height};
+    if ((int64_t)in->width * shape.height > (int64_t)in->height * shape.width)
+        s.width = (int)((int64_t)in->height * shape.width / shape.height);
+    else
+        s.height = (int)((int64_t)in->width * shape.height / shape.width);
+    s.width += s.width == 0;
+    s.height += s.height == 0;
+    Image image;
+    bool ok = image_crop(&image, in, (in->width - s.width) / 2, (in->height - s.height) / 2, s.width,
+                         s.height, err) &&
+              pixels_from_image(out, &image, err);
     image_deinit(&image);
     return ok;
 }
 
-/* The texts and the picture: everything that is known before the first step. */
+/* Pictures that the transformer sees beside the latent and, with an image encoder, hears. A video that has
+ * the first one's shape takes the whole of it and stretches it a little, as Wan does; else it is cut. */
+static bool give_condition(Generation *n, SoraError *err)
+{
+    const Plan *p = &n->plan;
+    const Pipeline *pipeline = &n->engine->pipeline;
+    const Image *images[2] = {&n->first, &n->last};
+    int count = p->last_image_path != NULL ? 2 : 1;
+    Size shape = p->sized_by_picture ? (Size){n->first.width, n->first.height} : (Size){p->width, p->height};
+    Pixels whole[2] = {{0}}, resized[2] = {{0}};
+    bool ok = true;
+    for (int i = 0; i < count && ok; i++)
+        ok = cut(&whole[i], images[i], shape, err) &&
+             pixels_resize(&resized[i], &whole[i], p->width, p->height, err);
+    KnownFrames known = {&resized[0], count == 2 ? &resized[1] : NULL, p->frames};
+    ok = ok && pipeline_condition(pipeline, &known, &n->canvas, err);
+    if (ok && pipeline->image_encoder != NULL && pipeline->transformer->config.clip_dim > 0)
+        ok = pipeline_encode_pictures(pipeline, (const Pixels *const[]){&whole[0], &whole[1]}, count,
+                                      &n->pictures, err);
+    for (int i = 0; i < 2; i++) {
+        pixels_deinit(&whole[i]);
+        pixels_deinit(&resized[i]);
+    }
+    return ok;
+}
+
+static bool give_pictures(Generation *n, SoraError *err)
+{
+    return pipeline_has_condition(&n->engine->pipeline) ? give_condition(n, err) : give_first_frame(n, err);
+}
+
+static bool is_guided(const Plan *p)
+{
+    return p->guidance_scale != 1 || (p->low_guidance_scale != -1 && p->low_guidance_scale != 1);
+}
+
+/* The texts and the pictures: everything that is known before the first step. */
 static bool encode_inputs(Generation *n, SoraError *err)
 {
     const Pipeline *pipeline = &n->engine->pipeline;
-    bool guided = n->plan.guidance_scale != 1;
+    bool guided = is_guided(&n->plan);
     int done = 0, total = 1 + guided + (n->plan.image_path != NULL);
     if (!report(n, SORA_STAGE_TEXT, done, total, err))
         return false;
     if (n->plan.image_path != NULL &&
-        (!give_image(n, err) || !report(n, SORA_STAGE_TEXT, ++done, total, err)))
+        (!give_pictures(n, err) || !report(n, SORA_STAGE_TEXT, ++done, total, err)))
         return false;
     if (!pipeline_encode_text(pipeline, n->plan.prompt, &n->prompt, err) ||
         !report(n, SORA_STAGE_TEXT, ++done, total, err))
@@ -81,9 +140,13 @@ static bool denoise(Generation *n, SoraError *err)
     Denoising d = {
         .sampler = {p->solver, p->steps, p->shift, n->engine->manifest.train_timesteps, 0},
         .guidance_scale = p->guidance_scale,
+        .low_guidance_scale = p->low_guidance_scale,
         .canvas = &n->canvas,
         .prompt = n->prompt,
         .negative = n->negative,
+        .pictures = n->pictures,
+        .cache_threshold = p->cache_threshold,
+        .steps_computed = &n->plan.steps_computed,
         .after_step = after_step,
         .user = n,
     };
@@ -99,6 +162,8 @@ static bool take_frames(void *user, const float *frames, int count, SoraError *e
         return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames", v->frames);
     size_t frame = (size_t)v->width * (size_t)v->height * 3;
     pixels_to_bytes(frames, v->rgb + (size_t)n->frames_done * frame, (size_t)count * frame);
+    for (int i = n->frames_done; n->watermark != NULL && i < n->frames_done + count; i++)
+        watermark_draw(n->watermark, v->rgb + (size_t)i * frame, &(WatermarkTime){i / v->fps, v->frames / v->fps});
     n->frames_done += count;
     int latents = 1 + (n->frames_done - 1) / n->engine->grid.stride_time;
     return report(n, SORA_STAGE_DECODE, latents, (int)n->plan.latent.frames, err);
@@ -116,19 +181,35 @@ static bool init_video(Generation *n, SoraError *err)
     v->fps = p->fps;
     v->rgb = calloc((size_t)p->frames, (size_t)p->width * (size_t)p->height * 3);
     v->title = strdup(p->prompt);
-    v->parameters = plan_json(p, n->engine->manifest.name);
-    return (v->rgb != NULL && v->title != NULL && v->parameters != NULL) ||
-           error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
+    if (!generation_id_make(v->id, err))
+        return false;
+    if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
+        return false;
+    return (v->rgb != NULL && v->title != NULL) || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
+}
+
+/* The pictures come first, for the size may follow from theirs. */
+static bool make_plan(Generation *n, SoraError *err)
+{
+    const SoraRequest *r = n->request;
+    const SoraEngine *e = n->engine;
+    if ((r->image_path != NULL && !image_read(&n->first, r->image_path, err)) ||
+        (r->last_image_path != NULL && !image_read(&n->last, r->last_image_path, err)))
+        return false;
+    Size size = {n->first.width, n->first.height};
+    return plan_make(&n->plan, r, &e->manifest, &e->grid, r->image_path != NULL ? &size : NULL, err);
 }
 
 static bool run(Generation *n, SoraError *err)
 {
     const SoraEngine *e = n->engine;
-    if (!plan_make(&n->plan, n->request, &e->manifest, &e->grid, err) || !init_video(n, err) ||
-        !canvas_init(&n->canvas, &n->plan.latent, err) || !encode_inputs(n, err) || !denoise(n, err) ||
+    if (!make_plan(n, err) || !init_video(n, err) || !canvas_init(&n->canvas, &n->plan.latent, err) ||
+        !encode_inputs(n, err) || !denoise(n, err) ||
         !report(n, SORA_STAGE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
-    return pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err);
+    n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
+    return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
+           pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err);
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)
@@ -138,9 +219,13 @@ SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraErr
         sora_video_free(n.video);
         n.video = NULL;
     }
-    text_rows_free(&n.prompt);
-    text_rows_free(&n.negative);
+    context_rows_free(&n.prompt);
+    context_rows_free(&n.negative);
+    context_rows_free(&n.pictures);
+    image_deinit(&n.first);
+    image_deinit(&n.last);
     canvas_deinit(&n.canvas);
+    watermark_free(n.watermark);
     free(n.latent);
     return n.video;
 }

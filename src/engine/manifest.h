@@ -4,13 +4,16 @@
 #define SORA_ENGINE_MANIFEST_H
 
 #include "base/error.h"
+#include "engine/variant.h"
 
 typedef struct Manifest {
     char *name, *negative_prompt; /* heap */
     int width, height, frames;    /* pixels, pixels, frames */
     double fps;
     int steps;
-    double shift, guidance_scale;
+    double shift, guidance_scale, low_guidance_scale;
+    double boundary; /* as in Variant */
+    bool follow_picture;
     SoraSolver solver;        /* never auto */
     int max_side, max_frames; /* limits of a request */
     double train_timesteps;   /* what the transformer calls pure noise */
@@ -18,6 +21,8 @@ typedef struct Manifest {
 
 /* The path is named in messages. manifest_deinit is due after success only. */
 bool manifest_load(Manifest *m, const char *path, SoraError *err);
+/* That of a published model. */
+bool manifest_init(Manifest *m, const Variant *variant, SoraError *err);
 void manifest_deinit(Manifest *m);
 
 /* "unipc", "dpmpp", "euler"; "auto" for SORA_SOLVER_AUTO. */

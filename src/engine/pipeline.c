@@ -1,6 +1,5 @@
 #include "engine/pipeline.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,19 +15,71 @@ static bool no_memory(SoraError *err)
     return error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
 
+const Dit *pipeline_expert(const Pipeline *p, double timestep)
+{
+    return p->low_noise != NULL && timestep < p->boundary ? p->low_noise : p->transformer;
+}
+
+bool pipeline_has_condition(const Pipeline *p)
+{
+    return p->transformer->config.in_dim > p->transformer->config.out_dim;
+}
+
+/* Latent channels in and out; those of a condition are a mask's and a latent's. */
+static bool check_channels(const Pipeline *p, SoraError *err)
+{
+    const DitConfig *dit = &p->transformer->config;
+    const VaeConfig *vae = &p->autoencoder->config;
+    int z = vae->z_dim, condition = vae_stride_time(vae) + z;
+    if (dit->out_dim != z)
+        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d",
+                         dit->out_dim, z);
+    if (dit->in_dim != z && dit->in_dim != z + condition)
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "transformer: %d channels in and %d out, expected %d in or, with a condition, %d",
+                         dit->in_dim, z, z, z + condition);
+    return dit->in_dim == z || !p->timestep_per_patch ||
+           error_set(err, SORA_ERROR_UNSUPPORTED,
+                     "transformer: a condition beside the latent, and a timestep for every patch");
+}
+
+static bool check_experts(const Pipeline *p, SoraError *err)
+{
+    if (p->low_noise == NULL)
+        return true;
+    const DitConfig *a = &p->transformer->config, *b = &p->low_noise->config;
+    return (a->in_dim == b->in_dim && a->out_dim == b->out_dim && a->text_dim == b->text_dim &&
+            a->text_len == b->text_len && a->clip_dim == b->clip_dim && a->clip_rows == b->clip_rows &&
+            memcmp(a->patch_size, b->patch_size, sizeof a->patch_size) == 0) ||
+           error_set(err, SORA_ERROR_INPUT, "transformers: the two experts differ in what goes in and out");
+}
+
+/* Two pictures have positions of their own, one has none. */
+static bool check_image_encoder(const Pipeline *p, SoraError *err)
+{
+    const DitConfig *dit = &p->transformer->config;
+    if (dit->clip_dim == 0)
+        return true;
+    if (p->image_encoder == NULL)
+        return error_set(err, SORA_ERROR_NOT_FOUND,
+                         "transformer: listens to pictures, and there is no "
+                         "image encoder");
+    const ClipConfig *clip = &p->image_encoder->config;
+    if (clip->dim != dit->clip_dim)
+        return error_set(err, SORA_ERROR_INPUT,
+                         "transformer: pictures of %d numbers a row, the image encoder makes %d",
+                         dit->clip_dim, clip->dim);
+    return dit->clip_rows == 0 || dit->clip_rows == 2 * clip_rows(clip) ||
+           error_set(err, SORA_ERROR_INPUT,
+                     "transformer: positions for %d rows, the image encoder makes %lld for two pictures",
+                     dit->clip_rows, 2 * (long long)clip_rows(clip));
+}
+
 bool pipeline_check(const Pipeline *p, SoraError *err)
 {
     const DitConfig *dit = &p->transformer->config;
     const Umt5Config *text = &p->text_encoder->config;
-    int z = p->autoencoder->config.z_dim, pieces = tokenizer_vocab_size(p->tokenizer);
-    if (dit->in_dim != dit->out_dim)
-        return error_set(
-            err, SORA_ERROR_UNSUPPORTED,
-            "transformer: %d channels in and %d out: models with a channel condition are not supported",
-            dit->in_dim, dit->out_dim);
-    if (dit->in_dim != z)
-        return error_set(err, SORA_ERROR_INPUT, "transformer: %d latent channels, the autoencoder has %d",
-                         dit->in_dim, z);
+    int pieces = tokenizer_vocab_size(p->tokenizer);
     if (dit->text_dim != text->dim)
         return error_set(err, SORA_ERROR_INPUT,
                          "transformer: text of %d numbers a row, the text encoder makes %d", dit->text_dim,
@@ -36,7 +87,7 @@ bool pipeline_check(const Pipeline *p, SoraError *err)
     if (pieces > text->vocab)
         return error_set(err, SORA_ERROR_INPUT, "tokenizer: %d pieces, the text encoder knows %d", pieces,
                          text->vocab);
-    return true;
+    return check_channels(p, err) && check_experts(p, err) && check_image_encoder(p, err);
 }
 
 /* --- text --- */
@@ -54,12 +105,12 @@ int pipeline_tokenize(const Pipeline *p, const char *text, int32_t *ids, int max
     return n;
 }
 
-bool pipeline_encode_text(const Pipeline *p, const char *text, TextRows *out, SoraError *err)
+bool pipeline_encode_text(const Pipeline *p, const char *text, ContextRows *out, SoraError *err)
 {
     Graph *g = p->graph;
     int max = p->transformer->config.text_len, dim = p->text_encoder->config.dim;
     int32_t *ids = calloc((size_t)max, sizeof *ids);
-    *out = (TextRows){.dim = dim};
+    *out = (ContextRows){.dim = dim};
     bool ok = ids != NULL || no_memory(err);
     if (ok && (out->rows = pipeline_tokenize(p, text, ids, max, err)) < 0)
         ok = false;
@@ -73,67 +124,16 @@ bool pipeline_encode_text(const Pipeline *p, const char *text, TextRows *out, So
         graph_reset(g);
     }
     if (!ok)
-        text_rows_free(out);
+        context_rows_free(out);
     free(ids);
     return ok;
 }
 
-void text_rows_free(TextRows *t)
+void context_rows_free(ContextRows *t)
 {
     free(t->data);
     t->data = NULL;
     t->rows = 0;
-}
-
-/* --- pictures --- */
-
-/* [positions, channels] -> [channels, positions] */
-static void channels_first(const float *in, float *out, int64_t positions, int64_t channels)
-{
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < positions; i++)
-            out[c * positions + i] = in[i * channels + c];
-}
-
-static bool encode_pixels(const Pipeline *p, const float *pixels, const int64_t size[2], float *latent,
-                          SoraError *err)
-{
-    Graph *g = p->graph;
-    VaeCache cache = {0};
-    graph_reset(g);
-    Tensor *frame = graph_input(g, DTYPE_F32, SHAPE(1, 1, size[0], size[1], 3), pixels);
-    graph_download(g, vae22_encode_chunk(g, p->autoencoder, &cache, frame), latent);
-    bool ok = graph_ok(g, err);
-    vae_cache_free(g, &cache);
-    graph_reset(g);
-    return ok;
-}
-
-float *pipeline_encode_image(const Pipeline *p, const Image *image, SoraError *err)
-{
-    const VaeConfig *c = &p->autoencoder->config;
-    int stride = vae_stride_space(c);
-    assert(image->width % stride == 0 && image->height % stride == 0);
-    int64_t positions = (int64_t)(image->width / stride) * (image->height / stride);
-    size_t values = (size_t)image->width * (size_t)image->height * 3,
-           cells = (size_t)positions * (size_t)c->z_dim;
-    float *pixels = malloc(values * sizeof *pixels), *last = malloc(cells * sizeof *last);
-    float *first = malloc(cells * sizeof *first);
-    bool ok = pixels != NULL && last != NULL && first != NULL;
-    if (!ok)
-        no_memory(err);
-    if (ok) {
-        for (size_t i = 0; i < values; i++)
-            pixels[i] = ((float)image->rgb[i] / 255 - 0.5f) / 0.5f;
-        ok = encode_pixels(p, pixels, (int64_t[]){image->height, image->width}, last, err);
-    }
-    if (ok)
-        channels_first(last, first, positions, c->z_dim);
-    free(pixels);
-    free(last);
-    if (!ok)
-        free(first);
-    return ok ? first : NULL;
 }
 
 /* --- video --- */

@@ -3,7 +3,8 @@
 #ifndef SORA_ENGINE_PIPELINE_H
 #define SORA_ENGINE_PIPELINE_H
 
-#include "media/image.h"
+#include "media/pixels.h"
+#include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
 #include "model/vae22.h"
@@ -15,34 +16,57 @@ typedef struct Pipeline {
     Graph *graph; /* reset by every function here */
     const Tokenizer *tokenizer;
     const Umt5 *text_encoder;
-    const Dit *transformer;
+    const Dit *transformer; /* with two experts: that of much noise */
+    const Dit *low_noise;   /* the expert of timesteps below boundary; NULL: there is one for all */
+    double boundary;        /* as the transformer is told timesteps: 0 to 1000 */
     const Vae22 *autoencoder;
-    bool timestep_per_patch; /* the transformer was trained for it: known parts stay clean */
+    const Clip *image_encoder; /* NULL unless the transformer listens to pictures */
+    bool timestep_per_patch;   /* the transformer was trained for it: known parts stay clean */
 } Pipeline;
 
 /* Do the networks fit together? The message names the sizes that differ. */
 bool pipeline_check(const Pipeline *p, SoraError *err);
 
-/* What the transformer hears: rows of the text encoder's output. */
-typedef struct TextRows {
+/* Which expert takes a step at this timestep. */
+const Dit *pipeline_expert(const Pipeline *p, double timestep);
+/* Does the transformer see what is known in channels beside the latent? */
+bool pipeline_has_condition(const Pipeline *p);
+
+/* What the transformer hears: rows of the text encoder's output or of the image encoder's. */
+typedef struct ContextRows {
     int64_t rows, dim;
     float *data; /* [rows, dim]; heap */
-} TextRows;
+} ContextRows;
 
 /* The ids of the cleaned text, its end included, at most max of them; -1 when it fails. */
 int pipeline_tokenize(const Pipeline *p, const char *text, int32_t *ids, int max, SoraError *err);
-bool pipeline_encode_text(const Pipeline *p, const char *text, TextRows *out, SoraError *err);
-void text_rows_free(TextRows *t);
+bool pipeline_encode_text(const Pipeline *p, const char *text, ContextRows *out, SoraError *err);
+void context_rows_free(ContextRows *t);
 
-/* One picture, of the video's size, to its latent frame [channels, 1, height, width]; heap, NULL on failure.
- */
-float *pipeline_encode_image(const Pipeline *p, const Image *image, SoraError *err);
+/* Pictures, of any sizes, through the image encoder; their rows one after the other. */
+bool pipeline_encode_pictures(const Pipeline *p, const Pixels *const *pictures, int count, ContextRows *out,
+                              SoraError *err);
+
+/* A video of which the first frame is known, or the first and the last; those between are grey. */
+typedef struct KnownFrames {
+    const Pixels *first, *last; /* of the video's size; last may be NULL */
+    int frames;                 /* 1 + a multiple of the autoencoder's stride in time */
+} KnownFrames;
+
+/* Its latent [channels, F, height, width], made chunk by chunk; heap, NULL on failure. */
+float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError *err);
+/* The same as the canvas's condition. */
+bool pipeline_condition(const Pipeline *p, const KnownFrames *k, Canvas *canvas, SoraError *err);
 
 typedef struct Denoising {
-    SamplerConfig sampler; /* count is set by the pipeline */
-    double guidance_scale; /* 1: negative is not used */
+    SamplerConfig sampler;     /* count is set by the pipeline */
+    double guidance_scale;     /* 1: negative is not used */
+    double low_guidance_scale; /* the same of the low-noise expert, if there is one */
     const Canvas *canvas;
-    TextRows prompt, negative;
+    ContextRows prompt, negative;
+    ContextRows pictures; /* data NULL unless the transformer listens to pictures */
+    double cache_threshold; /* see sample/step_cache.h; 0: every step is computed */
+    int *steps_computed;    /* counted up; may be NULL */
     /* After each step, with the latent [C, F, H, W] as it will go into the next one; false cancels. */
     bool (*after_step)(void *user, int done, const float *latent);
     void *user;

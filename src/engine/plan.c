@@ -82,37 +82,89 @@ static bool check_sizes(Plan *p, const Manifest *m, const LatentGrid *g, SoraErr
                                              p->width, p->height, p->frames);
 }
 
+static bool check_need(Need need, const char *path, const char *field, SoraError *err)
+{
+    if (path == NULL && need == NEED_REQUIRED)
+        return error_set(err, SORA_ERROR_INPUT, "%s: this model needs one", field);
+    return path == NULL || need != NEED_NONE ||
+           error_set(err, SORA_ERROR_INPUT, "%s: this model does not take one", field);
+}
+
+static bool check_pictures(const Plan *p, const LatentGrid *g, SoraError *err)
+{
+    if (!check_need(g->picture, p->image_path, "image", err) ||
+        !check_need(g->last_picture, p->last_image_path, "last image", err))
+        return false;
+    if (p->last_image_path != NULL && p->image_path == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "last image: there is no first one");
+    return p->last_image_path == NULL || p->frames > 1 ||
+           error_set(err, SORA_ERROR_INPUT, "last image: a video of one frame has a first one alone");
+}
+
+/* Without a size of its own the video takes the picture's shape, at the area of the model's default. */
+static void follow_picture(Plan *p, const Manifest *m, const LatentGrid *g, Size picture)
+{
+    Size unit = {g->stride_space * g->patch[2], g->stride_space * g->patch[1]};
+    int64_t area = (int64_t)m->width * m->height;
+    Size size = g->stretch ? size_to_stretch(picture, unit, area) : size_to_cut(picture, unit, area);
+    p->width = size.width;
+    p->height = size.height;
+    p->sized_by_picture = true;
+}
+
+/* Guidance of both experts, or of the only one. */
+static void choose_guidance(Plan *p, const SoraRequest *r, const Manifest *m)
+{
+    bool given = !(r->guidance_scale < 0);
+    p->guidance_scale = given ? r->guidance_scale : m->guidance_scale;
+    p->low_guidance_scale = -1;
+    if (m->boundary > 0)
+        p->low_guidance_scale = !(r->low_guidance_scale < 0) ? r->low_guidance_scale
+                                : given                      ? r->guidance_scale
+                                                             : m->low_guidance_scale;
+}
+
 static bool check_range(const char *field, double value, double min, double max, SoraError *err)
 {
     return (value >= min && value <= max) ||
            error_set(err, SORA_ERROR_INPUT, "%s: %g is not between %g and %g", field, value, min, max);
 }
 
-bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, SoraError *err)
+bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const Size *picture,
+               SoraError *err)
 {
     *p = (Plan){
         .prompt = r->prompt,
         .negative_prompt = r->negative_prompt != NULL ? r->negative_prompt : m->negative_prompt,
         .image_path = r->image_path,
+        .last_image_path = r->last_image_path,
         .width = r->width != 0 ? r->width : m->width,
         .height = r->height != 0 ? r->height : m->height,
         .frames = r->frames != 0 ? r->frames : m->frames,
         .fps = r->fps != 0 ? r->fps : m->fps,
         .steps = r->steps != 0 ? r->steps : m->steps,
-        .guidance_scale = r->guidance_scale < 0 ? m->guidance_scale : r->guidance_scale,
         .shift = r->shift != 0 ? r->shift : m->shift,
         .solver = r->solver != SORA_SOLVER_AUTO ? r->solver : m->solver,
         .seed = r->seed,
+        .cache_threshold = r->cache_threshold,
+        .watermark = r->watermark,
     };
+    choose_guidance(p, r, m);
+    if (picture != NULL && m->follow_picture && r->width == 0 && r->height == 0)
+        follow_picture(p, m, grid, *picture);
     if (p->prompt == NULL)
         return error_set(err, SORA_ERROR_INPUT, "prompt: there is none");
     if ((int)p->solver < SORA_SOLVER_AUTO || p->solver > SORA_SOLVER_EULER)
         return error_set(err, SORA_ERROR_INPUT, "solver: %d is none", (int)p->solver);
     return check_prompt(p->prompt, err) && check_text(p->negative_prompt, "negative prompt", err) &&
-           check_sizes(p, m, grid, err) && check_range("fps", p->fps, 1, 120, err) &&
+           check_pictures(p, grid, err) && check_sizes(p, m, grid, err) &&
+           check_range("fps", p->fps, 1, 120, err) &&
            check_range("steps", p->steps, 1, SAMPLER_MAX_STEPS, err) &&
            check_range("guidance", p->guidance_scale, 0, 100, err) &&
-           check_range("shift", p->shift, SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, err);
+           (p->low_guidance_scale == -1 ||
+            check_range("low-noise guidance", p->low_guidance_scale, 0, 100, err)) &&
+           check_range("shift", p->shift, SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, err) &&
+           check_range("cache", p->cache_threshold, 0, 1, err);
 }
 
 char *plan_json(const Plan *p, const char *model)
@@ -120,13 +172,21 @@ char *plan_json(const Plan *p, const char *model)
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
     /* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", //
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
                              "generator", "sora " SORA_VERSION, "model", model, "prompt", p->prompt,
                              "negative_prompt", p->negative_prompt, "seed",
                              p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
                              "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
                              "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,
-                             "solver", solver_name(p->solver), "image", p->image_path != NULL);
+                             "solver", solver_name(p->solver), "image", p->image_path != NULL, "watermark", p->watermark);
+    if (root != NULL && p->last_image_path != NULL)
+        json_object_set_new(root, "last_image", json_true());
+    if (root != NULL && p->low_guidance_scale != -1)
+        json_object_set_new(root, "low_guidance_scale", json_real(p->low_guidance_scale));
+    if (root != NULL && p->cache_threshold > 0) {
+        json_object_set_new(root, "cache", json_real(p->cache_threshold));
+        json_object_set_new(root, "steps_computed", json_integer(p->steps_computed));
+    }
     char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
     return text;

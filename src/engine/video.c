@@ -36,6 +36,11 @@ const char *sora_video_parameters(const SoraVideo *video)
     return video->parameters;
 }
 
+const char *sora_video_id(const SoraVideo *video)
+{
+    return video->id;
+}
+
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err)
 {
     VideoFormat format = {video->width, video->height, video->fps, video->title, video->parameters};

@@ -3,12 +3,14 @@
 #define SORA_ENGINE_VIDEO_H
 
 #include "base/error.h"
+#include "safety/generation_id.h"
 
 struct SoraVideo {
     int width, height, frames;
     double fps;
     uint8_t *rgb; /* [frames, height, width, 3] */
     char *title, *parameters;
+    char id[GENERATION_ID_SIZE];
 };
 
 #endif

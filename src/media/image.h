@@ -3,6 +3,7 @@
 #define SORA_MEDIA_IMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "base/file.h"
 
@@ -35,5 +36,16 @@ bool image_crop(Image *out, const Image *in, int x, int y, int width, int height
 
 /* Resizes so that width x height is just covered, and cuts the middle out. */
 bool image_cover(Image *out, const Image *in, int width, int height, SoraError *err);
+
+/* color: 0xRRGGBB; nothing happens outside of the picture. */
+static inline void image_set_pixel(Image *image, int x, int y, uint32_t color)
+{
+    if (x < 0 || y < 0 || x >= image->width || y >= image->height)
+        return;
+    uint8_t *p = image->rgb + 3 * ((size_t)y * (size_t)image->width + (size_t)x);
+    p[0] = (uint8_t)(color >> 16);
+    p[1] = (uint8_t)(color >> 8);
+    p[2] = (uint8_t)color;
+}
 
 #endif

@@ -6,7 +6,7 @@
 
 typedef struct SheetTile {
     const uint8_t *rgb;  /* [height, width, 3]; NULL leaves the place empty */
-    const char *caption; /* UTF-8; NULL: none. What is not ASCII is drawn as a box */
+    const char *caption; /* UTF-8; NULL: none */
 } SheetTile;
 
 typedef struct SheetLayout {
@@ -23,10 +23,5 @@ bool sheet_draw(Image *out, const SheetLayout *layout, const SheetTile *tiles, i
 /* sheet_draw() into a PNG file. */
 bool sheet_write(const char *path, const SheetLayout *layout, const SheetTile *tiles, int count,
                  SoraError *err);
-
-enum { TEXT_WIDTH = 6, TEXT_HEIGHT = 10 }; /* pixels of one character with its spacing */
-
-/* One line of text with its top left corner at (x, y), cut off at the edges. color: 0xRRGGBB. */
-void text_draw(Image *image, int x, int y, const char *text, uint32_t color);
 
 #endif

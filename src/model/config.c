@@ -40,15 +40,14 @@ static bool parse_ints(void *config, const IntField *fields, size_t count, const
     return true;
 }
 
-static bool parse_eps(double *eps, const json_t *json, SoraError *err)
+static bool parse_eps(double *eps, const char *key, const json_t *json, SoraError *err)
 {
-    const json_t *value = json_object_get(json, "eps");
-    *eps = 1e-6;
+    const json_t *value = json_object_get(json, key);
     if (value == NULL)
         return true;
     *eps = json_number_value(value); /* 0 when it is no number */
     return (*eps > 0 && *eps < 1) ||
-           error_set(err, SORA_ERROR_INPUT, "config: \"eps\" is no number between 0 and 1");
+           error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is no number between 0 and 1", key);
 }
 
 /* A switch that these networks have in one position only. */
@@ -96,10 +95,12 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
         {"text_len", offsetof(DitConfig, text_len), 1, 65536, 512},
         {"text_dim", offsetof(DitConfig, text_dim), 1, MAX_DIM, 4096},
         {"freq_dim", offsetof(DitConfig, freq_dim), 2, MAX_DIM, 256},
+        {"clip_dim", offsetof(DitConfig, clip_dim), 0, MAX_DIM, 0},
+        {"clip_rows", offsetof(DitConfig, clip_rows), 0, 65536, 0},
     };
-    *c = (DitConfig){0};
+    *c = (DitConfig){.eps = 1e-6};
     if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) ||
-        !parse_patch_size(c->patch_size, json, err) || !parse_eps(&c->eps, json, err) ||
+        !parse_patch_size(c->patch_size, json, err) || !parse_eps(&c->eps, "eps", json, err) ||
         !require_bool(json, "qk_norm", true, err) || !require_bool(json, "cross_attn_norm", true, err) ||
         !check_heads(c->dim, c->num_heads, "dim", err))
         return false;
@@ -109,6 +110,21 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
     if (c->freq_dim % 2 != 0)
         return error_set(err, SORA_ERROR_INPUT, "config: \"freq_dim\" is %d, expected an even number",
                          c->freq_dim);
+    return true;
+}
+
+bool dit_config_add_pictures(DitConfig *c, const Tensor *proj, const Tensor *emb_pos, SoraError *err)
+{
+    if (proj == NULL)
+        return true;
+    if (proj->ndim != 2 || proj->shape[1] < 1 || proj->shape[1] > MAX_DIM)
+        return error_set(err, SORA_ERROR_INPUT, "tensor \"img_emb.proj.1.weight\" is no matrix");
+    c->clip_dim = (int)proj->shape[1];
+    if (emb_pos == NULL)
+        return true;
+    if (emb_pos->ndim != 3 || emb_pos->shape[1] < 1 || emb_pos->shape[1] > 65536)
+        return error_set(err, SORA_ERROR_INPUT, "tensor \"img_emb.emb_pos\" is no table of positions");
+    c->clip_rows = (int)emb_pos->shape[1];
     return true;
 }
 
@@ -124,13 +140,33 @@ bool umt5_config_parse(Umt5Config *c, const json_t *json, SoraError *err)
         {"num_buckets", offsetof(Umt5Config, num_buckets), 4, 65536, 32},
         {"max_dist", offsetof(Umt5Config, max_dist), 2, 1 << 24, 128},
     };
-    *c = (Umt5Config){0};
+    *c = (Umt5Config){.eps = 1e-6};
     if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) ||
-        !parse_eps(&c->eps, json, err) || !require_bool(json, "shared_pos", false, err) ||
+        !parse_eps(&c->eps, "eps", json, err) || !require_bool(json, "shared_pos", false, err) ||
         !check_heads(c->dim_attn, c->num_heads, "dim_attn", err))
         return false;
     if (c->num_buckets % 4 != 0 || c->max_dist <= c->num_buckets / 4)
         return error_set(err, SORA_ERROR_INPUT, "config: %d buckets do not reach to a distance of %d",
                          c->num_buckets, c->max_dist);
     return true;
+}
+
+bool clip_config_parse(ClipConfig *c, const json_t *json, SoraError *err)
+{
+    static const IntField FIELDS[] = {
+        {"image_size", offsetof(ClipConfig, image_size), 1, 4096, 224},
+        {"patch_size", offsetof(ClipConfig, patch_size), 1, 256, 14},
+        {"vision_dim", offsetof(ClipConfig, dim), 1, MAX_DIM, 1280},
+        {"vision_mlp_ratio", offsetof(ClipConfig, mlp_dim), 1, 16, 4},
+        {"vision_heads", offsetof(ClipConfig, num_heads), 1, 1024, 16},
+        {"vision_layers", offsetof(ClipConfig, num_layers), 1, 1024, 32},
+    };
+    *c = (ClipConfig){.eps = 1e-5};
+    if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) ||
+        !parse_eps(&c->eps, "norm_eps", json, err) || !check_heads(c->dim, c->num_heads, "vision_dim", err))
+        return false;
+    c->mlp_dim *= c->dim; /* it was the ratio */
+    return c->image_size % c->patch_size == 0 ||
+           error_set(err, SORA_ERROR_INPUT, "config: \"image_size\" is %d, no multiple of the patch's %d",
+                     c->image_size, c->patch_size);
 }

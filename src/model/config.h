@@ -6,19 +6,25 @@
 
 #include <jansson.h>
 #include "base/error.h"
+#include "tensor/tensor.h"
 
 typedef struct DitConfig {
-    int in_dim, out_dim; /* latent channels; in_dim counts those of a condition too */
+    int in_dim, out_dim; /* latent channels; in_dim counts those of a condition too (image to video) */
     int dim, ffn_dim;    /* width of the tokens, of the hidden layer */
     int num_heads, num_layers;
     int patch_size[3]; /* frames, rows, columns */
     int text_len;      /* rows of text that attention sees, padding included */
     int text_dim;      /* width of the text encoder's output */
     int freq_dim;      /* of the timestep's sinusoid */
+    int clip_dim;      /* width of the image encoder's output; 0: there is no attention to pictures */
+    int clip_rows;     /* rows of pictures that have a position of their own (first and last frame); 0: none */
     double eps;        /* of every norm */
 } DitConfig;
 
 bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err);
+/* Published files of image-to-video models do not say whether there is attention to pictures (Wan 2.1) or not
+ * (2.2): their tensors "img_emb.proj.1.weight" and "img_emb.emb_pos" do. NULL: it is not there. */
+bool dit_config_add_pictures(DitConfig *c, const Tensor *proj, const Tensor *emb_pos, SoraError *err);
 
 typedef struct Umt5Config {
     int vocab;
@@ -29,5 +35,17 @@ typedef struct Umt5Config {
 } Umt5Config;
 
 bool umt5_config_parse(Umt5Config *c, const json_t *json, SoraError *err);
+
+/* The vision tower of CLIP. */
+typedef struct ClipConfig {
+    int image_size, patch_size; /* pixels on a side */
+    int dim, mlp_dim;           /* width of the tokens, of the hidden layer */
+    int num_heads, num_layers;  /* the last layer is not run */
+    double eps;
+} ClipConfig;
+
+/* From the keys of the reference: image_size, patch_size, vision_dim, vision_mlp_ratio, vision_heads,
+ * vision_layers, norm_eps. A missing one is that of ViT-H/14, which Wan 2.1 uses. */
+bool clip_config_parse(ClipConfig *c, const json_t *json, SoraError *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 static const Init ZERO = {INIT_ZERO, 0}, ONE = {INIT_ONE, 0};
+static const double PICTURE_EPS = 1e-5; /* of the norms of img_emb */
 
 /* --- parameters --- */
 
@@ -33,24 +34,58 @@ static DitAttention bind_attention(Params *p, int64_t dim, int block, const char
     };
 }
 
+static DitLinear bind_norm(Params *p, int64_t dim, const char *name)
+{
+    return (DitLinear){
+        .w = params_get(p, ONE, SHAPE(dim), "%s.weight", name),
+        .b = params_get(p, ZERO, SHAPE(dim), "%s.bias", name),
+    };
+}
+
+/* The keys and values of a block's attention to pictures. */
+static void bind_picture_attention(Params *p, int64_t dim, int block, DitBlock *b)
+{
+    char k[48], v[48];
+    snprintf(k, sizeof k, "blocks.%d.cross_attn.k_img", block);
+    snprintf(v, sizeof v, "blocks.%d.cross_attn.v_img", block);
+    b->k_img = bind_linear(p, init_xavier(dim, dim), dim, dim, k);
+    b->v_img = bind_linear(p, init_xavier(dim, dim), dim, dim, v);
+    b->norm_k_img = params_get(p, ONE, SHAPE(dim), "blocks.%d.cross_attn.norm_k_img.weight", block);
+}
+
+static DitPictures bind_pictures(Params *p, const DitConfig *c)
+{
+    int64_t n = c->clip_dim, dim = c->dim;
+    DitPictures m = {.norm_in = bind_norm(p, n, "img_emb.proj.0")};
+    if (c->clip_rows > 0)
+        m.positions = params_get(p, ZERO, SHAPE(1, c->clip_rows, n), "img_emb.emb_pos");
+    m.proj[0] = bind_linear(p, init_xavier(n, n), n, n, "img_emb.proj.1");
+    m.proj[1] = bind_linear(p, init_xavier(dim, n), dim, n, "img_emb.proj.3");
+    m.norm_out = bind_norm(p, dim, "img_emb.proj.4");
+    return m;
+}
+
 /* Modulation starts at random numbers of 1/sqrt(dim), as Wan's does: with time_projection at zero that is the
  * whole of it, so every block begins with gates of a few per cent, near the identity, and shifts and scales
  * near none. */
 static DitBlock bind_block(Params *p, const DitConfig *c, int block)
 {
     Init modulation = {INIT_NORMAL, 1 / sqrtf((float)c->dim)}, ffn = init_xavier(c->ffn_dim, c->dim);
-    char ffn_0[32], ffn_2[32];
+    char norm3[32], ffn_0[32], ffn_2[32];
+    snprintf(norm3, sizeof norm3, "blocks.%d.norm3", block);
     snprintf(ffn_0, sizeof ffn_0, "blocks.%d.ffn.0", block);
     snprintf(ffn_2, sizeof ffn_2, "blocks.%d.ffn.2", block);
-    return (DitBlock){
+    DitBlock b = {
         .modulation = params_get(p, modulation, SHAPE(1, 6, c->dim), "blocks.%d.modulation", block),
         .self = bind_attention(p, c->dim, block, "self_attn"),
         .cross = bind_attention(p, c->dim, block, "cross_attn"),
-        .norm3 = {params_get(p, ONE, SHAPE(c->dim), "blocks.%d.norm3.weight", block),
-                  params_get(p, ZERO, SHAPE(c->dim), "blocks.%d.norm3.bias", block)},
+        .norm3 = bind_norm(p, c->dim, norm3),
         .ffn = {bind_linear(p, ffn, c->ffn_dim, c->dim, ffn_0),
                 bind_linear(p, ffn, c->dim, c->ffn_dim, ffn_2)},
     };
+    if (c->clip_dim > 0)
+        bind_picture_attention(p, c->dim, block, &b);
+    return b;
 }
 
 static int64_t patch_numel(const DitConfig *c)
@@ -84,6 +119,8 @@ void dit_bind(Dit *m, const DitConfig *c, Params *p)
     m->head_modulation =
         params_get(p, (Init){INIT_NORMAL, 1 / sqrtf((float)dim)}, SHAPE(1, 2, dim), "head.modulation");
     m->head = bind_linear(p, ZERO, out, dim, "head.head");
+    if (c->clip_dim > 0)
+        m->img_emb = bind_pictures(p, c);
 }
 
 /* --- what does not change from step to step --- */
@@ -193,19 +230,70 @@ static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t row
     return linear(g, x, &m->text_embedding[1], UNARY_NONE);
 }
 
+/* Each sample's rows of the pictures: the same ones. */
+static void index_pictures(Graph *g, const DitBatch *b, DitContext *out, Arena *scratch)
+{
+    int64_t rows = b->pictures->shape[0], total = b->samples * rows;
+    int32_t *index = arena_alloc(scratch, (size_t)total * sizeof *index);
+    int32_t *offsets = arena_alloc(scratch, ((size_t)b->samples + 1) * sizeof *offsets);
+    if (index == NULL || offsets == NULL) {
+        graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+        return;
+    }
+    for (int64_t i = 0; i < total; i++)
+        index[i] = (int32_t)(i % rows);
+    for (int i = 0; i <= b->samples; i++)
+        offsets[i] = (int32_t)(i * rows);
+    out->picture_index = graph_input(g, DTYPE_I32, SHAPE(total), index);
+    out->picture_tokens = graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), offsets);
+}
+
+static Tensor *embed_pictures(Graph *g, const Dit *m, Tensor *x)
+{
+    const DitPictures *e = &m->img_emb;
+    if (e->positions != NULL)
+        x = op_add(g, x, op_reshape(g, e->positions, SHAPE(m->config.clip_rows, m->config.clip_dim)));
+    x = op_layer_norm(g, x, e->norm_in.w, e->norm_in.b, PICTURE_EPS);
+    x = linear(g, linear(g, x, &e->proj[0], UNARY_GELU_ERF), &e->proj[1], UNARY_NONE);
+    return op_layer_norm(g, x, e->norm_out.w, e->norm_out.b, PICTURE_EPS);
+}
+
+static bool check_pictures(Graph *g, const DitConfig *c, const DitBatch *b)
+{
+    const Tensor *x = b->pictures;
+    if (c->clip_dim == 0 && x == NULL)
+        return true;
+    if (x == NULL || x->ndim != 2 || x->shape[1] != c->clip_dim || x->shape[0] < 1 ||
+        (c->clip_rows > 0 && x->shape[0] != c->clip_rows) || x->shape[0] > INT32_MAX / b->samples) {
+        char text[160] = "none", rows[24] = "rows";
+        if (x != NULL)
+            tensor_shape_text(x, text, sizeof text);
+        if (c->clip_rows > 0)
+            snprintf(rows, sizeof rows, "%d", c->clip_rows);
+        graph_fail(g, SORA_ERROR_INPUT, "transformer: pictures are %s, expected [%s, %d]", text, rows,
+                   c->clip_dim);
+        return false;
+    }
+    return true;
+}
+
 DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
 {
     DitContext out = {0};
     int64_t tokens, rows;
-    if (!check_batch(g, &m->config, b, &tokens, &rows))
+    if (!check_batch(g, &m->config, b, &tokens, &rows) || !check_pictures(g, &m->config, b))
         return out;
     Arena scratch;
     arena_init(&scratch, 0);
     out.rope = rope_table(g, &m->config, b, tokens, &scratch);
     out.tokens = token_offsets(g, b, &scratch);
     index_text(g, &m->config, b, rows, &out, &scratch);
+    if (b->pictures != NULL)
+        index_pictures(g, b, &out, &scratch);
     arena_deinit(&scratch);
     out.text = embed_text(g, m, b, rows);
+    if (b->pictures != NULL)
+        out.pictures = embed_pictures(g, m, b->pictures);
     return out;
 }
 
@@ -261,9 +349,20 @@ static Tensor *self_attention(Graph *g, const Dit *m, const DitAttention *a, Ten
     return linear(g, y, &a->o, UNARY_NONE);
 }
 
-/* Keys and values are made of the distinct rows of text and then repeated: padding costs no products. */
-static Tensor *cross_attention(Graph *g, const Dit *m, const DitAttention *a, Tensor *x, const DitContext *c)
+/* What the queries hear of the pictures. */
+static Tensor *picture_attention(Graph *g, const Dit *m, const DitBlock *b, Tensor *q, const DitContext *c)
 {
+    Tensor *k = linear(g, c->pictures, &b->k_img, UNARY_NONE);
+    k = op_gather(g, op_rms_norm(g, k, b->norm_k_img, m->config.eps), c->picture_index);
+    Tensor *v = op_gather(g, linear(g, c->pictures, &b->v_img, UNARY_NONE), c->picture_index);
+    return op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->picture_tokens, NULL, m->config.num_heads,
+                                             attention_scale(&m->config)});
+}
+
+/* Keys and values are made of the distinct rows of text and then repeated: padding costs no products. */
+static Tensor *cross_attention(Graph *g, const Dit *m, const DitBlock *b, Tensor *x, const DitContext *c)
+{
+    const DitAttention *a = &b->cross;
     double eps = m->config.eps;
     Tensor *q = op_rms_norm(g, linear(g, x, &a->q, UNARY_NONE), a->norm_q, eps);
     Tensor *k = op_rms_norm(g, linear(g, c->text, &a->k, UNARY_NONE), a->norm_k, eps);
@@ -272,6 +371,8 @@ static Tensor *cross_attention(Graph *g, const Dit *m, const DitAttention *a, Te
     v = op_gather(g, v, c->text_index);
     Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->text_tokens, NULL,
                                                   m->config.num_heads, attention_scale(&m->config)});
+    if (c->pictures != NULL)
+        y = op_add(g, y, picture_attention(g, m, b, q, c));
     return linear(g, y, &a->o, UNARY_NONE);
 }
 
@@ -303,7 +404,7 @@ static Tensor *block(Graph *g, const Dit *m, const DitBlock *b, Tensor *x, Tenso
 
     scope = graph_scope(g);
     y = op_layer_norm(g, x, b->norm3.w, b->norm3.b, eps);
-    x = graph_keep(g, scope, op_add(g, x, cross_attention(g, m, &b->cross, y, c)));
+    x = graph_keep(g, scope, op_add(g, x, cross_attention(g, m, b, y, c)));
 
     y = op_norm_modulate(g, x, eps, (Modulation){s[3], s[4], t_index});
     return op_gate(g, x, feed_forward(g, b, y), s[5], t_index);

@@ -1,5 +1,6 @@
-/* The diffusion transformer of Wan 2.1 and 2.2 (T2V, TI2V): latent patches, text and a timestep for every
- * patch in, velocity for every patch out. Any size; tensors have the names of the published checkpoints.
+/* The diffusion transformer of Wan 2.1 and 2.2: latent patches, text and a timestep for every patch in,
+ * velocity for every patch out. Any size; tensors have the names of the published checkpoints. Image to video
+ * adds to it: the patches have more channels, for what is known, and blocks of Wan 2.1 listen to pictures.
  *
  * Batches are packed: the tokens of all samples lie one after the other, whatever their sizes. M is the
  * number of all tokens, R that of distinct timesteps.
@@ -26,12 +27,21 @@ typedef struct DitAttention {
 typedef struct DitBlock {
     Tensor *modulation; /* [1, 6, dim]: shift, scale, gate of attention; of ffn */
     DitAttention self, cross;
+    DitLinear k_img, v_img; /* of cross, for pictures; w NULL: there is none */
+    Tensor *norm_k_img;
     DitLinear norm3; /* weight and bias, both [dim] */
     DitLinear ffn[2];
 } DitBlock;
 
+/* What pictures go through on their way in. */
+typedef struct DitPictures {
+    Tensor *positions; /* [1, clip_rows, clip_dim], or NULL */
+    DitLinear norm_in, proj[2], norm_out;
+} DitPictures;
+
 typedef struct Dit {
     DitConfig config;
+    DitPictures img_emb; /* with clip_dim alone */
     DitLinear patch_embedding; /* w [dim, in_dim, pt, ph, pw] */
     DitLinear text_embedding[2], time_embedding[2], time_projection;
     DitBlock *blocks;        /* [num_layers], in the parameters' arena */
@@ -51,6 +61,9 @@ typedef struct DitBatch {
     Tensor *text;             /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
     /* Host, per sample: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
     const int64_t *text_rows;
+    /* [rows, clip_dim]: the image encoder's output for a picture, or for two, one after the other. Every sample
+     * listens to it. NULL, unless the config has a clip_dim. */
+    Tensor *pictures;
 } DitBatch;
 
 /* What does not change from step to step; in the graph's arena. */
@@ -60,9 +73,11 @@ typedef struct DitContext {
     Tensor *text;        /* [rows + 1, dim]: embedded rows, and what a row of padding becomes */
     Tensor *text_index;  /* I32 [samples * text_len]: rows of text */
     Tensor *text_tokens; /* I32 [samples + 1]: where each sample's part of text_index begins */
+    /* The same for pictures: [rows, dim], I32 [samples * rows], I32 [samples + 1]; NULL: there are none. */
+    Tensor *pictures, *picture_index, *picture_tokens;
 } DitContext;
 
-/* Of the batch it reads samples, grid, text and text_rows alone. */
+/* Of the batch it reads samples, grid, text, text_rows and pictures alone. */
 DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b);
 
 /* -> velocity [M, pt * ph * pw * out_dim], each patch in the order (pt, ph, pw, c). */

@@ -1,6 +1,7 @@
 #include "model/vae22.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { TIME = 1, MAX_NAME = 128 };
 
@@ -12,6 +13,8 @@ Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor 
         h = graph_keep(g, scope, vae_residual(g, &l->residual[i], cache, h));
     if (l->resample.space.w != NULL)
         h = graph_keep(g, scope, vae_downsample(g, &l->resample, cache, h));
+    if (!l->shortcut)
+        return h;
     return graph_keep(g, scope, op_add(g, h, vae_avg_down(g, x, l->channels, l->factors)));
 }
 
@@ -24,6 +27,8 @@ Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x
     if (l->resample.space.w == NULL)
         return h;
     h = graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h));
+    if (!l->shortcut)
+        return h;
     return graph_keep(g, scope, op_add(g, h, vae_dup_up(g, cache, x, l->channels, l->factors)));
 }
 
@@ -140,21 +145,32 @@ static void bind_middle(Vae22Coder *coder, const char *name, int64_t channels, P
 typedef struct LevelShape {
     int in, out, residuals;
     bool resize, time, up;
+    bool flat; /* Wan 2.1 */
 } LevelShape;
 
-static void bind_level(Vae22Level *l, const char *name, LevelShape s, Params *p)
+/* Level i of encoder.downsamples or decoder.upsamples. Wan 2.2 names a block by its level and its place
+ * there, Wan 2.1 by its place in the whole list; a level has its residual blocks and one that changes the
+ * size. */
+static void bind_level(Vae22Level *l, const char *list, int i, LevelShape s, Params *p)
 {
-    char b[MAX_NAME];
+    char level[MAX_NAME / 2], b[MAX_NAME];
+    int first = s.flat ? i * (s.residuals + 1) : 0;
+    const char *part = strchr(list, '.') + 1;
+    if (s.flat)
+        snprintf(level, sizeof level, "%s", list);
+    else
+        snprintf(level, sizeof level, "%s.%d.%s", list, i, part);
     *l = (Vae22Level){.residuals = s.residuals,
                       .channels = s.out,
-                      .factors = {s.resize && s.time ? 2 : 1, s.resize ? 2 : 1}};
-    for (int i = 0; i < s.residuals; i++) {
-        snprintf(b, sizeof b, "%s.%d", name, i);
-        l->residual[i] = vae_bind_residual(p, b, i == 0 ? s.in : s.out, s.out);
+                      .factors = {s.resize && s.time ? 2 : 1, s.resize ? 2 : 1},
+                      .shortcut = !s.flat};
+    for (int r = 0; r < s.residuals; r++) {
+        snprintf(b, sizeof b, "%s.%d", level, first + r);
+        l->residual[r] = vae_bind_residual(p, b, r == 0 ? s.in : s.out, s.out);
     }
-    snprintf(b, sizeof b, "%s.%d", name, s.residuals);
+    snprintf(b, sizeof b, "%s.%d", level, first + s.residuals);
     if (s.resize)
-        l->resample = vae_bind_resample(p, b, (VaeResampleShape){s.out, s.time, s.up});
+        l->resample = vae_bind_resample(p, b, (VaeResampleShape){s.out, s.time, s.up, s.up && s.flat});
 }
 
 void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p)
@@ -164,12 +180,11 @@ void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p)
     int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dim;
     e->conv1 = vae_bind_causal(p, "encoder.conv1", pixels, in);
     for (int i = 0; i <= last; i++) {
-        char b[MAX_NAME];
-        snprintf(b, sizeof b, "encoder.downsamples.%d.downsamples", i);
         LevelShape s = {.in = in, .out = c->dim * c->dim_mult[i], .residuals = c->num_res_blocks};
+        s.flat = c->flat;
         s.resize = i < last;
         s.time = s.resize && c->temperal_downsample[i];
-        bind_level(&e->level[i], b, s, p);
+        bind_level(&e->level[i], "encoder.downsamples", i, s, p);
         in = s.out;
     }
     bind_middle(e, "encoder", in, p);
@@ -187,15 +202,14 @@ void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p)
     d->conv1 = vae_bind_causal(p, "decoder.conv1", c->z_dim, in);
     bind_middle(d, "decoder", in, p);
     for (int i = 0; i <= last; i++) {
-        char b[MAX_NAME];
-        snprintf(b, sizeof b, "decoder.upsamples.%d.upsamples", i);
         LevelShape s = {
             .in = in, .out = c->dec_dim * c->dim_mult[last - i], .residuals = c->num_res_blocks + 1};
+        s.flat = c->flat;
         s.up = true;
         s.resize = i < last;
         s.time = s.resize && c->temperal_downsample[last - 1 - i];
-        bind_level(&d->level[i], b, s, p);
-        in = s.out;
+        bind_level(&d->level[i], "decoder.upsamples", i, s, p);
+        in = s.resize && s.flat ? s.out / 2 : s.out;
     }
     d->head_norm = vae_bind_norm(p, "decoder.head.0", in);
     d->head = vae_bind_causal(p, "decoder.head.2", in, pixels);

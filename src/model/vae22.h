@@ -1,4 +1,4 @@
-/* The Wan 2.2 video autoencoder: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised
+/* The video autoencoders of Wan 2.1 and 2.2: frames [B, T, H, W, 3] in [-1, 1] <-> latents [B, F, h, w, z], normalised
  * with the config's mean and std. T = 1 + (F - 1) * vae_stride_time(), H = h * vae_stride_space(), W likewise.
  *
  *     VaeCache cache = {0};
@@ -15,13 +15,15 @@
 #include "model/vae_blocks.h"
 #include "model/vae_config.h"
 
-/* Residual blocks, then a change of size (but for the last level), beside a shortcut without weights. */
+/* Residual blocks, then a change of size (but for the last level); in Wan 2.2 beside a shortcut without
+ * weights. */
 typedef struct Vae22Level {
     int residuals;
     VaeResidual residual[VAE_MAX_RESIDUALS];
     VaeResample resample; /* space.w NULL: the size stays */
     int channels;         /* of the output */
     VaeFactors factors;
+    bool shortcut;
 } Vae22Level;
 
 typedef struct Vae22Coder {

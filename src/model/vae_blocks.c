@@ -294,7 +294,8 @@ VaeResample vae_bind_resample(Params *p, const char *name, VaeResampleShape shap
 {
     char b[MAX_NAME];
     int64_t n = shape.channels;
-    VaeResample r = {.space = bind_conv(p, join(b, name, "resample.1"), SHAPE(n, n, 3, 3), 1)};
+    int64_t out = shape.halve ? n / 2 : n;
+    VaeResample r = {.space = bind_conv(p, join(b, name, "resample.1"), SHAPE(out, n, 3, 3), 1)};
     if (shape.time)
         r.time = bind_conv(p, join(b, name, "time_conv"), SHAPE(shape.up ? 2 * n : n, n, 3, 1, 1), 1);
     return r;

@@ -72,8 +72,9 @@ Tensor *vae_bind_norm(Params *p, const char *name, int64_t channels);
 VaeResidual vae_bind_residual(Params *p, const char *name, int64_t in, int64_t out);
 VaeAttention vae_bind_attention(Params *p, const char *name, int64_t channels);
 typedef struct VaeResampleShape {
-    int64_t channels;
+    int64_t channels; /* of the input */
     bool time, up;
+    bool halve; /* the output has half as many channels */
 } VaeResampleShape;
 VaeResample vae_bind_resample(Params *p, const char *name, VaeResampleShape shape);
 

@@ -2,11 +2,13 @@
 
 #include <math.h>
 
-/* The first of two names that is there. */
+/* The value of the first of two names that is there; NULL when there is none. */
 static const json_t *find(const json_t *json, const char *name, const char *other)
 {
     const json_t *value = json_object_get(json, name);
-    return value != NULL || other == NULL ? value : json_object_get(json, other);
+    if (value == NULL && other != NULL)
+        value = json_object_get(json, other);
+    return json_is_null(value) ? NULL : value; /* diffusers writes null for what is not there */
 }
 
 typedef struct IntKey {
@@ -88,6 +90,26 @@ static bool read_scale(const json_t *json, int count, ScaleKey key, SoraError *e
     return true;
 }
 
+/* Which of the two networks it is. */
+static bool read_kind(VaeConfig *c, const json_t *json, SoraError *err)
+{
+    const json_t *residual = find(json, "is_residual", NULL);
+    c->flat = residual != NULL ? json_is_false(residual) : find(json, "patchify", "patch_size") == NULL;
+    return residual == NULL || json_is_boolean(residual) ||
+           error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"is_residual\" must be a boolean");
+}
+
+/* Upsampling of Wan 2.1 halves the channels. */
+static bool check_halves(const VaeConfig *c, SoraError *err)
+{
+    for (int i = 1; i < c->levels; i++)
+        if (c->dec_dim * c->dim_mult[i] % 2 != 0)
+            return error_set(err, SORA_ERROR_INPUT,
+                             "autoencoder config: %d channels of decoder level %d cannot be halved",
+                             c->dec_dim * c->dim_mult[i], c->levels - 1 - i);
+    return true;
+}
+
 /* The shortcuts without weights average or repeat whole groups of channels. */
 static bool check_shortcuts(const VaeConfig *c, SoraError *err)
 {
@@ -123,9 +145,10 @@ bool vae_config_read(VaeConfig *c, const json_t *json, SoraError *err)
         !read_int(json, (IntKey){"z_dim", NULL, 1, VAE_MAX_Z, 0, &c->z_dim}, err) ||
         !read_int(json, (IntKey){"num_res_blocks", NULL, 1, VAE_MAX_RESIDUALS - 1, 0, &c->num_res_blocks},
                   err) ||
-        !read_int(json, (IntKey){"patchify", "patch_size", 1, 8, 2, &c->patchify}, err))
+        !read_kind(c, json, err) ||
+        !read_int(json, (IntKey){"patchify", "patch_size", 1, 8, c->flat ? 1 : 2, &c->patchify}, err))
         return false;
-    return read_levels(c, json, err) && check_shortcuts(c, err) &&
+    return read_levels(c, json, err) && (c->flat ? check_halves(c, err) : check_shortcuts(c, err)) &&
            read_scale(json, c->z_dim, (ScaleKey){"mean", "latents_mean", 0, false, c->mean}, err) &&
            read_scale(json, c->z_dim, (ScaleKey){"std", "latents_std", 1, true, c->std}, err);
 }
@@ -142,15 +165,34 @@ json_t *vae_config_write(const VaeConfig *c)
         ok = json_array_append_new(mean, json_real(c->mean[i])) == 0 &&
              json_array_append_new(std, json_real(c->std[i])) == 0 && ok;
     /* json_pack takes the four lists, also when it fails. */
-    json_t *json =
-        json_pack("{s:i, s:i, s:i, s:o, s:i, s:o, s:i, s:o, s:o}", "dim", c->dim, "dec_dim", c->dec_dim,
-                  "z_dim", c->z_dim, "dim_mult", mult, "num_res_blocks", c->num_res_blocks,
-                  "temperal_downsample", temporal, "patchify", c->patchify, "mean", mean, "std", std);
+    json_t *json = json_pack("{s:i, s:i, s:i, s:o, s:i, s:o, s:i, s:b, s:o, s:o}", "dim", c->dim, "dec_dim",
+                             c->dec_dim, "z_dim", c->z_dim, "dim_mult", mult, "num_res_blocks",
+                             c->num_res_blocks, "temperal_downsample", temporal, "patchify", c->patchify,
+                             "is_residual", !c->flat, "mean", mean, "std", std);
     if (!ok) {
         json_decref(json);
         return NULL;
     }
     return json;
+}
+
+VaeConfig vae_config_wan21(void)
+{
+    return (VaeConfig){
+        .dim = 96,
+        .dec_dim = 96,
+        .z_dim = 16,
+        .levels = 4,
+        .dim_mult = {1, 2, 4, 4},
+        .num_res_blocks = 2,
+        .temperal_downsample = {false, true, true},
+        .patchify = 1,
+        .flat = true,
+        .mean = {-0.7571f, -0.7089f, -0.9113f, 0.1075f, -0.1745f, 0.9653f, -0.1517f, 1.5508f, 0.4134f,
+                 -0.0715f, 0.5517f, -0.3632f, -0.1922f, -0.9497f, 0.2503f, -0.2921f},
+        .std = {2.8184f, 1.4541f, 2.3275f, 2.6558f, 1.2196f, 1.7708f, 2.6052f, 2.0743f, 3.2687f, 2.1526f,
+                2.8652f, 1.5579f, 1.6382f, 1.1253f, 2.8251f, 1.9160f},
+    };
 }
 
 VaeConfig vae_config_wan22(void)

@@ -24,7 +24,8 @@ void canvas_deinit(Canvas *c)
 {
     free(c->known);
     free(c->mask);
-    c->known = c->mask = NULL;
+    free(c->condition);
+    c->known = c->mask = c->condition = NULL;
 }
 
 void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *latent)
@@ -39,6 +40,27 @@ void canvas_give_frames(Canvas *c, int64_t first, int64_t count, const float *la
     for (int64_t i = first / s->patch[0] * per_frame; i < (first + count) / s->patch[0] * per_frame; i++)
         c->mask[i] = 0;
     c->any_known = c->any_known || count > 0;
+}
+
+bool canvas_condition(Canvas *c, const CanvasClip *clip, SoraError *err)
+{
+    const CanvasShape *s = &c->shape;
+    int64_t stride = clip->stride, plane = s->height * s->width;
+    assert(clip->frames == 1 + (s->frames - 1) * stride);
+    int64_t cells = (stride + s->channels) * s->frames * plane;
+    free(c->condition);
+    c->condition = calloc((size_t)cells, sizeof *c->condition);
+    if (c->condition == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "canvas: no memory for %lld cells", (long long)cells);
+    c->condition_channels = stride + s->channels;
+    for (int64_t k = 0; k < stride; k++)
+        for (int64_t f = 0; f < s->frames; f++) {
+            int64_t frame = f == 0 ? 0 : 1 + (f - 1) * stride + k;
+            for (int64_t i = 0; i < plane && clip->given[frame]; i++)
+                c->condition[(k * s->frames + f) * plane + i] = 1;
+        }
+    memcpy(c->condition + stride * s->frames * plane, clip->latent, (size_t)c->cells * sizeof(float));
+    return true;
 }
 
 int canvas_levels(const Canvas *c, float *levels, int32_t *index)

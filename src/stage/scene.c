@@ -577,8 +577,9 @@ void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScen
     stage_scene_init(&any);
     any.noun = given.noun;
     bool free_noun = given.noun < 0, free_scene = memcmp(&given, &any, sizeof any) == 0;
+    float share = spec->everyday >= 0 ? spec->everyday : free_noun ? EVERYDAY_SHARE : EVERYDAY_SHARE_OF_NOUN;
     bool everyday = free_scene && spec->split != SPLIT_UNSEEN &&
-                    rng_uniform(rng) < (free_noun ? EVERYDAY_SHARE : EVERYDAY_SHARE_OF_NOUN);
+                    rng_uniform(rng) < share;
     int noun = stage->lots[rng_int(rng, stage->lot_count)];
     for (int tries = 0; tries < 2048; tries++) {
         if (free_noun && tries % 64 == 63) /* this noun has no such scene: another one */

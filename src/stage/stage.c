@@ -127,7 +127,7 @@ void stage_scene_init(StageScene *s)
 
 void stage_spec_init(StageSpec *spec)
 {
-    *spec = (StageSpec){.width = 128, .height = 128, .frames = 17, .fps = 12};
+    *spec = (StageSpec){.width = 128, .height = 128, .frames = 17, .fps = 12, .everyday = -1};
     stage_scene_init(&spec->scene);
 }
 

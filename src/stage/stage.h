@@ -149,6 +149,8 @@ typedef struct StageSpec {
     double fps;        /* 1 .. 120; default 12 */
     uint64_t seed, index;
     StageSplit split; /* default: train */
+    float everyday;   /* share of scenes that are everyday ones of their noun (a dog on a meadow); default: 0.14, of a given
+                         noun 0.3. Not used where more than the noun is given, or when the split is unseen */
     StageScene scene; /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
 } StageSpec;
 

@@ -17,6 +17,7 @@ struct ClipSource {
     uint64_t seed;
     bool held_out;
     int *nouns, noun_count;
+    double everyday;
     char **files; /* videos of a folder, sorted */
     int file_count;
 };
@@ -92,6 +93,7 @@ ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err)
     }
     s->seed = config->seed;
     s->held_out = config->held_out;
+    s->everyday = config->everyday;
     bool ok;
     if (config->folder != NULL) {
         ok = open_folder(s, config->folder, err);
@@ -123,7 +125,9 @@ static bool take_stage(StageClip *from, Clip *clip)
                    .calm = from->scene.weather == WEATHER_CLEAR};
     from->rgb = NULL; /* now the clip's */
     clip->captions = calloc((size_t)from->caption_count + 1, sizeof *clip->captions);
-    clip->boxes = calloc((size_t)from->frames, sizeof *clip->boxes);
+    for (int i = 0; i < from->actor_count; i++)
+        clip->actors += !from->actors[i].prop;
+    clip->boxes = calloc((size_t)clip->actors * (size_t)from->frames + 1, sizeof *clip->boxes);
     if (clip->captions == NULL || clip->boxes == NULL)
         return false;
     for (int i = 0; i < from->caption_count; i++) {
@@ -131,10 +135,12 @@ static bool take_stage(StageClip *from, Clip *clip)
         from->captions[i].text = NULL;
         clip->caption_count++;
     }
-    for (int t = 0; t < from->frames && from->actor_count > 0; t++) {
-        const StageState *state = &from->actors[0].states[t];
-        clip->boxes[t] = (ClipBox){state->x0, state->y0, state->x1, state->y1};
-    }
+    ClipBox *box = clip->boxes;
+    for (int i = 0; i < from->actor_count; i++)
+        for (int t = 0; t < from->frames && !from->actors[i].prop; t++) {
+            const StageState *state = &from->actors[i].states[t];
+            *box++ = (ClipBox){state->x0, state->y0, state->x1, state->y1};
+        }
     return true;
 }
 
@@ -148,6 +154,7 @@ static bool get_stage(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError
     spec.fps = r->fps;
     spec.seed = s->seed;
     spec.index = r->index;
+    spec.everyday = (float)s->everyday;
     if (s->held_out)
         spec.split = r->index % 2 ? SPLIT_UNSEEN : SPLIT_SEEN;
     if (s->noun_count > 0) {

@@ -21,7 +21,8 @@ typedef struct Clip {
     uint8_t *rgb;      /* [frames, height, width, 3] */
     char **captions;   /* UTF-8 */
     int caption_count;
-    ClipBox *boxes;    /* [frames]: the subject; NULL if unknown */
+    ClipBox *boxes;    /* [actors, frames]: the subject first, then others that act; NULL if unknown */
+    int actors;
     bool calm;         /* no weather; true if unknown */
 } Clip;
 
@@ -34,6 +35,7 @@ typedef struct ClipSourceConfig {
     bool held_out;          /* clips that training never sees: other random numbers and held-out pairs */
     const char *const *nouns; /* of the stage: only these, repeated for weight; NULL: all */
     int noun_count;
+    double everyday;          /* of the stage: share of everyday scenes; negative: the stage's own */
 } ClipSourceConfig;
 
 ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err);

@@ -47,7 +47,7 @@ bool evaluate_autoencoder(Backend *backend, const char *codec_folder, const char
                           CodecScore *score, SoraError *err)
 {
     Codec codec = {0};
-    ClipSourceConfig config = {.stage_pack = stage_pack, .seed = 1000003, .held_out = true};
+    ClipSourceConfig config = {.stage_pack = stage_pack, .seed = 1000003, .held_out = true, .everyday = -1};
     ClipSource *source = NULL;
     Graph *g = graph_new(backend);
     float *video = malloc((size_t)17 * 128 * 128 * 3 * sizeof *video);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "weights/safetensors.h"
 
-enum { ENCODE_BATCH = 8, MAX_PATH = 4096 };
+enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 2 }; /* FORMAT: of a shard */
 
 struct LatentCache {
     LatentCacheConfig config;
@@ -67,8 +68,9 @@ void latent_cache_shape(const LatentCache *c, int bucket, int64_t shape[4])
 /* What becomes a shard. */
 typedef struct Shard {
     int clips;
-    int64_t latent; /* elements of one */
+    int64_t latent, cells; /* elements and cells of one */
     uint16_t *latents;
+    uint8_t *acts;  /* [clips, F, h, w] */
     char *captions;
     size_t bytes;
     int32_t *offsets, *counts; /* [clips + 1] where a clip's captions begin, [clips] how many */
@@ -77,18 +79,20 @@ typedef struct Shard {
 static void shard_deinit(Shard *s)
 {
     free(s->latents);
+    free(s->acts);
     free(s->captions);
     free(s->offsets);
     free(s->counts);
 }
 
-static bool shard_init(Shard *s, int clips, int64_t latent)
+static bool shard_init(Shard *s, int clips, const int64_t shape[4])
 {
-    *s = (Shard){.clips = clips, .latent = latent,
+    int64_t cells = shape[0] * shape[1] * shape[2], latent = cells * shape[3];
+    *s = (Shard){.clips = clips, .latent = latent, .cells = cells, .acts = calloc((size_t)(clips * cells), 1),
                  .latents = malloc((size_t)clips * (size_t)latent * sizeof(uint16_t)),
                  .offsets = calloc((size_t)clips + 1, sizeof(int32_t)),
                  .counts = calloc((size_t)clips, sizeof(int32_t))};
-    return s->latents != NULL && s->offsets != NULL && s->counts != NULL;
+    return s->latents != NULL && s->acts != NULL && s->offsets != NULL && s->counts != NULL;
 }
 
 static bool add_captions(Shard *s, int clip, const Clip *from)
@@ -116,7 +120,7 @@ static bool render_batch(LatentCache *c, const Bucket *b, uint64_t index, Clip *
     bool ok = true;
 #pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < count; i++) {
-        ClipRequest request = {b->width, b->height, b->frames, b->fps, index + (uint64_t)i};
+        ClipRequest request = {b->drawn_width, b->drawn_height, b->frames, b->fps, index + (uint64_t)i};
         SoraError error = {0};
         if (!clip_source_get(c->config.source, &request, &clips[i], &error)) {
 #pragma omp critical
@@ -141,6 +145,42 @@ static bool encode_frames(LatentCache *c, const Bucket *b, int count, const floa
     return ok;
 }
 
+/* The part of a clip that is seen: all of it, or a window with the subject's middle near its own. */
+static ClipCrop window(const Bucket *b, const Clip *clip, uint64_t index)
+{
+    ClipCrop crop = {.width = b->width, .height = b->height, .count = b->frames};
+    int room_x = clip->width - b->width, room_y = clip->height - b->height;
+    const ClipBox *box = clip->actors > 0 ? &clip->boxes[b->frames / 2] : NULL;
+    int x = clip->width / 2, y = clip->height / 2;
+    if (box != NULL && box->x1 > box->x0) {
+        x = (box->x0 + box->x1) / 2;
+        y = (box->y0 + box->y1) / 2;
+    }
+    Rng rng;
+    rng_init(&rng, 0, index);
+    x += rng_int(&rng, b->width / 2 + 1) - b->width / 4 - b->width / 2;
+    y += rng_int(&rng, b->height / 2 + 1) - b->height / 4 - b->height / 2;
+    crop.x = x < 0 ? 0 : x < room_x ? x : room_x;
+    crop.y = y < 0 ? 0 : y < room_y ? y : room_y;
+    return crop;
+}
+
+/* Marks the cells [F, h, w] that boxes of the clip touch. A latent frame holds one frame, then always the stride's. */
+static void mark_acts(const LatentCache *c, const Bucket *b, const Clip *clip, const ClipCrop *crop, uint8_t *acts)
+{
+    int space = vae_stride_space(&c->config.codec->config), time = vae_stride_time(&c->config.codec->config);
+    int rows = b->height / space, columns = b->width / space;
+    for (int i = 0; i < clip->actors * clip->frames; i++) {
+        ClipBox box = clip->boxes[i];
+        uint8_t *frame = acts + (i % clip->frames + time - 1) / time * rows * columns;
+        for (int y = 0; y < rows; y++)
+            for (int x = 0; x < columns; x++)
+                if (crop->x + x * space < box.x1 && crop->x + (x + 1) * space > box.x0 && crop->y + y * space < box.y1 &&
+                    crop->y + (y + 1) * space > box.y0)
+                    frame[y * columns + x] = 1;
+    }
+}
+
 /* Renders and encodes clips first .. first+count-1 of the shard. */
 static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard *s, int first, int count, SoraError *err)
 {
@@ -151,9 +191,11 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
     bool ok = (video != NULL && latents != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
     ok = ok && render_batch(c, b, index + (uint64_t)first, clips, count, err);
     for (int i = 0; i < count; i++) {
-        ClipCrop all = {0, 0, b->width, b->height, 0, b->frames};
-        if (ok)
-            clip_to_float(&clips[i], &all, video + (size_t)i * frames);
+        if (ok) {
+            ClipCrop crop = window(b, &clips[i], index + (uint64_t)(first + i));
+            clip_to_float(&clips[i], &crop, video + (size_t)i * frames);
+            mark_acts(c, b, &clips[i], &crop, s->acts + (first + i) * s->cells);
+        }
         ok = ok && (add_captions(s, first + i, &clips[i]) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
         clip_deinit(&clips[i]);
     }
@@ -175,8 +217,10 @@ uint64_t latent_hash(uint64_t hash, const void *bytes, size_t size)
 /* What a shard says it was made of. */
 static void origin(const LatentCache *c, int bucket, char text[40])
 {
-    uint64_t hash = latent_hash(c->config.fingerprint, &bucket, sizeof bucket);
-    hash = latent_hash(hash, &c->config.buckets[bucket].fps, sizeof(double));
+    const Bucket *b = &c->config.buckets[bucket];
+    const int drawn[] = {FORMAT, bucket, b->drawn_width, b->drawn_height};
+    uint64_t hash = latent_hash(c->config.fingerprint, drawn, sizeof drawn);
+    hash = latent_hash(hash, &b->fps, sizeof b->fps);
     snprintf(text, 40, "%016" PRIx64, hash);
 }
 
@@ -189,12 +233,12 @@ static bool save_shard(const Shard *s, const int64_t shape[4], ShardFile file, S
     const int64_t latents_shape[5] = {s->clips, shape[0], shape[1], shape[2], shape[3]};
     const int64_t bytes = (int64_t)s->bytes, ends = s->clips + 1, clips = s->clips;
     Tensor latents = tensor_over(s->latents, DTYPE_BF16, 5, latents_shape);
-    Tensor captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
+    Tensor acts = tensor_over(s->acts, DTYPE_U8, 4, latents_shape), captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
     Tensor offsets = tensor_over(s->offsets, DTYPE_I32, 1, &ends), counts = tensor_over(s->counts, DTYPE_I32, 1, &clips);
     SafetensorsWriter *w = safetensors_writer_new(err);
     bool ok = w != NULL && safetensors_writer_metadata(w, "origin", file.origin, err) &&
               safetensors_writer_add(w, "latents", &latents, err) &&
-              safetensors_writer_add(w, "captions", &captions, err) &&
+              safetensors_writer_add(w, "acts", &acts, err) && safetensors_writer_add(w, "captions", &captions, err) &&
               safetensors_writer_add(w, "caption_offsets", &offsets, err) &&
               safetensors_writer_add(w, "caption_counts", &counts, err) && safetensors_writer_save(w, file.path, err);
     safetensors_writer_free(w);
@@ -207,7 +251,7 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
     int64_t shape[4];
     latent_cache_shape(c, bucket, shape);
     Shard s;
-    bool ok = shard_init(&s, b->shard_clips, shape[0] * shape[1] * shape[2] * shape[3]) ||
+    bool ok = shard_init(&s, b->shard_clips, shape) ||
               error_set(err, SORA_ERROR_MEMORY, "out of memory");
     /* Buckets see different clips: their numbers lie far apart. */
     uint64_t index = ((uint64_t)bucket << 32) + (uint64_t)shard * (uint64_t)b->shard_clips;
@@ -232,7 +276,9 @@ static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, 
     latent_cache_shape(c, bucket, shape);
     const Tensor *latents = safetensors_find(f, "latents"), *captions = safetensors_find(f, "captions");
     const Tensor *offsets = safetensors_find(f, "caption_offsets"), *counts = safetensors_find(f, "caption_counts");
-    bool ok = latents && captions && offsets && counts && latents->dtype == DTYPE_BF16 && latents->ndim == 5 &&
+    const Tensor *acts = safetensors_find(f, "acts");
+    bool ok = latents && captions && offsets && counts && acts && acts->dtype == DTYPE_U8 && acts->ndim == 4 &&
+              acts->shape[0] == b->shard_clips && memcmp(acts->shape + 1, shape, 3 * sizeof *shape) == 0 && latents->dtype == DTYPE_BF16 && latents->ndim == 5 &&
               latents->shape[0] == b->shard_clips && memcmp(latents->shape + 1, shape, 4 * sizeof *shape) == 0 &&
               captions->dtype == DTYPE_U8 && offsets->dtype == DTYPE_I32 && counts->dtype == DTYPE_I32 &&
               tensor_numel(offsets) == b->shard_clips + 1 && tensor_numel(counts) == b->shard_clips;
@@ -281,6 +327,7 @@ bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSam
     const int32_t *counts = safetensors_find(*slot, "caption_counts")->data;
     const uint16_t *latents = safetensors_find(*slot, "latents")->data;
     *sample = (LatentSample){.latent = latents + clip * shape[0] * shape[1] * shape[2] * shape[3],
+                             .acts = (const uint8_t *)safetensors_find(*slot, "acts")->data + clip * shape[0] * shape[1] * shape[2],
                              .captions = (const char *)safetensors_find(*slot, "captions")->data + offsets[clip],
                              .caption_count = counts[clip]};
     return true;

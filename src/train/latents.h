@@ -8,7 +8,8 @@
 
 typedef struct Bucket {
     int width, height, frames; /* pixels; frames = 1 + a multiple of the codec's temporal stride */
-    double fps;
+    int drawn_width, drawn_height; /* pixels; a larger picture of which a window around the subject is taken */
+    double fps, shift;         /* shift of noise levels; 0: the run's */
     int batch;                 /* samples a step */
     double weight;             /* how often, beside the other buckets */
     int shard_clips, shards;   /* clips a shard, and shards at most */
@@ -17,6 +18,7 @@ typedef struct Bucket {
 /* One sample: a latent and its captions; both the cache's. */
 typedef struct LatentSample {
     const uint16_t *latent; /* BF16 [F, h, w, z], normalised */
+    const uint8_t *acts;    /* [F, h, w]: 1 where something that acts is in the cell, wholly or in part */
     const char *captions;   /* count texts, each ended by a 0 byte */
     int caption_count;
 } LatentSample;

@@ -82,6 +82,7 @@ static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
 {
     double seed;
     if (!settings_number(data, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) ||
+        !settings_number(data, (NumberRule){"everyday", -1, -1, 1}, &s->source.everyday, err) ||
         !read_nouns(s, json_object_get(data, "nouns"), err))
         return false;
     s->source.seed = (uint64_t)seed;
@@ -121,7 +122,14 @@ static bool read_bucket(const json_t *o, Bucket *b, SoraError *err)
     if (size == NULL || sscanf(size, "%dx%d", &b->width, &b->height) != 2 || b->width < 16 || b->height < 16 ||
         b->width > 4096 || b->height > 4096)
         return error_set(err, SORA_ERROR_INPUT, "bucket: \"size\" like \"128x128\" expected");
-    return settings_integer(o, (NumberRule){"frames", 17, 1, 1025}, &b->frames, err) &&
+    const char *within = json_string_value(json_object_get(o, "within"));
+    b->drawn_width = b->width;
+    b->drawn_height = b->height;
+    if (within != NULL && (sscanf(within, "%dx%d", &b->drawn_width, &b->drawn_height) != 2 || b->drawn_width < b->width ||
+                           b->drawn_height < b->height || b->drawn_width > 4096 || b->drawn_height > 4096))
+        return error_set(err, SORA_ERROR_INPUT, "bucket: \"within\": a size like \"128x128\", not smaller than \"size\", expected");
+    return settings_number(o, (NumberRule){"shift", 0, 0, 100}, &b->shift, err) &&
+           settings_integer(o, (NumberRule){"frames", 17, 1, 1025}, &b->frames, err) &&
            settings_number(o, (NumberRule){"fps", 12, 1, 120}, &b->fps, err) &&
            settings_integer(o, (NumberRule){"batch", 8, 1, 4096}, &b->batch, err) &&
            settings_number(o, (NumberRule){"weight", 1, 0, 1e6}, &b->weight, err) &&

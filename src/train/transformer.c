@@ -48,13 +48,13 @@ typedef struct DitTrainer {
     int64_t first_shards, shard_every; /* of each bucket at first, and steps until one more is used */
     NoiseRule noise;
     GivenRule given;
-    double condition_dropout;
+    double condition_dropout, actor_weight;
     double samples;
 } DitTrainer;
 
 /* One step's batch in host memory. Tokens of all samples lie one after the other. */
 typedef struct Batch {
-    int samples;
+    int samples, bucket;
     int64_t tokens, in_width, out_width; /* a patch's numbers */
     float *patches, *target, *weight;    /* [tokens, in_width], [tokens, out_width] twice */
     int32_t *t_index;                    /* [tokens] */
@@ -95,12 +95,12 @@ static bool batch_init(Batch *b, const DitTrainer *t, int samples, const int64_t
 
 /* --- one sample --- */
 
-static double draw_sigma(const NoiseRule *rule, Rng *rng)
+static double draw_sigma(const NoiseRule *rule, double shift, Rng *rng)
 {
     double s = rng_uniform(rng);
     if (rule->logit_normal)
         s = 1 / (1 + exp(-(rule->mean + rule->std * (double)rng_normal(rng))));
-    return rule->shift * s / (1 + (rule->shift - 1) * s);
+    return shift * s / (1 + (shift - 1) * s);
 }
 
 /* Which patches are given clean. */
@@ -166,17 +166,30 @@ static void write_patch(Batch *b, int64_t token, const PatchPlace *p, const floa
             }
 }
 
-static bool fill_video(const DitTrainer *t, Batch *b, int sample, const int64_t shape[4], const uint16_t *latent, Rng *rng)
+/* How much the loss of a patch counts: more where something acts. */
+static float patch_weight(const DitTrainer *t, const PatchPlace *p, const uint8_t *acts)
 {
+    for (int64_t dt = 0; dt < p->patch[0]; dt++)
+        for (int64_t dy = 0; dy < p->patch[1]; dy++)
+            for (int64_t dx = 0; dx < p->patch[2]; dx++)
+                if (acts[cell(p, dt, dy, dx, 0) / p->shape[3]])
+                    return (float)t->actor_weight;
+    return 1;
+}
+
+static bool fill_video(const DitTrainer *t, Batch *b, int sample, double shift, const LatentSample *from, Rng *rng)
+{
+    int64_t shape[4];
+    latent_cache_shape(t->latents, b->bucket, shape);
     const int64_t *grid = b->grid[sample];
     int64_t cells = shape[0] * shape[1] * shape[2] * shape[3], per_sample = grid[0] * grid[1] * grid[2];
     float *x0 = malloc(2 * (size_t)cells * sizeof *x0), *noise = x0 + cells;
     if (x0 == NULL)
         return false;
-    float sigma = (float)draw_sigma(&t->noise, rng);
+    float sigma = (float)draw_sigma(&t->noise, shift, rng);
     Given given = draw_given(&t->given, grid, rng);
     for (int64_t i = 0; i < cells; i++)
-        x0[i] = bf16_to_f32(latent[i]);
+        x0[i] = bf16_to_f32(from->latent[i]);
     rng_fill_normal(rng, noise, (size_t)cells);
     b->timesteps[sample] = 1000 * sigma;
     for (int64_t i = 0; i < per_sample; i++) {
@@ -187,9 +200,10 @@ static bool fill_video(const DitTrainer *t, Batch *b, int sample, const int64_t 
         bool clean = is_given(&given, p.frame, p.row, p.column);
         write_patch(b, token, &p, x0, noise, clean ? 0 : sigma);
         b->t_index[token] = clean ? b->samples : sample;
+        float weight = clean ? 0 : patch_weight(t, &p, from->acts);
         for (int64_t k = 0; k < b->out_width; k++)
-            b->weight[token * b->out_width + k] = clean ? 0 : 1;
-        b->weight_sum += clean ? 0 : (double)b->out_width;
+            b->weight[token * b->out_width + k] = weight;
+        b->weight_sum += (double)weight * (double)b->out_width;
     }
     free(x0);
     return true;
@@ -248,6 +262,8 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
     int shards = (int)(ready < k->shards ? ready : k->shards);
     if (!batch_init(b, t, k->batch, grid))
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    b->bucket = bucket;
+    double shift = k->shift > 0 ? k->shift : t->noise.shift;
     bool ok = true;
     for (int i = 0; ok && i < k->batch; i++) {
         LatentSample sample;
@@ -255,7 +271,7 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
         int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
         ok = latent_cache_get(t->latents, bucket, shard, clip, &sample, err) &&
              fill_text(t, b, i, &sample, &rng, err) &&
-             (fill_video(t, b, i, shape, sample.latent, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+             (fill_video(t, b, i, shift, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     }
     return ok;
 }
@@ -363,6 +379,7 @@ static bool read_rules(DitTrainer *t, SoraError *err)
               settings_number(given, (NumberRule){"first_frame", 0.1, 0, 1}, &t->given.first_frame, err) &&
               settings_number(given, (NumberRule){"both_ends", 0.05, 0, 1}, &t->given.both_ends, err) &&
               settings_number(given, (NumberRule){"region", 0.05, 0, 1}, &t->given.region, err) &&
+              settings_number(o, (NumberRule){"actor_weight", 1, 1, 100}, &t->actor_weight, err) &&
               settings_number(o, (NumberRule){"condition_dropout", 0.1, 0, 1}, &t->condition_dropout, err) &&
               settings_integer(o, (NumberRule){"first_shards", 1, 1, 9999}, &first, err) &&
               settings_integer(o, (NumberRule){"shard_every", 100, 1, 1e9}, &every, err);

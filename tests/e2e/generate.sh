@@ -52,8 +52,32 @@ expect 2 'frames a second' "$sora" "a dog" $fast --fps 60 -o a.gif
 expect 2 'prompt: is empty' "$sora" "$(printf '\001')" $fast
 only
 
-# Pictures that are none, and damaged ones.
 pictures=$source_dir/tests/data/pictures
+
+# A model that goes from one picture to another, and one with two experts.
+"$make_model" "$source_dir/models/nano/tokenizer.model" "$work.flf2v" flf2v || exit 1
+"$make_model" "$source_dir/models/nano/tokenizer.model" "$work.experts" experts || exit 1
+one=$pictures/corners.jpg
+two=$work.two.png
+expect 0 "" "$sora" "a dog" --steps 2 --frames 1 -o "$two"
+expect 2 'image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast
+expect 2 'last image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast --image "$one"
+expect 2 'last image: this model does not take one' "$sora" "a dog" $fast --image "$one" --last-image "$two"
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$two" --json
+printed '"last_image": ?true'
+cp out.mp4 keep
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$one"
+cmp -s keep out.mp4 && fail "the last picture does not count"
+expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 3
+cp out.mp4 keep
+expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3
+cmp -s keep out.mp4 || fail "one number is not for both experts"
+expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 9 --json
+printed '"low_guidance_scale": ?9'
+expect 2 'low-guidance' "$sora" "a dog" -m "$work.experts" --low-guidance 101
+rm -r out.mp4 keep
+
+# Pictures that are none, and damaged ones.
 mkdir folder.png
 expect 2 'folder.png: not a picture: it is a folder' "$sora" "a dog" --image folder.png $fast
 rmdir folder.png

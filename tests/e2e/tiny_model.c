@@ -1,18 +1,31 @@
-/* tiny_model TOKENIZER DIR: a whole model with random weights, small enough that the tests of the program can
- * make videos with it in no time. The videos show noise. */
+/* tiny_model TOKENIZER DIR [flf2v|experts]: a whole model with random weights, small enough that the tests of
+ * the program can make videos with it in no time. The videos show noise. flf2v: needs a first and a last
+ * picture and takes their shape. experts: one for much noise, one for little. */
 #include "tiny_model.h"
+
+#define DEFAULTS(more)                                                                                       \
+    " \"defaults\": {\"width\": 64, \"height\": 48, \"frames\": 5, \"fps\": 12, \"steps\": 2" more "},"      \
+    " \"limits\": {\"side\": 256, \"frames\": 65}"
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: tiny_model TOKENIZER DIR\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: tiny_model TOKENIZER DIR [flf2v|experts]\n");
         return 2;
     }
-    TinyModel model = {
-        .manifest = "{\"format\": 1, \"name\": \"tiny\", \"defaults\": {\"width\": 64, \"height\": 48, "
-                    "\"frames\": 5, \"fps\": 12, \"steps\": 2}, \"limits\": {\"side\": 256, \"frames\": 65}}",
-        .tokenizer = argv[1],
-    };
+    const char *kind = argc == 4 ? argv[3] : "";
+    TinyModel model = {.manifest = "{\"format\": 1, \"name\": \"tiny\"," DEFAULTS("") "}",
+                       .tokenizer = argv[1]};
+    if (strcmp(kind, "flf2v") == 0) {
+        model.manifest = "{\"name\": \"tiny\"," DEFAULTS(", \"follow_picture\": true") "}";
+        model.transformer = TINY_TRANSFORMER_OF("flf2v", "12", ", \"clip_dim\": 8, \"clip_rows\": 10");
+        model.image_encoder = TINY_CLIP;
+        model.vae = TINY_FLAT_VAE;
+    } else if (strcmp(kind, "experts") == 0) {
+        model.manifest = "{\"name\": \"tiny\", \"boundary\": 0.9," DEFAULTS("") "}";
+        model.transformer = model.low_noise = TINY_TRANSFORMER_OF("t2v", "4", "");
+        model.vae = TINY_FLAT_VAE;
+    }
     tiny_model_write(argv[2], &model); /* ends the program when it fails */
     return 0;
 }

@@ -32,9 +32,11 @@ bool golden_finish(Golden *g, const char *dir);
 void golden_text(Golden *g, const char *dir);
 void golden_umt5(Golden *g, const char *dir);
 void golden_dit(Golden *g, const char *dir);
+void golden_clip(Golden *g, const char *dir);
 void golden_vae(Golden *g, const char *dir);
 void golden_ops(Golden *g, const char *dir);
 void golden_schedulers(Golden *g, const char *dir);
+void golden_sizes(Golden *g, const char *dir);
 void golden_pipeline(Golden *g, const char *dir);
 
 #endif

@@ -104,7 +104,7 @@ static double run_case(Graph *g, Case *c, const Dit *m)
     graph_reset(g);
     Tensor *patches = pack_patches(g, c, &m->config);
     Tensor *text = pack_text(g, c);
-    Tensor t = fixture_tensor(c->f, "%s.t", c->name);
+    Tensor t = fixture_tensor(c->f, "%s.t", c->name), clip = fixture_tensor(c->f, "%s.clip_fea", c->name);
     Tensor *timesteps = input(g, t);
     DitBatch batch = {
         .samples = c->samples,
@@ -114,6 +114,7 @@ static double run_case(Graph *g, Case *c, const Dit *m)
         .t_index = patches ? index_timesteps(g, c, &t, patches->shape[0]) : NULL,
         .text = text,
         .text_rows = c->text_rows,
+        .pictures = clip.ndim == 3 ? op_reshape(g, input(g, clip), SHAPE(-1, clip.shape[2])) : NULL,
     };
     Tensor *y = graph_ok(g, NULL) ? dit_forward(g, m, &batch) : NULL;
     double worst = worst_error(g, c, m, y);
@@ -137,9 +138,7 @@ static void run_cases(Golden *golden, const char *file, const Fixture *cases, co
         };
         char label[160];
         snprintf(label, sizeof label, "%s %s", file, c.name);
-        if (fixture_tensor(cases, "%s.clip_fea", c.name).data != NULL)
-            golden_skip(golden, label, "no image encoder yet");
-        else if (c.samples < 1 || c.samples > MAX_SAMPLES)
+        if (c.samples < 1 || c.samples > MAX_SAMPLES)
             golden_report(golden, label, NAN, TOLERANCE);
         else
             golden_report(golden, label, run_case(g, &c, m), TOLERANCE);
@@ -164,7 +163,9 @@ static void run_file(Golden *golden, const char *dir, const char *name, Backend 
     params_init(&params, &weights.source);
     Graph *g = graph_new(backend);
     json_t *json = fixture_metadata(&weights, "config");
-    bool ok = g != NULL && dit_config_parse(&config, json, &err);
+    Tensor proj = fixture_tensor(&weights, "img_emb.proj.1.weight");
+    bool ok = g != NULL && dit_config_parse(&config, json, &err) &&
+              dit_config_add_pictures(&config, proj.data != NULL ? &proj : NULL, NULL, &err);
     if (ok)
         dit_bind(&model, &config, &params);
     if (ok && params_ok(&params, &err)) {

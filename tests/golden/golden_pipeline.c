@@ -1,5 +1,6 @@
-/* The whole of Wan 2.2 TI2V's generate() against the reference, through the functions that the engine uses:
- * prompt to ids, to text rows; picture to latent; noise to latents at every step; latents to video. */
+/* The whole of generate() of every published variant against the reference, through the functions that the
+ * engine uses: prompt to ids, to text rows; picture to latent, and to rows; noise to latents at every step;
+ * latents to video. */
 #include "golden/golden.h"
 
 #include <math.h>
@@ -15,21 +16,74 @@
 
 /* Of maximum errors, but for mean. */
 typedef struct Tolerances {
-    double text, image, latents, video, mean;
+    double text, rows, image, latents, video, mean;
 } Tolerances;
 
 /* The fixtures' own; and three times what products in bf16 were measured to do (mean: 2 of 255 levels). */
-static const Tolerances F32_TOLERANCES = {2e-5, 5e-5, 2e-3, 2e-3, 2e-4};
-static const Tolerances BF16_TOLERANCES = {0.15, 0.08, 0.45, 0.2, 0.015};
+static const Tolerances F32_TOLERANCES = {2e-5, 5e-5, 5e-5, 2e-3, 2e-3, 2e-4};
+static const Tolerances BF16_TOLERANCES = {0.15, 0.07, 0.08, 0.45, 0.2, 0.015};
 /* One step of 255 in a picture in -1 to 1: what PIL's rounding may differ by. */
 static const double PIXEL_TOLERANCE = 1.01 * 2 / 255;
 
+enum { TRANSFORMER, LOW_NOISE, TEXT_ENCODER, AUTOENCODER, IMAGE_ENCODER, PART_COUNT };
+
+/* Which weights a file's config names under that key. */
+static const char *const KEYS[PART_COUNT] = {"dit", "low_noise", "t5", "vae", "clip"};
+
+/* How a picture is brought to the video's size, and what becomes of it. */
+typedef enum Picture {
+    NO_PICTURE,
+    COVERED,   /* resized and cut as PIL does; the first latent frame is known */
+    STRETCHED, /* bicubic; in the condition, and heard where there is an image encoder */
+} Picture;
+
+typedef struct Run {
+    const char *name; /* of its tensors; and of its part of the config, if it has one */
+    SoraSolver solver;
+    Picture picture;
+} Run;
+
+enum { MAX_RUNS = 3 };
+
+typedef struct File {
+    const char *name, *file;
+    bool timestep_per_patch;
+    Run runs[MAX_RUNS + 1];
+} File;
+
+static const File FILES[] = {
+    {"pipeline_t2v_tiny",
+     "pipeline_t2v_tiny.cases.safetensors",
+     false,
+     {{"unipc", SORA_SOLVER_UNIPC, NO_PICTURE},
+      {"dpmpp", SORA_SOLVER_DPMPP, NO_PICTURE},
+      {"t2i", SORA_SOLVER_UNIPC, NO_PICTURE}}},
+    {"pipeline_t2v_a14b_tiny",
+     "pipeline_t2v_a14b_tiny.cases.safetensors",
+     false,
+     {{"unipc", SORA_SOLVER_UNIPC, NO_PICTURE}}},
+    {"pipeline_ti2v_tiny",
+     "pipeline_ti2v_tiny.cases.safetensors",
+     true,
+     {{"t2v", SORA_SOLVER_UNIPC, NO_PICTURE}, {"i2v", SORA_SOLVER_UNIPC, COVERED}}},
+    {"pipeline_i2v21_tiny",
+     "pipeline_i2v21_tiny.cases.safetensors",
+     false,
+     {{"unipc", SORA_SOLVER_UNIPC, STRETCHED}}},
+    {"pipeline_i2v_a14b_tiny",
+     "pipeline_i2v_a14b_tiny.cases.safetensors",
+     false,
+     {{"unipc", SORA_SOLVER_UNIPC, STRETCHED}}},
+};
+
 typedef struct Parts {
-    Fixture cases, vae_cases, weights[3]; /* transformer, text encoder, autoencoder */
-    Params params[3];
-    Dit transformer;
+    const File *file;
+    Fixture cases, vae_cases, weights[PART_COUNT];
+    Params params[PART_COUNT];
+    Dit transformer, low_noise;
     Umt5 text_encoder;
     Vae22 autoencoder;
+    Clip image_encoder;
     Backend *backend;
     Pipeline pipeline;
     json_t *config; /* of the case file */
@@ -90,27 +144,55 @@ static bool read_scale(VaeConfig *c, const Fixture *f, SoraError *err)
     return true;
 }
 
+static bool bind_dit(Dit *m, const Fixture *f, const json_t *json, Params *params, SoraError *err)
+{
+    DitConfig c;
+    Tensor proj = fixture_tensor(f, "img_emb.proj.1.weight");
+    if (!dit_config_parse(&c, json, err) ||
+        !dit_config_add_pictures(&c, proj.data != NULL ? &proj : NULL, NULL, err))
+        return false;
+    dit_bind(m, &c, params);
+    return true;
+}
+
 static bool bind(Parts *p, int part, SoraError *err)
 {
     json_t *json = fixture_metadata(&p->weights[part], "config");
-    DitConfig dit;
+    Params *params = &p->params[part];
     Umt5Config umt5;
     VaeConfig vae;
-    params_init(&p->params[part], &p->weights[part].source);
+    ClipConfig clip;
+    params_init(params, &p->weights[part].source);
     bool ok = false;
-    if (part == 0 && (ok = dit_config_parse(&dit, json, err)))
-        dit_bind(&p->transformer, &dit, &p->params[part]);
-    else if (part == 1 && (ok = umt5_config_parse(&umt5, json, err)))
-        umt5_bind(&p->text_encoder, &umt5, &p->params[part]);
-    else if (part == 2 && (ok = vae_config_read(&vae, json, err) && read_scale(&vae, &p->vae_cases, err)))
-        vae22_bind(&p->autoencoder, &vae, &p->params[part]);
+    if (part == TRANSFORMER || part == LOW_NOISE)
+        ok = bind_dit(part == LOW_NOISE ? &p->low_noise : &p->transformer, &p->weights[part], json, params,
+                      err);
+    else if (part == TEXT_ENCODER && (ok = umt5_config_parse(&umt5, json, err)))
+        umt5_bind(&p->text_encoder, &umt5, params);
+    else if (part == AUTOENCODER &&
+             (ok = vae_config_read(&vae, json, err) && read_scale(&vae, &p->vae_cases, err)))
+        vae22_bind(&p->autoencoder, &vae, params);
+    else if (part == IMAGE_ENCODER && (ok = clip_config_parse(&clip, json, err)))
+        clip_bind(&p->image_encoder, &clip, params);
     json_decref(json);
-    return ok && params_ok(&p->params[part], err);
+    return ok && params_ok(params, err);
+}
+
+static bool open_part(Parts *p, const char *dir, int part, SoraError *err)
+{
+    const char *key = KEYS[part];
+    if (part == TRANSFORMER && json_object_get(p->config, key) == NULL)
+        key = "high_noise";
+    const char *name = text_of(p->config, key);
+    if (name[0] == 0 && (part == LOW_NOISE || part == IMAGE_ENCODER))
+        return true;
+    if (!fixture_open(&p->weights[part], dir, name, "weights"))
+        return error_set(err, SORA_ERROR_NOT_FOUND, "fixture: no weights of %s", key);
+    return bind(p, part, err);
 }
 
 static bool open_parts(Parts *p, const char *dir, SoraError *err)
 {
-    static const char *const KEYS[] = {"dit", "t5", "vae"};
     p->config = fixture_metadata(&p->cases, "config");
     char path[512];
     snprintf(path, sizeof path, "%s/%s", dir, text_of(p->config, "tokenizer"));
@@ -120,17 +202,17 @@ static bool open_parts(Parts *p, const char *dir, SoraError *err)
         return false;
     if (!fixture_open(&p->vae_cases, dir, text_of(p->config, "vae"), "cases"))
         return error_set(err, SORA_ERROR_NOT_FOUND, "fixture: no cases of the autoencoder");
-    for (int i = 0; i < 3; i++) {
-        if (!fixture_open(&p->weights[i], dir, text_of(p->config, KEYS[i]), "weights"))
-            return error_set(err, SORA_ERROR_NOT_FOUND, "fixture: no weights of %s", KEYS[i]);
-        if (!bind(p, i, err))
+    for (int part = 0; part < PART_COUNT; part++)
+        if (!open_part(p, dir, part, err))
             return false;
-    }
     p->pipeline.graph = graph_new(p->backend);
     p->pipeline.transformer = &p->transformer;
+    p->pipeline.low_noise = p->weights[LOW_NOISE].header != NULL ? &p->low_noise : NULL;
+    p->pipeline.boundary = 1000 * json_number_value(json_object_get(p->config, "boundary"));
     p->pipeline.text_encoder = &p->text_encoder;
     p->pipeline.autoencoder = &p->autoencoder;
-    p->pipeline.timestep_per_patch = true;
+    p->pipeline.image_encoder = p->weights[IMAGE_ENCODER].header != NULL ? &p->image_encoder : NULL;
+    p->pipeline.timestep_per_patch = p->file->timestep_per_patch;
     return pipeline_check(&p->pipeline, err);
 }
 
@@ -138,7 +220,7 @@ static void close_parts(Parts *p)
 {
     graph_free(p->pipeline.graph);
     tokenizer_close((Tokenizer *)p->pipeline.tokenizer);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < PART_COUNT; i++) {
         params_deinit(&p->params[i]);
         fixture_close(&p->weights[i]);
     }
@@ -150,7 +232,7 @@ static void close_parts(Parts *p)
 
 /* --- cases --- */
 
-static bool run_text(Golden *g, const Parts *p, const char *name, const char *text, TextRows *rows)
+static bool run_text(Golden *g, const Parts *p, const char *name, const char *text, ContextRows *rows)
 {
     SoraError err = {0};
     Tensor expected_ids = fixture_tensor(&p->cases, "%s.ids512", name);
@@ -174,35 +256,88 @@ static bool run_text(Golden *g, const Parts *p, const char *name, const char *te
     return ok;
 }
 
-/* The picture of case i2v through resizing and the encoder. */
-static bool run_image(Golden *g, const Parts *p, Canvas *canvas)
+/* The largest distance of a picture from the fixture's, [3, (1,) H, W]. */
+static double picture_error(const Pixels *x, Tensor expected)
 {
-    SoraError err = {0};
-    Tensor file = fixture_tensor(&p->cases, "i2v.image_u8_hwc"), z = fixture_tensor(&p->cases, "i2v.z_first");
-    Tensor resized = fixture_tensor(&p->cases, "i2v.image_preprocessed");
-    if (file.ndim != 3 || resized.ndim != 4 || z.ndim != 4)
-        return false;
-    Image in = {(int)file.shape[1], (int)file.shape[0], file.data}, out = {0};
-    int64_t plane = resized.shape[2] * resized.shape[3];
-    float *latent = NULL;
-    bool ok = image_cover(&out, &in, (int)resized.shape[3], (int)resized.shape[2], &err);
-    double worst = 0;
-    for (int64_t i = 0; i < 3 * plane && ok; i++) {
-        float x = out.rgb[i % plane * 3 + i / plane] / 127.5f - 1;
-        worst = fmax(worst, fabs(x - ((const float *)resized.data)[i]));
-    }
-    report(g, p, ok ? worst : NAN, PIXEL_TOLERANCE, "i2v picture");
-    ok = ok && (latent = pipeline_encode_image(&p->pipeline, &out, &err)) != NULL;
-    if (!ok)
-        printf("  %s\n", err.message);
-    double tolerance = worst == 0 ? p->tolerances.image : p->tolerances.latents;
-    report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, tolerance,
+    int64_t plane = (int64_t)x->width * x->height;
+    double worst = tensor_numel(&expected) == 3 * plane ? 0 : NAN;
+    for (int64_t i = 0; i < 3 * plane && worst >= 0; i++)
+        worst = fmax(worst, fabs(x->rgb[i % plane * 3 + i / plane] - ((const float *)expected.data)[i]));
+    return worst;
+}
+
+/* The tensor of a picture that PIL resized to width x height (or one step off, where rounding differs). */
+static bool cover(Golden *g, const Parts *p, const Image *in, const Canvas *canvas, Pixels *out,
+                  SoraError *err)
+{
+    Tensor expected = fixture_tensor(&p->cases, "i2v.image_preprocessed");
+    int stride = vae_stride_space(&p->autoencoder.config);
+    Image covered = {0};
+    bool ok = image_cover(&covered, in, (int)canvas->shape.width * stride, (int)canvas->shape.height * stride,
+                          err) &&
+              pixels_from_image(out, &covered, err);
+    image_deinit(&covered);
+    report(g, p, ok ? picture_error(out, expected) : NAN, PIXEL_TOLERANCE, "i2v picture");
+    return ok;
+}
+
+/* The picture becomes the first latent frame. */
+static bool give_frame(Golden *g, const Parts *p, const Image *image, Canvas *canvas, SoraError *err)
+{
+    Tensor z = fixture_tensor(&p->cases, "i2v.z_first");
+    Pixels first = {0};
+    bool ok = cover(g, p, image, canvas, &first, err);
+    float *latent = ok ? pipeline_encode_known(&p->pipeline, &(KnownFrames){&first, NULL, 1}, err) : NULL;
+    ok = latent != NULL;
+    report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, p->tolerances.image,
            "i2v first latent frame");
     if (ok)
         canvas_give_frames(canvas, 0, 1, latent);
     free(latent);
-    image_deinit(&out);
+    pixels_deinit(&first);
     return ok;
+}
+
+/* The picture is shown beside the latent, and heard where there is an image encoder. */
+static bool give_condition(Golden *g, const Parts *p, const char *name, const Image *image, Canvas *canvas,
+                           ContextRows *heard, SoraError *err)
+{
+    Tensor first = fixture_tensor(&p->cases, "%s.vae_input_first_frame", name);
+    Tensor y = fixture_tensor(&p->cases, "%s.y_latent", name),
+           rows = fixture_tensor(&p->cases, "%s.clip_fea", name);
+    const VaeConfig *vae = &p->autoencoder.config;
+    int stride = vae_stride_time(vae), space = vae_stride_space(vae);
+    Pixels picture = {0}, resized = {0};
+    bool ok = pixels_from_image(&picture, image, err) &&
+              pixels_resize(&resized, &picture, (int)canvas->shape.width * space,
+                            (int)canvas->shape.height * space, err);
+    report(g, p, ok ? picture_error(&resized, first) : NAN, 2e-5, "%s picture", name);
+    int frames = 1 + (int)(canvas->shape.frames - 1) * stride;
+    ok = ok && pipeline_condition(&p->pipeline, &(KnownFrames){&resized, NULL, frames}, canvas, err);
+    int64_t mask = stride * (canvas->cells / canvas->shape.channels);
+    report(g, p, ok ? compare(&y, 0, canvas->condition + mask, canvas->cells).max : NAN, p->tolerances.image,
+           "%s condition", name);
+    if (ok && p->pipeline.image_encoder != NULL) {
+        ok = pipeline_encode_pictures(&p->pipeline, (const Pixels *const[]){&picture}, 1, heard, err);
+        report(g, p, ok ? compare(&rows, 0, heard->data, tensor_numel(&rows)).max : NAN, p->tolerances.rows,
+               "%s rows", name);
+    }
+    pixels_deinit(&picture);
+    pixels_deinit(&resized);
+    return ok;
+}
+
+static bool give_picture(Golden *g, const Parts *p, const Run *run, Canvas *canvas, ContextRows *heard,
+                         SoraError *err)
+{
+    Tensor file = fixture_tensor(&p->cases, "%s.image_u8_hwc", run->name);
+    if (run->picture == NO_PICTURE)
+        return true;
+    if (file.ndim != 3)
+        return error_set(err, SORA_ERROR_INPUT, "fixture: no picture");
+    Image image = {(int)file.shape[1], (int)file.shape[0], file.data};
+    return run->picture == COVERED ? give_frame(g, p, &image, canvas, err)
+                                   : give_condition(g, p, run->name, &image, canvas, heard, err);
 }
 
 typedef struct Watch {
@@ -257,35 +392,69 @@ static void run_decode(Golden *g, const Parts *p, const char *name, const Canvas
            name);
 }
 
-static void run_case(Golden *g, const Parts *p, const char *name, const TextRows texts[2])
+/* A number of the run's own part of the config, or else of the file's. */
+static const json_t *setting(const Parts *p, const Run *run, const char *key)
+{
+    const json_t *value = json_object_get(json_object_get(p->config, run->name), key);
+    return value != NULL ? value : json_object_get(p->config, key);
+}
+
+static Denoising denoising_of(const Parts *p, const Run *run, const Canvas *canvas)
+{
+    Denoising d = {
+        .sampler = {run->solver, (int)json_integer_value(setting(p, run, "steps")),
+                    json_number_value(setting(p, run, "shift")), 1000, 0},
+        .guidance_scale = json_number_value(setting(p, run, "guide_scale")),
+        .canvas = canvas,
+    };
+    const json_t *both = setting(p, run, "guide_scale_low_high");
+    if (both != NULL) {
+        d.low_guidance_scale = json_number_value(json_array_get(both, 0));
+        d.guidance_scale = json_number_value(json_array_get(both, 1));
+    }
+    return d;
+}
+
+/* "NAME.expert": 1 where the high-noise expert takes the step. */
+static void run_experts(Golden *g, const Parts *p, const char *name)
+{
+    Tensor t = fixture_tensor(&p->cases, "%s.timesteps", name);
+    Tensor expert = fixture_tensor(&p->cases, "%s.expert", name);
+    if (p->pipeline.low_noise == NULL)
+        return;
+    int wrong = expert.data == NULL || t.data == NULL;
+    for (int64_t i = 0; i < tensor_numel(&expert) && !wrong; i++) {
+        bool high = pipeline_expert(&p->pipeline, (double)((const int64_t *)t.data)[i]) == &p->transformer;
+        wrong += high != ((const int32_t *)expert.data)[i];
+    }
+    report(g, p, wrong, 0, "%s experts", name);
+}
+
+static void run_case(Golden *g, const Parts *p, const Run *run, const ContextRows texts[2])
 {
     SoraError err = {0};
-    const json_t *config = json_object_get(p->config, name);
+    const char *name = run->name;
     Tensor noise = fixture_tensor(&p->cases, "%s.noise", name);
-    bool has_image = strcmp(name, "i2v") == 0;
-    Watch watch = {.latents =
-                       fixture_tensor(&p->cases, has_image ? "%s.latents_masked" : "%s.latents", name)};
+    Watch watch = {.latents = fixture_tensor(
+                       &p->cases, run->picture == COVERED ? "%s.latents_masked" : "%s.latents", name)};
     if (noise.ndim != 4 || watch.latents.ndim != 5) {
         report(g, p, NAN, p->tolerances.latents, "%s latents", name);
         return;
     }
     const int *patch = p->transformer.config.patch_size;
     Canvas canvas = {0};
+    ContextRows heard = {0};
     CanvasShape shape = {
         noise.shape[0], noise.shape[1], noise.shape[2], noise.shape[3], {patch[0], patch[1], patch[2]}};
     float *latent = malloc(tensor_bytes(&noise));
-    bool ok =
-        latent != NULL && canvas_init(&canvas, &shape, &err) && (!has_image || run_image(g, p, &canvas));
-    Denoising d = {
-        .sampler = {SORA_SOLVER_UNIPC, (int)json_integer_value(json_object_get(config, "steps")),
-                    json_number_value(json_object_get(config, "shift")), 1000, 0},
-        .guidance_scale = json_number_value(json_object_get(config, "guide_scale")),
-        .canvas = &canvas,
-        .prompt = texts[0],
-        .negative = texts[1],
-        .after_step = watch_step,
-        .user = &watch,
-    };
+    bool ok = latent != NULL && canvas_init(&canvas, &shape, &err) &&
+              give_picture(g, p, run, &canvas, &heard, &err);
+    Denoising d = denoising_of(p, run, &canvas);
+    d.prompt = texts[0];
+    d.negative = texts[1];
+    d.pictures = heard;
+    d.after_step = watch_step;
+    d.user = &watch;
     watch.cells = tensor_numel(&noise);
     if (ok)
         memcpy(latent, noise.data, tensor_bytes(&noise));
@@ -293,48 +462,54 @@ static void run_case(Golden *g, const Parts *p, const char *name, const TextRows
     if (!ok)
         printf("  %s\n", err.message);
     report(g, p, ok ? watch.worst : NAN, p->tolerances.latents, "%s latents", name);
+    run_experts(g, p, name);
     if (ok)
         run_decode(g, p, name, &shape, latent);
     free(latent);
+    context_rows_free(&heard);
     canvas_deinit(&canvas);
 }
 
 /* Takes the backend. */
-static void run(Golden *g, const char *dir, Parts *p)
+static void run_file(Golden *g, const char *dir, Parts *p)
 {
     SoraError err = {0};
-    TextRows texts[2] = {{0}};
-    if (!fixture_open(&p->cases, dir, "pipeline_ti2v_tiny", "cases") || !open_parts(p, dir, &err)) {
+    ContextRows texts[2] = {{0}};
+    if (!fixture_open(&p->cases, dir, p->file->name, "cases") || !open_parts(p, dir, &err)) {
         printf("  %s\n", err.message);
         report(g, p, NAN, 0, "parts");
     } else if (run_text(g, p, "prompt", text_of(p->config, "prompt"), &texts[0]) &&
                run_text(g, p, "neg", text_of(p->config, "n_prompt"), &texts[1])) {
-        run_case(g, p, "t2v", texts);
-        run_case(g, p, "i2v", texts);
+        for (const Run *run = p->file->runs; run->name != NULL; run++)
+            run_case(g, p, run, texts);
     }
-    text_rows_free(&texts[0]);
-    text_rows_free(&texts[1]);
+    context_rows_free(&texts[0]);
+    context_rows_free(&texts[1]);
     close_parts(p);
 }
 
 void golden_pipeline(Golden *g, const char *dir)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/pipeline_ti2v_tiny.cases.safetensors", dir);
-    if (!file_exists(path))
-        return;
-    golden_claim(g, "pipeline_ti2v_tiny.cases.safetensors");
-    SoraError err = {0};
-    Parts f32 = {.tolerances = F32_TOLERANCES, .label = "pipeline_ti2v_tiny"};
-    f32.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
-    if (f32.backend != NULL)
-        run(g, dir, &f32);
-    else
-        golden_report(g, err.message, NAN, 0);
-    Parts bf16 = {.tolerances = BF16_TOLERANCES, .label = "pipeline_ti2v_tiny bf16"};
-    bf16.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_BF16}, &err);
-    if (bf16.backend != NULL)
-        run(g, dir, &bf16);
-    else
-        golden_skip(g, bf16.label, err.message);
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
+        const File *file = &FILES[i];
+        char path[512], label[64];
+        snprintf(path, sizeof path, "%s/%s", dir, file->file);
+        if (!file_exists(path))
+            continue;
+        golden_claim(g, file->file);
+        SoraError err = {0};
+        Parts f32 = {.file = file, .tolerances = F32_TOLERANCES, .label = file->name};
+        f32.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
+        if (f32.backend != NULL)
+            run_file(g, dir, &f32);
+        else
+            golden_report(g, err.message, NAN, 0);
+        snprintf(label, sizeof label, "%s bf16", file->name);
+        Parts bf16 = {.file = file, .tolerances = BF16_TOLERANCES, .label = label};
+        bf16.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_BF16}, &err);
+        if (bf16.backend != NULL)
+            run_file(g, dir, &bf16);
+        else
+            golden_skip(g, label, err.message);
+    }
 }

@@ -1,4 +1,4 @@
-/* The Wan 2.2 video autoencoder against the reference: chunk by chunk, the whole clip at once, and every
+/* The video autoencoders against the reference: chunk by chunk, the whole clip at once, and every
  * intermediate that the file holds. */
 #include "golden/golden.h"
 
@@ -89,18 +89,28 @@ static Tensor *look_middle(Probe *p, const Vae22Coder *coder, const char *side, 
     return look(p, vae_residual(p->c->g, &coder->middle2, cache, x), "%s.middle.2", side);
 }
 
-static Tensor *look_level(Probe *p, const Vae22Level *l, const char *name, VaeCache *cache, Tensor *x)
+static Tensor *look_level(Probe *p, const Vae22Level *l, int index, VaeCache *cache, Tensor *x)
 {
     Graph *g = p->c->g;
     bool down = p->c->encode, resizes = l->resample.space.w != NULL;
+    char name[64], blocks[128];
+    snprintf(name, sizeof name, "%s.%ssamples", down ? "encoder" : "decoder", down ? "down" : "up");
+    snprintf(blocks, sizeof blocks, "%s", name);
+    int first = index * (l->residuals + 1); /* blocks are counted through all levels */
+    if (l->shortcut) {                      /* or within each */
+        snprintf(name + strlen(name), sizeof name - strlen(name), ".%d", index);
+        snprintf(blocks, sizeof blocks, "%s.%ssamples", name, down ? "down" : "up");
+        first = 0;
+    }
     Tensor *h = x;
     for (int i = 0; i < l->residuals; i++)
-        h = look(p, vae_residual(g, &l->residual[i], cache, h), "%s.%ssamples.%d", name, down ? "down" : "up",
-                 i);
+        h = look(p, vae_residual(g, &l->residual[i], cache, h), "%s.%d", blocks, first + i);
     if (resizes)
         h = look(p,
                  down ? vae_downsample(g, &l->resample, cache, h) : vae_upsample(g, &l->resample, cache, h),
-                 "%s.%ssamples.%d", name, down ? "down" : "up", l->residuals);
+                 "%s.%d", blocks, first + l->residuals);
+    if (!l->shortcut)
+        return h;
     if (down || resizes) {
         Tensor *shortcut = down ? vae_avg_down(g, x, l->channels, l->factors)
                                 : vae_dup_up(g, cache, x, l->channels, l->factors);
@@ -115,11 +125,8 @@ static Tensor *look_encoder(Probe *p, VaeCache *cache, Tensor *x)
     const Vae22Coder *e = &vae->encoder;
     x = vae_patchify(p->c->g, x, vae->config.patchify);
     x = look(p, vae_causal_conv(p->c->g, &e->conv1, cache, x), "encoder.conv1");
-    for (int i = 0; i < vae->config.levels; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "encoder.downsamples.%d", i);
-        x = look_level(p, &e->level[i], name, cache, x);
-    }
+    for (int i = 0; i < vae->config.levels; i++)
+        x = look_level(p, &e->level[i], i, cache, x);
     return look_head(p, e, "encoder", cache, look_middle(p, e, "encoder", cache, x));
 }
 
@@ -129,11 +136,8 @@ static void look_decoder(Probe *p, VaeCache *cache, Tensor *x)
     const Vae22Coder *d = &vae->decoder;
     x = look(p, vae_causal_conv(p->c->g, &d->conv1, cache, x), "decoder.conv1");
     x = look_middle(p, d, "decoder", cache, x);
-    for (int i = 0; i < vae->config.levels; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "decoder.upsamples.%d", i);
-        x = look_level(p, &d->level[i], name, cache, x);
-    }
+    for (int i = 0; i < vae->config.levels; i++)
+        x = look_level(p, &d->level[i], i, cache, x);
     look_head(p, d, "decoder", cache, x);
 }
 
@@ -285,6 +289,8 @@ void golden_vae(Golden *golden, const char *dir)
         golden_report(golden, "autoencoder", NAN, TOLERANCE);
         return;
     }
+    golden_claim(golden, "vae21_tiny.cases.safetensors");
+    run_file(golden, dir, "vae21_tiny", backend);
     golden_claim(golden, "vae22_tiny.cases.safetensors");
     run_file(golden, dir, "vae22_tiny", backend);
     cpu_backend_free(backend);

@@ -20,9 +20,11 @@ int main(int argc, char **argv)
     golden_text(&g, dir);
     golden_umt5(&g, dir);
     golden_dit(&g, dir);
+    golden_clip(&g, dir);
     golden_vae(&g, dir);
     golden_ops(&g, dir);
     golden_schedulers(&g, dir);
+    golden_sizes(&g, dir);
     golden_pipeline(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }

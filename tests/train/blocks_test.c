@@ -1,6 +1,6 @@
-/* The transformer and the text encoder, one block each: gradients by finite differences; that what is
- * recorded, what is not and what is prepared beforehand give the same numbers; names, configurations and bad
- * batches. */
+/* The transformer, the text encoder and the image encoder, one block each: gradients by finite differences;
+ * that what is recorded, what is not and what is prepared beforehand give the same numbers; names,
+ * configurations and bad batches. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +13,13 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "cpu/backend.h"
+#include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
+#include "model/vae22.h"
 #include "weights/param_sources.h"
 
-enum { SAMPLES = 2, TOKENS = 2 * 2 * 3 + 2, TEXT_ROWS = 4 };
+enum { SAMPLES = 2, TOKENS = 2 * 2 * 3 + 2, TEXT_ROWS = 4, PICTURE_ROWS = 6 };
 
 static const DitConfig DIT = {.in_dim = 3,
                               .out_dim = 2,
@@ -40,6 +42,14 @@ static const Umt5Config UMT5 = {.vocab = 11,
                                 .max_dist = 8,
                                 .eps = 1e-6};
 
+static const ClipConfig CLIP = {.image_size = 6,
+                                .patch_size = 3,
+                                .dim = 8,
+                                .mlp_dim = 12,
+                                .num_heads = 2,
+                                .num_layers = 2,
+                                .eps = 1e-5};
+
 typedef struct Net {
     RandomSource source;
     Params params;
@@ -47,7 +57,8 @@ typedef struct Net {
     Graph *g;
     Dit dit;
     Umt5 umt5;
-    Tensor *patches, *text; /* parameters too, so that their gradients are checked */
+    Clip clip;
+    Tensor *patches, *text, *pictures; /* parameters too, so that their gradients are checked */
 } Net;
 
 /* A new network has zeros where a check needs numbers. */
@@ -78,6 +89,9 @@ static void open_dit(Net *n, const DitConfig *c)
     Init normal = {INIT_NORMAL, 1};
     n->patches = params_get(&n->params, normal, SHAPE(TOKENS, c->in_dim * 4), "patches");
     n->text = params_get(&n->params, normal, SHAPE(TEXT_ROWS, c->text_dim), "text");
+    n->pictures = NULL;
+    if (c->clip_dim > 0)
+        n->pictures = params_get(&n->params, normal, SHAPE(PICTURE_ROWS, c->clip_dim), "pictures");
     stir(n);
 }
 
@@ -85,6 +99,15 @@ static void open_umt5(Net *n, const Umt5Config *c)
 {
     open_net(n);
     umt5_bind(&n->umt5, c, &n->params);
+    stir(n);
+}
+
+static void open_clip(Net *n, const ClipConfig *c)
+{
+    open_net(n);
+    clip_bind(&n->clip, c, &n->params);
+    n->pictures = params_get(&n->params, (Init){INIT_NORMAL, 1},
+                             SHAPE(SAMPLES, c->image_size, c->image_size, 3), "pictures");
     stir(n);
 }
 
@@ -109,6 +132,7 @@ static DitBatch dit_batch(Net *n)
         .t_index = graph_input(n->g, DTYPE_I32, SHAPE(TOKENS), INDEX),
         .text = n->text,
         .text_rows = ROWS,
+        .pictures = n->pictures,
     };
 }
 
@@ -123,6 +147,11 @@ static Tensor *run_umt5(Net *n)
     static const int64_t ROWS[] = {9, 1, 4};
     static const int32_t IDS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 3, 3, 10, 1};
     return umt5_forward(n->g, &n->umt5, &(Umt5Batch){3, ROWS, IDS});
+}
+
+static Tensor *run_clip(Net *n)
+{
+    return clip_forward(n->g, &n->clip, clip_normalise(n->g, n->pictures));
 }
 
 /* --- gradients --- */
@@ -235,6 +264,25 @@ static void transformer_gradients(void **state)
     check_all(&n, run_dit);
 }
 
+/* With pictures that have positions: first and last frame to video. */
+static DitConfig dit_with_pictures(void)
+{
+    DitConfig c = DIT;
+    c.clip_dim = 7;
+    c.clip_rows = PICTURE_ROWS;
+    return c;
+}
+
+static void picture_gradients(void **state)
+{
+    Net n;
+    DitConfig c = dit_with_pictures();
+    open_dit(&n, &c);
+    check_all(&n, run_dit);
+    open_clip(&n, &CLIP);
+    check_all(&n, run_clip);
+}
+
 static void encoder_gradients(void **state)
 {
     Net n;
@@ -280,10 +328,48 @@ static void recorded_runs_agree(void **state)
     recording_changes_nothing(&n, run_dit);
     close_net(&n);
 
+    dit = dit_with_pictures();
+    dit.num_layers = 2;
+    open_dit(&n, &dit);
+    recording_changes_nothing(&n, run_dit);
+    close_net(&n);
+
     Umt5Config umt5 = UMT5;
     umt5.num_layers = 3;
     open_umt5(&n, &umt5);
     recording_changes_nothing(&n, run_umt5);
+    close_net(&n);
+
+    ClipConfig clip = CLIP;
+    clip.num_layers = 4;
+    open_clip(&n, &clip);
+    recording_changes_nothing(&n, run_clip);
+    close_net(&n);
+}
+
+/* Positions are added to the pictures: adding them beforehand to a network without any is the same. And every
+ * sample hears all pictures. */
+static void positions_of_pictures_are_added(void **state)
+{
+    Net n;
+    DitConfig c = dit_with_pictures();
+    open_dit(&n, &c);
+    graph_reset(n.g);
+    float *with = copy_result(run_dit(&n));
+    const float *add = n.dit.img_emb.positions->data;
+    for (int i = 0; i < PICTURE_ROWS * c.clip_dim; i++)
+        ((float *)n.pictures->data)[i] += add[i];
+    n.dit.img_emb.positions = NULL;
+    graph_reset(n.g);
+    Tensor *y = run_dit(&n);
+    assert_non_null(y);
+    assert_same(y, with);
+    graph_reset(n.g);
+    memset((float *)n.pictures->data + 5 * c.clip_dim, 0, (size_t)c.clip_dim * sizeof(float));
+    y = run_dit(&n);
+    for (int64_t row = 0; row < TOKENS; row++)
+        assert_true(fabsf(((float *)y->data)[row * 8] - with[row * 8]) > 1e-6f);
+    free(with);
     close_net(&n);
 }
 
@@ -337,6 +423,30 @@ static void assert_fails(Net *n, const Tensor *y, const char *message)
     assert_false(graph_ok(n->g, &err));
     assert_string_equal(err.message, message);
     graph_reset(n->g);
+}
+
+static void bad_pictures_fail(void **state)
+{
+    Net n;
+    DitConfig c = dit_with_pictures();
+    open_dit(&n, &c);
+    DitBatch b = dit_batch(&n);
+    b.pictures = NULL;
+    assert_fails(&n, dit_forward(n.g, &n.dit, &b), "transformer: pictures are none, expected [6, 7]");
+    b = dit_batch(&n);
+    b.pictures = op_slice(n.g, n.pictures, 0, 0, 5);
+    assert_fails(&n, dit_forward(n.g, &n.dit, &b), "transformer: pictures are [5, 7], expected [6, 7]");
+    close_net(&n);
+    c.clip_rows = 0;
+    open_dit(&n, &c);
+    b = dit_batch(&n);
+    b.pictures = op_slice(n.g, n.pictures, 1, 0, 5);
+    assert_fails(&n, dit_forward(n.g, &n.dit, &b), "transformer: pictures are [6, 5], expected [rows, 7]");
+    close_net(&n);
+    open_clip(&n, &CLIP);
+    assert_fails(&n, clip_forward(n.g, &n.clip, op_slice(n.g, n.pictures, 1, 0, 5)),
+                 "image encoder: pictures [2, 5, 6, 3], expected [1 to 64, 6, 6, 3]");
+    close_net(&n);
 }
 
 static void bad_batches_fail(void **state)
@@ -431,6 +541,29 @@ static bool find_key(ParamSource *source, const char *name, Tensor *tensor, Init
     return strstr(s->keys, line) != NULL || error_set(err, SORA_ERROR_INPUT, "no line %s", line + 1);
 }
 
+static bool bind_published(const char *model, const json_t *json, Params *p, SoraError *err)
+{
+    DitConfig dit;
+    Umt5Config umt5;
+    VaeConfig vae;
+    ClipConfig clip;
+    if (strstr(model, "UMT5") != NULL) {
+        if (umt5_config_parse(&umt5, json, err))
+            umt5_bind(&(Umt5){0}, &umt5, p);
+    } else if (strstr(model, "VAE") != NULL) {
+        if (vae_config_read(&vae, json, err))
+            vae22_bind(&(Vae22){0}, &vae, p);
+    } else if (strstr(model, "CLIP") != NULL) {
+        if (clip_config_parse(&clip, json, err))
+            clip_bind(&(Clip){0}, &clip, p);
+    } else if (dit_config_parse(&dit, json, err)) {
+        dit_bind(&(Dit){0}, &dit, p);
+    }
+    return params_ok(p, err);
+}
+
+#define LEVELS "\"dim_mult\": [1, 2, 4, 4], \"temperal_downsample\": [false, true, true]"
+
 static void published_names_are_asked_for(void **state)
 {
     static const struct {
@@ -446,6 +579,16 @@ static void published_names_are_asked_for(void **state)
          "{\"dim\": 3072, \"ffn_dim\": 14336, \"num_heads\": 24, \"num_layers\": 30,"
          " \"in_dim\": 48, \"out_dim\": 48}",
          825, 4999787712},
+        {"Wan2.1-I2V-14B",
+         "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40, \"in_dim\": 36,"
+         " \"clip_dim\": 1280}",
+         1303, 16394878784},
+        {"Wan2.1-FLF2V-14B",
+         "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40, \"in_dim\": 36,"
+         " \"clip_dim\": 1280, \"clip_rows\": 514}",
+         1304, 16395536704},
+        {"Wan2.2-T2V-A14B(each expert)",
+         "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40, \"num_layers\": 40}", 1095, 14288491584},
         {"Wan2.2-I2V-A14B(each expert)",
          "{\"dim\": 5120, \"ffn_dim\": 13824, \"num_heads\": 40,"
          " \"num_layers\": 40, \"in_dim\": 36}",
@@ -454,6 +597,12 @@ static void published_names_are_asked_for(void **state)
          "{\"dim\": 4096, \"dim_attn\": 4096, \"dim_ffn\": 10240, \"num_heads\": 64,"
          " \"num_layers\": 24}",
          242, 5680910336},
+        {"Wan2.1_VAE", "{\"dim\": 96, \"z_dim\": 16, \"num_res_blocks\": 2," LEVELS "}", 194, 126892531},
+        {"Wan2.2_VAE",
+         "{\"dim\": 160, \"dec_dim\": 256, \"z_dim\": 48, \"num_res_blocks\": 2, \"patchify\": 2," LEVELS "}", 196,
+         704688668},
+        /* Of 784: 31 layers of 12, and 5 around them. */
+        {"CLIP-xlm-roberta-vit-h-14", "{}", 377, 611086080},
     };
     const char *fixtures = getenv("SORA_FIXTURES");
     char path[512];
@@ -469,17 +618,8 @@ static void published_names_are_asked_for(void **state)
         SoraError err = {0};
         params_init(&p, &source.source);
         json_t *json = json_loads(MODELS[i].json, 0, NULL);
-        DitConfig dit;
-        Umt5Config umt5;
-        if (strcmp(MODELS[i].model, "UMT5-XXL-encoder") == 0) {
-            assert_true(umt5_config_parse(&umt5, json, &err));
-            umt5_bind(&(Umt5){0}, &umt5, &p);
-        } else {
-            assert_true(dit_config_parse(&dit, json, &err));
-            dit_bind(&(Dit){0}, &dit, &p);
-        }
-        if (!params_ok(&p, &err))
-            fail_msg("%s", err.message);
+        if (!bind_published(MODELS[i].model, json, &p, &err))
+            fail_msg("%s: %s", MODELS[i].model, err.message);
         assert_int_equal(p.count, MODELS[i].tensors);
         assert_int_equal(params_numel(&p), MODELS[i].numbers);
         json_decref(json);
@@ -535,10 +675,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transformer_gradients),
+        cmocka_unit_test(picture_gradients),
         cmocka_unit_test(encoder_gradients),
         cmocka_unit_test(recorded_runs_agree),
         cmocka_unit_test(prepared_steps_agree),
         cmocka_unit_test(patches_and_latents_agree),
+        cmocka_unit_test(positions_of_pictures_are_added),
+        cmocka_unit_test(bad_pictures_fail),
         cmocka_unit_test(bad_batches_fail),
         cmocka_unit_test(no_text_is_padding),
         cmocka_unit_test(random_parameters_depend_on_name_and_seed),

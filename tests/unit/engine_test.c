@@ -163,6 +163,8 @@ static void every_part_of_a_request_counts(void **state)
     assert_true(distance_of(engine, &a, &b) > 0);
     b = a, b.solver = SORA_SOLVER_EULER;
     assert_true(distance_of(engine, &a, &b) > 0);
+    b = a, b.low_guidance_scale = 9; /* this model has no experts */
+    assert_true(distance_of(engine, &a, &b) == 0);
     b = a, b.prompt = " a  dog\truns\n"; /* cleaned */
     assert_true(distance_of(engine, &a, &b) == 0);
     a.guidance_scale = b.guidance_scale = 1; /* without guidance the opposite does not matter */
@@ -377,6 +379,11 @@ static void bad_pictures_are_refused(void **state)
     assert_null(sora_generate(engine, &r, &err));
     assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
     assert_non_null(strstr(err.message, "missing.png"));
+    r.last_image_path = in_dir(path, "missing.png");
+    r.image_path = NULL;
+    assert_null(sora_generate(engine, &r, &err));
+    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
+    r.last_image_path = NULL;
     r.image_path = in_dir(path, "model.json");
     assert_null(sora_generate(engine, &r, &err));
     assert_int_equal(err.code, SORA_ERROR_INPUT);
@@ -430,6 +437,10 @@ static void broken_folders_say_what_is_wrong(void **state)
     open_with_text("model.json", "{}", "\"name\" is missing");
     open_with_text("model.json", "{\"name\": 3}", "\"name\" is no string");
     open_with_text("model.json", "{\"name\": \"x\", \"format\": 2}", "\"format\" is 2");
+    open_with_text("model.json", "{\"name\": \"x\", \"variant\": \"wan3\"}", "\"variant\" is none that is known");
+    open_with_text("model.json", "{\"name\": \"x\", \"boundary\": 2}", "\"boundary\" is 2, expected 0 to 1");
+    open_with_text("model.json", "{\"name\": \"x\", \"boundary\": 0.5}", "\"boundary\" is 0.5, and there is one");
+    open_with_text("model.json", "{\"name\": \"x\", \"defaults\": {\"follow_picture\": 1}}", "is no boolean");
     open_with_text("model.json", "{\"name\": \"x\", \"defaults\": []}", "\"defaults\" is no object");
     open_with_text("model.json", "{\"name\": \"x\", \"defaults\": {\"steps\": 0}}", "\"steps\" is 0");
     open_with_text("model.json", "{\"name\": \"x\", \"defaults\": {\"steps\": 2.5}}", "expected an integer");
@@ -443,9 +454,9 @@ static void broken_folders_say_what_is_wrong(void **state)
     open_with_text("vae/model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}", "");
     open_with_text(
         "transformer/config.json",
-        "{\"model_type\": \"i2v\", \"in_dim\": 4, \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32,"
+        "{\"model_type\": \"s2v\", \"in_dim\": 4, \"out_dim\": 4, \"dim\": 24, \"ffn_dim\": 32,"
         " \"num_heads\": 2, \"num_layers\": 2, \"text_len\": 16, \"text_dim\": 16, \"freq_dim\": 16}",
-        "\"model_type\" i2v is not supported");
+        "\"model_type\" s2v is not supported");
 }
 
 /* The rest of a folder is whole, but its parts do not belong together. */

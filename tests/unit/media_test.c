@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "media/image.h"
+#include "media/lettering.h"
+#include "media/pixels.h"
 #include "media/sheet.h"
 #include "media/video_reader.h"
 #include "media/video_writer.h"
@@ -683,7 +685,7 @@ static void sheet_shows_tiles_and_captions(void **state)
     draw_frame(rgb, SIDE, SIDE, 3);
     SheetTile tiles[N] = {{rgb, "a dog walks left across a sunny meadow"},
                           {rgb, NULL},
-                          {NULL, "\xe7\x8a\xac"},
+                          {NULL, "\xe7\x8a\xac \xff"}, /* a wide character, a byte that is no UTF-8 */
                           {rgb, ""},
                           {rgb, "averylongwordthatmustbecut here and there and everywhere"}};
     Image sheet;
@@ -706,9 +708,33 @@ static void sheet_shows_tiles_and_captions(void **state)
     assert_false(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE}, tiles, 0, &err));
 }
 
+/* That it is PyTorch's is a golden case. */
+static void bicubic_keeps_what_need_not_change(void **state)
+{
+    SoraError err = {0};
+    Pixels in, out;
+    assert_true(pixels_init(&in, 5, 3, &err));
+    for (int i = 0; i < 5 * 3 * 3; i++)
+        in.rgb[i] = (float)(i * 7 % 11) / 5 - 1;
+    assert_true(pixels_resize(&out, &in, 5, 3, &err));
+    assert_memory_equal(out.rgb, in.rgb, 5 * 3 * 3 * sizeof(float));
+    pixels_deinit(&out);
+    for (int i = 0; i < 5 * 3 * 3; i++)
+        in.rgb[i] = 0.25f;
+    assert_true(pixels_resize(&out, &in, 64, 1, &err)); /* the edges are repeated */
+    for (int i = 0; i < 64 * 3; i++)
+        assert_float_equal(out.rgb[i], 0.25f, 1e-6);
+    pixels_deinit(&out);
+    assert_false(pixels_resize(&out, &in, 0, 3, &err));
+    assert_int_equal(err.code, SORA_ERROR_INPUT);
+    assert_null(out.rgb);
+    pixels_deinit(&in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bicubic_keeps_what_need_not_change),
         cmocka_unit_test(videos_survive_writing_and_reading),
         cmocka_unit_test(parameters_are_stored),
         cmocka_unit_test(mp4_can_start_before_it_is_loaded),

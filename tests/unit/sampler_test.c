@@ -7,6 +7,7 @@
 
 #include "sample/canvas.h"
 #include "sample/sampler.h"
+#include "sample/step_cache.h"
 
 static const SoraSolver SOLVERS[] = {SORA_SOLVER_UNIPC, SORA_SOLVER_DPMPP, SORA_SOLVER_EULER};
 
@@ -181,9 +182,58 @@ static void canvas_keeps_what_is_given(void **state)
     canvas_deinit(&c);
 }
 
+/* First and last frame of nine: the mask's channel k of latent frame f is frame 4 (f - 1) + 1 + k. */
+static void a_condition_says_which_frames_are_given(void **state)
+{
+    enum { C = 2, F = 3, H = 2, W = 2, PLANE = H * W };
+    SoraError err = {0};
+    Canvas c;
+    assert_true(canvas_init(&c, &(CanvasShape){C, F, H, W, {1, 2, 2}}, &err));
+    assert_null(c.condition);
+    float latent[C * F * PLANE], before[C * F * PLANE];
+    for (int i = 0; i < C * F * PLANE; i++)
+        latent[i] = before[i] = (float)i;
+    bool given[9] = {true, false, false, false, false, false, false, false, true};
+    for (int again = 0; again < 2; again++)
+        assert_true(canvas_condition(&c, &(CanvasClip){given, 9, 4, latent}, &err));
+    assert_int_equal(c.condition_channels, 4 + C);
+    for (int k = 0; k < 4; k++)
+        for (int f = 0; f < F; f++)
+            for (int i = 0; i < PLANE; i++)
+                assert_float_equal(c.condition[(k * F + f) * PLANE + i], f == 0 || (f == 2 && k == 3), 0);
+    assert_memory_equal(c.condition + 4 * F * PLANE, latent, sizeof latent);
+    canvas_insert(&c, latent); /* nothing is fixed */
+    assert_memory_equal(latent, before, sizeof latent);
+    canvas_deinit(&c);
+}
+
+static void answers_serve_while_they_change_little(void **state)
+{
+    StepCache c;
+    float answer[4] = {1, -1, 2, 0};
+    assert_true(step_cache_init(&c, 0.1, 4));
+    assert_false(step_cache_serves(&c, 900));
+    step_cache_learn(&c, answer, 1000);
+    assert_false(step_cache_serves(&c, 950)); /* one answer says nothing about change */
+    answer[2] = 2.08f;                        /* 0.02 of the sum in 100 timesteps */
+    step_cache_learn(&c, answer, 900);
+    assert_true(step_cache_serves(&c, 800));
+    assert_true(step_cache_serves(&c, 450));  /* 0.09 */
+    assert_false(step_cache_serves(&c, 350)); /* 0.11 */
+    step_cache_forget(&c);
+    assert_false(step_cache_serves(&c, 890));
+    step_cache_deinit(&c);
+    assert_true(step_cache_init(&c, 0, 4)); /* off */
+    step_cache_learn(&c, answer, 1000);
+    step_cache_learn(&c, answer, 900);
+    assert_false(step_cache_serves(&c, 899));
+    step_cache_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_serve_while_they_change_little),
         cmocka_unit_test(solvers_converge_at_their_order),
         cmocka_unit_test(a_constant_prediction_is_reached_exactly),
         cmocka_unit_test(schedule_falls_from_noise_to_zero),
@@ -192,6 +242,7 @@ int main(void)
         cmocka_unit_test(corrected_is_where_the_step_began),
         cmocka_unit_test(guidance_goes_beyond_the_condition),
         cmocka_unit_test(canvas_keeps_what_is_given),
+        cmocka_unit_test(a_condition_says_which_frames_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,29 @@ static Box difference(const StageClip *c, int a, int b)
     return box;
 }
 
+static void everyday_scenes_as_often_as_asked(void **state)
+{
+    SoraError err = {0};
+    int at_home[2] = {0};
+    for (int often = 0; often < 2; often++)
+        for (uint64_t i = 0; i < 40; i++) {
+            StageSpec spec;
+            StageClip clip;
+            stage_spec_init(&spec);
+            spec.width = spec.height = 32;
+            spec.frames = 1;
+            spec.index = i;
+            spec.everyday = (float)often;
+            spec.scene.noun = stage_noun_find(stage, "dolphin");
+            assert_true(stage_render(stage, &spec, &clip, &err));
+            at_home[often] += clip.scene.action == ACTION_SWIM && clip.scene.place == PLACE_UNDERWATER &&
+                              clip.scene.other == STAGE_NOBODY;
+            stage_clip_deinit(&clip);
+        }
+    assert_int_equal(at_home[1], 40);
+    assert_true(at_home[0] < 40);
+}
+
 static void truth_boxes_agree_with_pixels(void **state)
 {
     for (int k = 0; k < 40; k++) {
@@ -622,6 +645,7 @@ int main(void)
         cmocka_unit_test(any_size_length_and_rate),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(every_wish_is_granted),
+        cmocka_unit_test(everyday_scenes_as_often_as_asked),
         cmocka_unit_test(truth_boxes_agree_with_pixels),
         cmocka_unit_test(what_goes_behind_comes_out),
         cmocka_unit_test(motion_agrees_with_the_direction),

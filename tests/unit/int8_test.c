@@ -1,0 +1,86 @@
+/* Products in int8 where they are exact: whole numbers up to 127, one of them in every row and column, so that every step
+ * is 1 (or a power of two). How far they are off elsewhere is checked by tests/op. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "cpu/backend.h"
+#include "tensor/ops.h"
+
+/* Rows [rows, width] of whole numbers, 127 somewhere in each, times factor. */
+static float *whole_numbers(int64_t rows, int64_t width, float factor, uint64_t seed)
+{
+    Rng rng;
+    rng_init(&rng, seed, 0);
+    float *x = malloc((size_t)(rows * width) * sizeof *x);
+    assert_non_null(x);
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t i = 0; i < width; i++)
+            x[r * width + i] = (float)(rng_int(&rng, 255) - 127) * factor;
+        x[r * width + rng_int(&rng, (int)width)] = (r % 2 ? 127 : -127) * factor;
+    }
+    return x;
+}
+
+typedef struct Sizes {
+    int64_t m, n, k;
+    DType dtype; /* of the weights */
+    Unary act;
+} Sizes;
+
+static float *linear(Backend *backend, const Sizes *s, const float *x, const void *w, const float *bias)
+{
+    SoraError err = {0};
+    Graph *g = graph_new(backend);
+    assert_non_null(g);
+    Tensor *y = op_linear(g, graph_input(g, DTYPE_F32, SHAPE(s->m, s->k), x), graph_input(g, s->dtype, SHAPE(s->n, s->k), w),
+                          bias ? graph_input(g, DTYPE_F32, SHAPE(s->n), bias) : NULL, s->act);
+    float *out = malloc((size_t)(s->m * s->n) * sizeof *out);
+    assert_non_null(out);
+    graph_download(g, y, out);
+    assert_true(graph_ok(g, &err));
+    graph_free(g);
+    return out;
+}
+
+static void whole_numbers_are_exact(void **state)
+{
+    static const Sizes SIZES[] = {
+        {256, 256, 256, DTYPE_F32, UNARY_NONE},  {300, 320, 300, DTYPE_F32, UNARY_NONE},
+        {333, 576, 1000, DTYPE_BF16, UNARY_NONE}, {1281, 1088, 320, DTYPE_BF16, UNARY_GELU_TANH},
+    };
+    SoraError err = {0};
+    Backend *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
+    if (int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
+        skip(); /* no VNNI */
+    Backend *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
+    assert_true(int8 != NULL && plain != NULL);
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        const Sizes *s = &SIZES[i];
+        float *x = whole_numbers(s->m, s->k, 0.5f, 2 * i), *w = whole_numbers(s->n, s->k, 0.0009765625f, 2 * i + 1);
+        float *bias = i % 2 ? whole_numbers(1, s->n, 1, 99) : NULL;
+        uint16_t *half = malloc((size_t)(s->n * s->k) * sizeof *half);
+        for (int64_t k = 0; k < s->n * s->k; k++)
+            half[k] = f32_to_bf16(w[k]); /* exact: 7 bits */
+        const void *weights = s->dtype == DTYPE_BF16 ? (const void *)half : w;
+        float *a = linear(int8, s, x, weights, bias), *b = linear(plain, s, x, weights, bias);
+        for (int64_t k = 0; k < s->m * s->n; k++)
+            if (!(fabsf(a[k] - b[k]) <= 4e-6f * fmaxf(1, fabsf(b[k]))))
+                fail_msg("case %zu: element %lld is %.9g, expected %.9g", i, (long long)k, (double)a[k], (double)b[k]);
+        free(x), free(w), free(bias), free(half), free(a), free(b);
+    }
+    cpu_backend_free(int8);
+    cpu_backend_free(plain);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_numbers_are_exact)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
