@@ -189,15 +189,15 @@ static void print_line(const SoraVideo *video, const GenerateArgs *a, const Sign
            a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
 }
 
-/* The picture that the video begins with is its parent. */
+/* The picture that the video begins with is its parent; the one that it ends with, something it was made from. */
 static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
 {
     s->what.prompt = a->signing.tell_prompt ? prompt : NULL;
-    if (a->image == NULL)
-        return;
-    s->input = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
-    s->what.inputs = &s->input;
-    s->what.input_count = 1;
+    s->what.inputs = s->inputs;
+    if (a->image != NULL)
+        s->inputs[s->what.input_count++] = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
+    if (a->last_image != NULL)
+        s->inputs[s->what.input_count++] = (SoraInput){.path = a->last_image, .role = SORA_INPUT_SOURCE};
 }
 
 /* The video is there already: a failure here is a warning. */

@@ -25,7 +25,7 @@ typedef struct Signing {
     SoraCredentials *credentials; /* NULL: the file carries none */
     const char *without;          /* then why, for people */
     SoraSigning what;
-    SoraInput input;
+    SoraInput inputs[2]; /* room for what `what` names */
     SoraSigned result;
     FileFinish finish; /* signs a file before it gets its name; for files that are no SoraVideo */
 } Signing;

@@ -117,8 +117,10 @@ static bool hash_layout(Hasher *h, Layout *l, SoraError *err)
 {
     uint64_t at = 0, size = h->asset->size;
     size_t r = 0, m = 0;
-    qsort(l->ranges, l->range_count, sizeof *l->ranges, compare_ranges);
-    qsort(l->marks, l->mark_count, sizeof *l->marks, compare_marks);
+    if (l->range_count > 1) /* without any, the list is NULL */
+        qsort(l->ranges, l->range_count, sizeof *l->ranges, compare_ranges);
+    if (l->mark_count > 1)
+        qsort(l->marks, l->mark_count, sizeof *l->marks, compare_marks);
     while (at < size || m < l->mark_count) {
         if (m < l->mark_count && l->marks[m] <= at) {
             uint8_t mark[8];
