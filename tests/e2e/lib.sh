@@ -7,6 +7,9 @@ source_dir=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d "${TMPDIR:-/tmp}/sora-e2e-XXXXXX")
 trap 'rm -rf "$work" "$work".*' EXIT
 cd "$work" || exit 1
+XDG_DATA_HOME=$work.data # the index of `sora trace`
+export XDG_DATA_HOME
+unset SORA_TRACE_INDEX
 failures=0
 checks=0
 
