@@ -9,8 +9,9 @@ enum {
     CELLS = FINGERPRINT_CELLS,
     RADIUS = 4,        /* contrast is against the mean of 9 x 9 cells */
     QUERY_PROBES = 8,  /* frames of a query that are looked up */
-    ALIGN_PAIRS = 8,   /* frames that decide about part and time ... */
-    JUDGE_PAIRS = 16,  /* ... and about the match */
+    CLIMB_PAIRS = 4,   /* frames that decide roughly about the part of the picture, ... */
+    ALIGN_PAIRS = 8,   /* about part and time, ... */
+    JUDGE_PAIRS = 16,  /* and about the match */
     MAX_OFFSETS = 3000 /* places in time that are tried */
 };
 
@@ -459,14 +460,14 @@ static double find_place(Alignment *a, View *views, Window *window)
         }
     }
     make_views(a->stored, window, views);
-    pair_up(a, best_offset, ALIGN_PAIRS, false);
+    pair_up(a, best_offset, CLIMB_PAIRS, false);
     return best;
 }
 
 bool fingerprint_match(FingerprintQuery *q, const Fingerprint *stored, ProbeHit hit, FingerprintMatch *match,
                        SoraError *err)
 {
-    const double hopeless = 0.3;
+    const double hopeless = 0.65; /* a copy has this before its part is known closely */
     View *views = malloc((size_t)stored->count * sizeof *views);
     if (views == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "fingerprint: out of memory");
