@@ -43,9 +43,9 @@ typedef struct Text {
 
 static bool take(Reader *r, uint64_t size, const uint8_t **out)
 {
+    *out = r->p;
     if (size > (size_t)(r->end - r->p))
         return message_bad(r->file->path, r->err, "truncated at byte %zu", (size_t)(r->p - r->begin));
-    *out = r->p;
     r->p += size;
     return true;
 }
@@ -53,6 +53,7 @@ static bool take(Reader *r, uint64_t size, const uint8_t **out)
 static bool take_u32(Reader *r, uint32_t *v)
 {
     const uint8_t *p;
+    *v = 0;
     if (!take(r, 4, &p))
         return false;
     memcpy(v, p, 4);
@@ -62,6 +63,7 @@ static bool take_u32(Reader *r, uint32_t *v)
 static bool take_u64(Reader *r, uint64_t *v)
 {
     const uint8_t *p;
+    *v = 0;
     if (!take(r, 8, &p))
         return false;
     memcpy(v, p, 8);
@@ -72,6 +74,7 @@ static bool take_text(Reader *r, Text *t)
 {
     uint64_t size;
     const uint8_t *p;
+    *t = (Text){0};
     if (!take_u64(r, &size) || !take(r, size, &p))
         return false;
     *t = (Text){(const char *)p, (size_t)size};

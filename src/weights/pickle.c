@@ -106,6 +106,7 @@ static bool push(Machine *m, Value v)
 
 static bool pop(Machine *m, Value *v)
 {
+    *v = (Value){.kind = NONE};
     if (m->depth == 0 || m->stack[m->depth - 1].kind == MARK)
         return damaged(m, "the stack is empty");
     *v = m->stack[--m->depth];
@@ -121,6 +122,7 @@ static Value *top(Machine *m)
 /* Where the values after the last mark begin. */
 static bool find_mark(Machine *m, size_t *first)
 {
+    *first = 0;
     for (size_t i = m->depth; i > 0; i--)
         if (m->stack[i - 1].kind == MARK) {
             *first = i;
@@ -195,7 +197,7 @@ static bool gather_top(Machine *m, size_t count)
 
 static bool gather_marked(Machine *m, Kind kind)
 {
-    size_t first;
+    size_t first = 0;
     if (!find_mark(m, &first))
         return false;
     if (kind == DICT && (m->depth - first) % 2 != 0)
@@ -223,7 +225,7 @@ static bool add_items(Machine *m, Kind kind, size_t first, size_t between)
 
 static bool add_marked(Machine *m, Kind kind)
 {
-    size_t first;
+    size_t first = 0;
     return find_mark(m, &first) && add_items(m, kind, first, 1);
 }
 
@@ -248,9 +250,9 @@ static char *copy_text(Machine *m, Text t)
 
 static bool take(Machine *m, uint64_t size, const uint8_t **out)
 {
+    *out = m->p;
     if (size > (size_t)(m->end - m->p))
         return damaged(m, "truncated");
-    *out = m->p;
     m->p += size;
     return true;
 }
@@ -258,9 +260,9 @@ static bool take(Machine *m, uint64_t size, const uint8_t **out)
 static bool take_number(Machine *m, int bytes, uint64_t *out)
 {
     const uint8_t *p;
+    *out = 0;
     if (!take(m, (uint64_t)bytes, &p))
         return false;
-    *out = 0;
     for (int i = bytes - 1; i >= 0; i--)
         *out = *out << 8 | p[i];
     return true;
@@ -324,7 +326,7 @@ static bool take_line(Machine *m, Text *out)
 
 static bool read_global(Machine *m)
 {
-    Text module, name;
+    Text module = {0}, name = {0};
     return take_line(m, &module) && take_line(m, &name) && push_global(m, module, name);
 }
 

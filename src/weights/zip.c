@@ -138,7 +138,7 @@ static int compare(const void *a, const void *b)
 bool zip_read(Zip *z, Arena *memory, const uint8_t *bytes, size_t size, const char *path, SoraError *err)
 {
     Bytes b = {bytes, size, path, err};
-    Directory d;
+    Directory d = {0};
     *z = (Zip){0};
     if (!find_directory(&b, &d))
         return false;
