@@ -21,6 +21,7 @@ enum {
 typedef struct Slot {
     WeightPart *part;
     json_t *config;
+    const char *config_path;
 } Slot;
 
 struct ModelFiles {
@@ -127,42 +128,56 @@ static bool two_files(ModelFiles *m, ModelSlot slot, const char *path, SoraError
                      model_part_name(KINDS[slot]));
 }
 
-/* Only what has keys for this kind of part: the config.json of Wan's repositories is the transformer's, and lies
- * beside all. */
-static bool read_config(ModelFiles *m, ModelSlot slot, const char *path, SoraError *err)
+/* The config.json of Wan's repositories is the transformer's, and lies beside all: only what has keys for this kind
+ * of part counts. */
+static bool is_for(ModelPart kind, const json_t *json)
 {
     static const char *const KEYS[PART_KINDS][2] = {
         {"num_layers", "num_heads"}, {"dim_attn", "d_model"}, {"z_dim", "z_dim"}, {"vision_dim", "image_size"}};
+    if (kind == PART_TRANSFORMER && json_object_get(json, "dim_attn") != NULL)
+        return false;
+    return json_object_get(json, KEYS[kind][0]) != NULL || json_object_get(json, KEYS[kind][1]) != NULL;
+}
+
+/* How a file came to be considered. */
+typedef struct Wanted {
+    int slot;        /* which must be found in it and is the only one that is taken; -1: all that are there */
+    bool own_folder; /* the slot's: what config.json is there is its */
+    bool ours;       /* a folder of ours: there must be one */
+} Wanted;
+
+static bool read_config(ModelFiles *m, ModelSlot slot, const char *path, Wanted w, SoraError *err)
+{
     char *dir = folder_of(m, path), *name = dir != NULL ? join(m, dir, "config.json", err) : NULL;
     if (name == NULL)
         return message_no_memory(path, err);
-    if (!file_exists(name))
+    if (!file_exists(name) && !w.ours)
         return true;
     json_t *json = json_file_read(name, err);
     if (json == NULL)
         return false;
-    const char *const *keys = KEYS[KINDS[slot]];
-    bool text = KINDS[slot] == PART_TRANSFORMER && json_object_get(json, "dim_attn") != NULL;
-    if (!text && (json_object_get(json, keys[0]) != NULL || json_object_get(json, keys[1]) != NULL))
-        m->slots[slot].config = json;
-    else
+    if (!w.own_folder && !is_for(KINDS[slot], json)) {
         json_decref(json);
+        return true;
+    }
+    m->slots[slot].config = json;
+    m->slots[slot].config_path = name;
     return true;
 }
 
-static bool fill_slot(ModelFiles *m, ModelSlot slot, const WeightFile *file, const LayoutMatch *match,
+static bool fill_slot(ModelFiles *m, ModelSlot slot, const WeightFile *file, const LayoutMatch *match, Wanted w,
                       SoraError *err)
 {
     m->slots[slot].part = weight_part_new(file, match, err);
-    return m->slots[slot].part != NULL && read_config(m, slot, weight_file_path(file), err);
+    return m->slots[slot].part != NULL && read_config(m, slot, weight_file_path(file), w, err);
 }
 
-/* wanted: a slot that must be found in it and is the only one that is taken; -1: all that are there. */
-static bool add_parts(ModelFiles *m, const WeightFile *file, int wanted, SoraError *err)
+static bool add_parts(ModelFiles *m, const WeightFile *file, Wanted w, SoraError *err)
 {
     LayoutMatch matches[PART_KINDS];
     const char *path = weight_file_path(file);
     int count = layout_recognise(file, matches, err);
+    int wanted = w.slot;
     bool taken = false;
     for (int i = 0; i < count; i++) {
         int slot = SLOT_COUNT - 1;
@@ -177,7 +192,7 @@ static bool add_parts(ModelFiles *m, const WeightFile *file, int wanted, SoraErr
             continue;
         if (m->slots[slot].part != NULL && wanted < 0)
             return two_files(m, (ModelSlot)slot, path, err);
-        if (m->slots[slot].part == NULL && !fill_slot(m, (ModelSlot)slot, file, &matches[i], err))
+        if (m->slots[slot].part == NULL && !fill_slot(m, (ModelSlot)slot, file, &matches[i], w, err))
             return false;
         taken = true;
     }
@@ -188,7 +203,7 @@ static bool add_parts(ModelFiles *m, const WeightFile *file, int wanted, SoraErr
 }
 
 /* A file stays open when a part of it was taken. */
-static bool add_file(ModelFiles *m, const char *path, int wanted, SoraError *err)
+static bool add_file(ModelFiles *m, const char *path, Wanted w, SoraError *err)
 {
     if (m->count == MAX_FILES)
         return message_bad(path, err, "more than %d weight files", MAX_FILES);
@@ -196,7 +211,7 @@ static bool add_file(ModelFiles *m, const char *path, int wanted, SoraError *err
     if (file == NULL)
         return false;
     m->files[m->count++] = file;
-    return add_parts(m, file, wanted, err);
+    return add_parts(m, file, w, err);
 }
 
 /* --- folders --- */
@@ -257,7 +272,7 @@ static bool scan(ModelFiles *m, const char *dir, int depth, SoraError *err)
         if (ok && dir_exists(path))
             ok = depth >= MAX_DEPTH || scan(m, path, depth + 1, err);
         else if (ok && is_weights(names[i]))
-            ok = add_file(m, path, -1, err);
+            ok = add_file(m, path, (Wanted){.slot = -1}, err);
     }
     return ok;
 }
@@ -272,8 +287,15 @@ static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
         char *path = join(m, dir, FOLDERS[i], err);
         if (path == NULL)
             return false;
-        if (m->slots[i].part == NULL && index.has[i] && dir_exists(path) && !add_file(m, path, i, err))
-            return false;
+        Wanted w = {.slot = i, .own_folder = true, .ours = m->manifest != NULL};
+        if (m->slots[i].part != NULL || !index.has[i])
+            continue;
+        if (dir_exists(path)) {
+            if (!add_file(m, path, w, err))
+                return false;
+        } else if (w.ours && i != SLOT_LOW_NOISE && i != SLOT_IMAGE_ENCODER) {
+            return error_set(err, SORA_ERROR_NOT_FOUND, "%s/config.json: cannot open: %s", path, strerror(ENOENT));
+        }
     }
     return true;
 }
@@ -298,7 +320,7 @@ static bool open_model(ModelFiles *m, const char *model, SoraError *err)
         if (!file_exists(model))
             return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model", model);
         char *dir = folder_of(m, model);
-        return add_file(m, model, -1, err) && (dir == NULL || find_tokenizer(m, dir, err));
+        return add_file(m, model, (Wanted){.slot = -1}, err) && (dir == NULL || find_tokenizer(m, dir, err));
     }
     char *manifest = join(m, model, "model.json", err), *parts = join(m, model, FOLDERS[0], err);
     if (manifest == NULL || parts == NULL || !find_tokenizer(m, model, err))
@@ -322,7 +344,8 @@ static void settle_experts(ModelFiles *m)
 static bool open_all(ModelFiles *m, const ModelPaths *paths, SoraError *err)
 {
     for (int i = 0; i < SLOT_COUNT; i++)
-        if (paths->slots[i] != NULL && !add_file(m, paths->slots[i], i, err))
+        if (paths->slots[i] != NULL &&
+            !add_file(m, paths->slots[i], (Wanted){.slot = i, .own_folder = dir_exists(paths->slots[i])}, err))
             return false;
     if (paths->tokenizer != NULL && (m->tokenizer = arena_strdup(&m->memory, paths->tokenizer)) == NULL)
         return message_no_memory(paths->tokenizer, err);
@@ -389,6 +412,11 @@ const char *model_files_tokenizer(const ModelFiles *m)
 const char *model_files_manifest(const ModelFiles *m)
 {
     return m->manifest;
+}
+
+const char *model_files_config_path(const ModelFiles *m, ModelSlot slot)
+{
+    return m->slots[slot].config_path;
 }
 
 double model_files_boundary(const ModelFiles *m)

@@ -61,6 +61,16 @@ static bool usable(const PartSource *s, const PartTensor *t, const Tensor *wante
             (params_is_matrix(wanted) && (type == DTYPE_BF16 || type == DTYPE_F16)));
 }
 
+DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied)
+{
+    *copied = !usable(s, t, wanted);
+    if (!*copied)
+        return t->tensor.dtype;
+    bool wide = s->mode == FILE_SOURCE_F32 || !params_is_matrix(wanted) || t->tensor.dtype == DTYPE_F32 ||
+                t->tensor.dtype == DTYPE_F64;
+    return wide ? DTYPE_F32 : DTYPE_BF16;
+}
+
 static bool widen(const PartSource *s, const PartTensor *t, Tensor *tensor, SoraError *err)
 {
     int64_t rows = count_rows(t, tensor), width = rows > 0 ? tensor_numel(tensor) / rows : 0;
@@ -87,14 +97,12 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     const PartTensor *t = part_source_find(s->part, name, tensor, err);
     if (t == NULL)
         return false;
-    if (usable(s, t, tensor)) {
-        tensor->dtype = t->tensor.dtype;
+    bool copied;
+    tensor->dtype = part_source_type(s, t, tensor, &copied);
+    if (!copied) {
         tensor->data = t->tensor.data;
         return true;
     }
-    bool wide = s->mode == FILE_SOURCE_F32 || !params_is_matrix(tensor) || t->tensor.dtype == DTYPE_F32 ||
-                t->tensor.dtype == DTYPE_F64;
-    tensor->dtype = wide ? DTYPE_F32 : DTYPE_BF16;
     tensor->data = arena_alloc(&s->memory, tensor_bytes(tensor));
     if (tensor->data == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "tensor \"%.100s\": out of memory (%zu bytes)", name,

@@ -29,6 +29,9 @@ void part_source_deinit(PartSource *s);
 const PartTensor *part_source_find(const WeightPart *part, const char *name, const Tensor *wanted,
                                    SoraError *err);
 
+/* The type that the network gets it in: that of the file, if *copied is set to false, for the bytes are the file's. */
+DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied);
+
 /* Rows first .. first + rows - 1 of the first dimension as F32, LoRAs added: for whoever widens a tensor only when
  * it is used. t: from part_source_find(); shape: what the network wants. A tensor of fewer than two dimensions has
  * one row. */

@@ -519,3 +519,9 @@ const char *safetensors_path(const Safetensors *s)
 {
     return s->path;
 }
+
+void safetensors_forget(const Safetensors *s, const Tensor *tensor)
+{
+    for (int i = 0; i < s->part_count; i++)
+        file_map_forget(&s->parts[i].map, tensor->data, tensor_bytes(tensor));
+}

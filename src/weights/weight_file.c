@@ -169,6 +169,14 @@ const Tensor *weight_file_find(const WeightFile *f, const char *name)
     return found != NULL ? &found->tensor : NULL;
 }
 
+void weight_file_forget(const WeightFile *f, const Tensor *tensor)
+{
+    if (f->safetensors != NULL)
+        safetensors_forget(f->safetensors, tensor);
+    else
+        file_map_forget(&f->map, tensor->data, tensor_bytes(tensor));
+}
+
 const char *weight_file_metadata(const WeightFile *f, const char *key)
 {
     if (f->safetensors != NULL)

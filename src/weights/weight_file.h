@@ -24,6 +24,9 @@ const Tensor *weight_file_tensor(const WeightFile *f, int i);
 const char *weight_file_tensor_name(const WeightFile *f, int i);
 const Tensor *weight_file_find(const WeightFile *f, const char *name); /* NULL when there is none */
 
+/* The pages of a tensor need not stay in memory; they come back from the file when they are used again. */
+void weight_file_forget(const WeightFile *f, const Tensor *tensor);
+
 /* A text or number of the file's metadata, as text; a list of at most 8 integers as "1,2,3". NULL when there is
  * none of that key. The file's. */
 const char *weight_file_metadata(const WeightFile *f, const char *key);

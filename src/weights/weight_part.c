@@ -124,6 +124,7 @@ static bool join(WeightPart *p, const Found *found, int count, SoraError *err)
     for (int i = 0; i < count; i++) {
         const Tensor *piece = found[i].tensor;
         t->pieces[i] = piece;
+        t->piece_names[i] = found[i].file_name;
         if (found[i].pieces != found->pieces || count != found->pieces)
             return bad(p, found->file_name, err, "is not there with all its pieces");
         if (i == 0)

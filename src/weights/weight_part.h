@@ -13,6 +13,7 @@ typedef struct PartTensor {
     const char *file_name; /* of the first piece */
     Tensor tensor;         /* the whole one's type and shape; data: of the only piece, else NULL */
     const Tensor *pieces[PART_PIECES];
+    const char *piece_names[PART_PIECES]; /* in the file */
     int piece_count;
     const Tensor *scale; /* F32, one number or one for each row: what the numbers are multiplied by; or NULL */
 } PartTensor;
