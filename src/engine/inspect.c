@@ -62,12 +62,15 @@ static json_t *count_types(const WeightPart *part, int64_t *bytes)
     return types;
 }
 
-static json_t *list_unknown(const WeightPart *part, const bool *asked)
+/* last: what the names of the image encoder's last layer begin with, which is not run. */
+static json_t *list_unknown(const WeightPart *part, const bool *asked, const char *last)
 {
     json_t *unknown = json_array();
     for (int i = 0; i < weight_part_count(part); i++) {
         const PartTensor *t = weight_part_tensor(part, i);
-        if (!asked[i] && !layout_is_unused(weight_part_kind(part), t->name))
+        bool unused = layout_is_unused(weight_part_kind(part), t->name) ||
+                      (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(t->name, last, strlen(last)) == 0);
+        if (!asked[i] && !unused)
             note(unknown, t->file_name);
     }
     return unknown;
@@ -100,7 +103,9 @@ static json_t *describe_part(Room *room, const ModelFiles *files, ModelSlot slot
     if (l.asked != NULL) {
         if (!network_bind(&networks, files, slot, &params, &problem) || !params_ok(&params, &problem))
             note(l.wrong, problem.message);
-        unknown = list_unknown(part, l.asked);
+        char last[64];
+        snprintf(last, sizeof last, "visual.transformer.%d.", room->image_encoder.config.num_layers - 1);
+        unknown = list_unknown(part, l.asked, last);
         json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "file",
                          weight_file_path(file), "format", weight_format_name(weight_file_format(file)), "layout",
                          layout_name(weight_part_layout(part)), "prefix", weight_part_prefix(part), "types", types,

@@ -171,7 +171,7 @@ static bool append(Machine *m, Items *items, const Value *values, size_t count)
         items->values = more;
         items->capacity = capacity;
     }
-    if (count > 0)
+    if (count > 0) /* without items, values may be NULL */
         memcpy(items->values + items->count, values, count * sizeof *values);
     items->count += count;
     return true;
@@ -181,7 +181,7 @@ static bool append(Machine *m, Items *items, const Value *values, size_t count)
 static bool gather(Machine *m, Kind kind, size_t first)
 {
     Items *items = new_items(m);
-    if (items == NULL || !append(m, items, m->stack + first, m->depth - first))
+    if (items == NULL || (m->depth > first && !append(m, items, m->stack + first, m->depth - first)))
         return false;
     m->depth = first;
     return push(m, (Value){.kind = kind, .items = items});

@@ -113,7 +113,7 @@ static void experts_are_told_by_name(void **state)
 /* One with diffusers' names, in its folders; a part that the index does not count is left alone. */
 static void diffusers_folders(void **state)
 {
-    Rows keys, map;
+    Rows keys = {0}, map = {0};
     FakeFile f = {0};
     SoraError err = {0};
     if (!read_rows(&keys, "wan_keys.tsv", false) || !read_rows(&map, "wan_keys_map.tsv", true))
