@@ -137,9 +137,6 @@ static bool declare(Conversion *c, SoraError *err)
         return false;
     for (int i = 0; i < c->count; i++) {
         const Tensor *t = &c->items[i].tensor.tensor;
-        if (!weight_writer_takes(c->writer, c->items[i].type))
-            return error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files",
-                             dtype_name(c->items[i].type));
         if (!weight_writer_add(c->writer, c->items[i].name, c->items[i].type, t->ndim, t->shape, err))
             return false;
     }
@@ -213,7 +210,10 @@ static bool write_items(Conversion *c, SoraError *err)
 bool weights_convert(const char *from, const char *to, const ConvertOptions *options, SoraError *err)
 {
     Conversion c = {.options = options};
-    bool ok = (c.writer = weight_writer_new(to, err)) != NULL && (c.file = weight_file_open(from, err)) != NULL &&
+    bool ok = (c.writer = weight_writer_new(to, err)) != NULL;
+    if (ok && !weight_writer_takes(c.writer, options->type))
+        ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files", dtype_name(options->type));
+    ok = ok && (c.file = weight_file_open(from, err)) != NULL &&
               list_items(&c, err) && declare(&c, err) && write_items(&c, err);
     for (int i = 0; i < c.part_count; i++)
         weight_part_free(c.parts[i]);
