@@ -44,9 +44,10 @@ const Command CMD_CONVERT = {
     .name = "convert",
     .summary = "write a weight file in another type or container",
     .arguments = "IN OUT",
-    .description = "IN is a .safetensors file, its index or folder, a .gguf or a PyTorch file; OUT ends in .safetensors "
-                   "or .gguf, and only that can hold the q types. Norms, biases and other small tensors keep their 16 "
-                   "or 32 bits. Memory stays small, whatever the file's size, and OUT appears only when complete.",
+    .description =
+        "IN is a .safetensors file, its index or folder, a .gguf or a PyTorch file; OUT ends in .safetensors "
+        "or .gguf, and only that can hold the q types. Norms, biases and other small tensors keep their 16 "
+        "or 32 bits. Memory stays small, whatever the file's size, and OUT appears only when complete.",
     .examples = "  sora convert Wan2.1_VAE.pth vae.safetensors --type f16\n"
                 "  sora convert transformer/ wan-Q4_K.gguf --type q4_k --own-names",
     .options = options,

@@ -15,10 +15,13 @@ static const Option options[] = {
     {0, "transformer", OPTION_STRING, offsetof(InspectArgs, transformer), "FILE", .help = "this one instead"},
     {0, "transformer-2", OPTION_STRING, offsetof(InspectArgs, low_noise), "FILE",
      .help = "the expert of little noise"},
-    {0, "text-encoder", OPTION_STRING, offsetof(InspectArgs, text_encoder), "FILE", .help = "this one instead"},
+    {0, "text-encoder", OPTION_STRING, offsetof(InspectArgs, text_encoder), "FILE",
+     .help = "this one instead"},
     {0, "vae", OPTION_STRING, offsetof(InspectArgs, vae), "FILE", .help = "this one instead"},
-    {0, "image-encoder", OPTION_STRING, offsetof(InspectArgs, image_encoder), "FILE", .help = "this one instead"},
-    {0, "tokenizer", OPTION_STRING, offsetof(InspectArgs, tokenizer), "FILE", .help = "a SentencePiece model"},
+    {0, "image-encoder", OPTION_STRING, offsetof(InspectArgs, image_encoder), "FILE",
+     .help = "this one instead"},
+    {0, "tokenizer", OPTION_STRING, offsetof(InspectArgs, tokenizer), "FILE",
+     .help = "a SentencePiece model"},
     {0, "json", OPTION_FLAG, offsetof(InspectArgs, json), .help = "print one JSON object"},
     {0},
 };
@@ -40,9 +43,7 @@ static void print_list(const json_t *part, const char *key)
     enum { SHOWN = 8 };
     const json_t *list = json_object_get(part, key), *item;
     size_t i, n = json_array_size(list);
-    json_array_foreach(list, i, item)
-        if (i < SHOWN)
-            printf("  %s: %s\n", key, json_string_value(item));
+    json_array_foreach(list, i, item) if (i < SHOWN) printf("  %s: %s\n", key, json_string_value(item));
     if (n > SHOWN)
         printf("  %s: and %zu more\n", key, n - SHOWN);
 }
@@ -51,7 +52,8 @@ static void print_part(const char *name, const json_t *part)
 {
     const char *separator = "", *type;
     json_t *types = json_object_get(part, "types"), *count;
-    printf("%s: %s\n  %s, names: %s", name, text_of(part, "file"), text_of(part, "format"), text_of(part, "layout"));
+    printf("%s: %s\n  %s, names: %s", name, text_of(part, "file"), text_of(part, "format"),
+           text_of(part, "layout"));
     if (*text_of(part, "prefix") != 0)
         printf(" after \"%s\"", text_of(part, "prefix"));
     printf("\n  %.0f tensors, %.4g million parameters, %.4g GB (", number_of(part, "tensors"),
@@ -77,15 +79,18 @@ static void print_text(json_t *root)
         printf("LoRA: %s, %.0f changes\n", text_of(lora, "file"), number_of(lora, "changes"));
         return;
     }
-    printf("model: %s\n", json_is_string(json_object_get(root, "model")) ? text_of(root, "model") : "not a published one");
+    printf("model: %s\n",
+           json_is_string(json_object_get(root, "model")) ? text_of(root, "model") : "not a published one");
     json_object_foreach(json_object_get(root, "parts"), name, part) print_part(name, part);
     if (json_is_string(json_object_get(root, "tokenizer")))
         printf("tokenizer: %s\n", text_of(root, "tokenizer"));
     const json_t *memory = json_object_get(root, "memory");
     printf("memory: %.4g GB of weights, of which %.4g GB are copied; %.4g GB are free\n",
-           number_of(memory, "weights") / 1e9, number_of(memory, "copied") / 1e9, number_of(memory, "available") / 1e9);
+           number_of(memory, "weights") / 1e9, number_of(memory, "copied") / 1e9,
+           number_of(memory, "available") / 1e9);
     printf("runs here: %s\n", json_is_true(json_object_get(root, "runs")) ? "yes" : "no");
-    json_array_foreach(json_object_get(root, "needs"), i, need) printf("  needs %s\n", json_string_value(need));
+    json_array_foreach(json_object_get(root, "needs"), i, need)
+        printf("  needs %s\n", json_string_value(need));
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -120,9 +125,10 @@ const Command CMD_INSPECT = {
     .name = "inspect",
     .summary = "what a model's files are, and whether they run here",
     .arguments = "[FILE|DIR]",
-    .description = "Says which model it is, in whose names and types, what is missing or unknown, and how much memory "
-                   "its weights take. Reads nothing but the headers. With files of its own for a part, or without a "
-                   "folder, the options say which.",
+    .description =
+        "Says which model it is, in whose names and types, what is missing or unknown, and how much memory "
+        "its weights take. Reads nothing but the headers. With files of its own for a part, or without a "
+        "folder, the options say which.",
     .examples = "  sora inspect models/nano\n"
                 "  sora inspect wan2.1_t2v_1.3B_fp16.safetensors\n"
                 "  sora inspect --transformer wan-Q4_K.gguf --vae wan_2.1_vae.safetensors --json",

@@ -72,7 +72,10 @@ static bool open_loras(SoraEngine *e, const SoraOptions *o, SoraError *err)
 static bool open_part(SoraEngine *e, const SoraOptions *o, ModelSlot slot, const char *dir, SoraError *err)
 {
     EnginePart *p = &e->parts[slot];
-    Networks n = {{&e->transformer, &e->low_noise}, &e->text_encoder, &e->autoencoder, &e->image_encoder,
+    Networks n = {{&e->transformer, &e->low_noise},
+                  &e->text_encoder,
+                  &e->autoencoder,
+                  &e->image_encoder,
                   e->pipeline.timestep_per_patch};
     p->part = model_files_part(e->files, slot);
     if (p->part == NULL)
@@ -219,8 +222,8 @@ SoraEngine *sora_engine_open(const char *model, const SoraOptions *given, SoraEr
     if (ok) {
         connect_parts(e);
         describe_grid(e);
-        ok =
-            (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) || error_wrap(err, "%s", model != NULL ? model : "model");
+        ok = (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) ||
+             error_wrap(err, "%s", model != NULL ? model : "model");
     }
     if (ok)
         return e;

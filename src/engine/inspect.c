@@ -68,8 +68,9 @@ static json_t *list_unknown(const WeightPart *part, const bool *asked, const cha
     json_t *unknown = json_array();
     for (int i = 0; i < weight_part_count(part); i++) {
         const PartTensor *t = weight_part_tensor(part, i);
-        bool unused = layout_is_unused(weight_part_kind(part), t->name) ||
-                      (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(t->name, last, strlen(last)) == 0);
+        bool unused =
+            layout_is_unused(weight_part_kind(part), t->name) ||
+            (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(t->name, last, strlen(last)) == 0);
         if (!asked[i] && !unused)
             note(unknown, t->file_name);
     }
@@ -107,11 +108,11 @@ static json_t *describe_part(Room *room, const ModelFiles *files, ModelSlot slot
         snprintf(last, sizeof last, "visual.transformer.%d.", room->image_encoder.config.num_layers - 1);
         unknown = list_unknown(part, l.asked, last);
         json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "file",
-                         weight_file_path(file), "format", weight_format_name(weight_file_format(file)), "layout",
-                         layout_name(weight_part_layout(part)), "prefix", weight_part_prefix(part), "types", types,
-                         "tensors", weight_part_count(part), "parameters", (json_int_t)l.parameters, "bytes",
-                         (json_int_t)bytes, "copied", (json_int_t)l.copied, "missing", l.missing, "wrong", l.wrong,
-                         "unknown", unknown);
+                         weight_file_path(file), "format", weight_format_name(weight_file_format(file)),
+                         "layout", layout_name(weight_part_layout(part)), "prefix", weight_part_prefix(part),
+                         "types", types, "tensors", weight_part_count(part), "parameters",
+                         (json_int_t)l.parameters, "bytes", (json_int_t)bytes, "copied", (json_int_t)l.copied,
+                         "missing", l.missing, "wrong", l.wrong, "unknown", unknown);
     }
     if (json == NULL)
         error_set(err, SORA_ERROR_MEMORY, "%s: cannot be described as JSON", weight_file_path(file));
@@ -159,7 +160,8 @@ static json_t *list_needs(const json_t *root, const ModelFiles *files, const Roo
         if (part == NULL && needed)
             note(needs, text);
         if (part != NULL && json_array_size(json_object_get(part, "missing")) +
-                                    json_array_size(json_object_get(part, "wrong")) > 0) {
+                                    json_array_size(json_object_get(part, "wrong")) >
+                                0) {
             snprintf(text, sizeof text, "all tensors of the %s", model_slot_name((ModelSlot)i));
             note(needs, text);
         }

@@ -6,8 +6,8 @@
 
 /* A new object, json_decref() it:
  *     model       name of the published model, or null
- *     parts       by slot: file, format, layout, prefix, types (tensors of each), tensors, parameters, bytes, copied
- *                 (bytes that are widened into memory), missing, wrong (another shape or type), unknown: names or
+ *     parts       by slot: file, format, layout, prefix, types (tensors of each), tensors, parameters, bytes,
+ * copied (bytes that are widened into memory), missing, wrong (another shape or type), unknown: names or
  *                 messages
  *     tokenizer   path, or "in FILE", or null
  *     runs        everything is there and fits

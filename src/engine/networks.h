@@ -1,5 +1,5 @@
-/* From a model's files to its networks: sizes from what lies beside the weights, or from the shapes of the tensors
- * where nothing does. */
+/* From a model's files to its networks: sizes from what lies beside the weights, or from the shapes of the
+ * tensors where nothing does. */
 #ifndef SORA_ENGINE_NETWORKS_H
 #define SORA_ENGINE_NETWORKS_H
 

@@ -147,8 +147,8 @@ static bool declare(Conversion *c, SoraError *err)
 
 static bool misfit(const Conversion *c, const Item *item, SoraError *err)
 {
-    return message_bad(weight_file_path(c->file), err, "tensor \"%s\" has numbers that %s cannot hold", item->name,
-                       dtype_name(item->type));
+    return message_bad(weight_file_path(c->file), err, "tensor \"%s\" has numbers that %s cannot hold",
+                       item->name, dtype_name(item->type));
 }
 
 /* F16 has a largest number, which blocks check themselves. */
@@ -212,9 +212,10 @@ bool weights_convert(const char *from, const char *to, const ConvertOptions *opt
     Conversion c = {.options = options};
     bool ok = (c.writer = weight_writer_new(to, err)) != NULL;
     if (ok && !weight_writer_takes(c.writer, options->type))
-        ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files", dtype_name(options->type));
-    ok = ok && (c.file = weight_file_open(from, err)) != NULL &&
-              list_items(&c, err) && declare(&c, err) && write_items(&c, err);
+        ok =
+            error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files", dtype_name(options->type));
+    ok = ok && (c.file = weight_file_open(from, err)) != NULL && list_items(&c, err) && declare(&c, err) &&
+         write_items(&c, err);
     for (int i = 0; i < c.part_count; i++)
         weight_part_free(c.parts[i]);
     weight_writer_free(c.writer);

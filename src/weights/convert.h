@@ -13,9 +13,9 @@ typedef struct ConvertOptions {
     void *user;
 } ConvertOptions;
 
-/* from: a file, an index or a folder of shards. to: .safetensors or .gguf; quantised types need GGUF. Scales of
- * float8 are multiplied in. A matrix whose rows are no multiple of the type's block becomes Q8_0 or F16. Numbers that
- * the type cannot hold are an error. */
+/* from: a file, an index or a folder of shards. to: .safetensors or .gguf; quantised types need GGUF. Scales
+ * of float8 are multiplied in. A matrix whose rows are no multiple of the type's block becomes Q8_0 or F16.
+ * Numbers that the type cannot hold are an error. */
 bool weights_convert(const char *from, const char *to, const ConvertOptions *options, SoraError *err);
 
 /* The type for "bf16", "q4_k" ...; the words are in CONVERT_TYPES, in one order. */

@@ -6,11 +6,10 @@
 #include "weights/weight_reader.h"
 
 static const int IDS[DTYPE_COUNT] = {
-    [DTYPE_F32] = 0,       [DTYPE_F16] = 1,      [DTYPE_Q4_0] = 2,     [DTYPE_Q4_1] = 3, [DTYPE_Q5_0] = 6,
-    [DTYPE_Q5_1] = 7,      [DTYPE_Q8_0] = 8,     [DTYPE_Q4_K] = 12,    [DTYPE_Q5_K] = 13, [DTYPE_Q6_K] = 14,
-    [DTYPE_I8] = 24,       [DTYPE_I16] = 25,     [DTYPE_I32] = 26,     [DTYPE_I64] = 27, [DTYPE_F64] = 28,
-    [DTYPE_BF16] = 30,     [DTYPE_U8] = -1,      [DTYPE_BOOL] = -1,    [DTYPE_F8_E4M3] = -1,
-    [DTYPE_F8_E5M2] = -1,
+    [DTYPE_F32] = 0,   [DTYPE_F16] = 1,  [DTYPE_Q4_0] = 2,  [DTYPE_Q4_1] = 3,     [DTYPE_Q5_0] = 6,
+    [DTYPE_Q5_1] = 7,  [DTYPE_Q8_0] = 8, [DTYPE_Q4_K] = 12, [DTYPE_Q5_K] = 13,    [DTYPE_Q6_K] = 14,
+    [DTYPE_I8] = 24,   [DTYPE_I16] = 25, [DTYPE_I32] = 26,  [DTYPE_I64] = 27,     [DTYPE_F64] = 28,
+    [DTYPE_BF16] = 30, [DTYPE_U8] = -1,  [DTYPE_BOOL] = -1, [DTYPE_F8_E4M3] = -1, [DTYPE_F8_E5M2] = -1,
 };
 
 int gguf_type_id(DType dtype)
@@ -85,10 +84,10 @@ static const struct {
     int size;
     bool is_signed, is_integer;
 } METADATA[GGUF_TYPES] = {
-    [GGUF_U8] = {1, false, true},   [GGUF_I8] = {1, true, true},   [GGUF_U16] = {2, false, true},
-    [GGUF_I16] = {2, true, true},   [GGUF_U32] = {4, false, true}, [GGUF_I32] = {4, true, true},
-    [GGUF_F32] = {4, true, false},  [GGUF_BOOL] = {1, false, true}, [GGUF_U64] = {8, false, true},
-    [GGUF_I64] = {8, true, true},   [GGUF_F64] = {8, true, false},
+    [GGUF_U8] = {1, false, true},  [GGUF_I8] = {1, true, true},    [GGUF_U16] = {2, false, true},
+    [GGUF_I16] = {2, true, true},  [GGUF_U32] = {4, false, true},  [GGUF_I32] = {4, true, true},
+    [GGUF_F32] = {4, true, false}, [GGUF_BOOL] = {1, false, true}, [GGUF_U64] = {8, false, true},
+    [GGUF_I64] = {8, true, true},  [GGUF_F64] = {8, true, false},
 };
 
 static int64_t integer(uint32_t type, const uint8_t *p)
@@ -174,7 +173,8 @@ static bool read_metadata(Reader *r, uint64_t count)
     const char *alignment = weight_file_metadata(r->file, "general.alignment");
     r->alignment = alignment != NULL ? strtoull(alignment, NULL, 10) : GGUF_ALIGNMENT;
     if (r->alignment < 1 || r->alignment > 1 << 20 || (r->alignment & (r->alignment - 1)) != 0)
-        return message_bad(r->file->path, r->err, "an alignment of %s", message_shown(alignment, (char[SHOWN_SIZE]){0}));
+        return message_bad(r->file->path, r->err, "an alignment of %s",
+                           message_shown(alignment, (char[SHOWN_SIZE]){0}));
     const char *parts = weight_file_metadata(r->file, "split.count");
     if (parts != NULL && strtoull(parts, NULL, 10) > 1)
         return error_set(r->err, SORA_ERROR_UNSUPPORTED,
@@ -268,7 +268,8 @@ static bool add_tensor(Reader *r, const Header *h, const uint8_t *data)
     char name[SHOWN_SIZE];
     size_t room = (size_t)(r->end - data), bytes = tensor_bytes(&t);
     if (h->offset > room || bytes > room - h->offset)
-        return message_bad(r->file->path, r->err, "tensor \"%s\" of %zu bytes ends after the file: truncated?",
+        return message_bad(r->file->path, r->err,
+                           "tensor \"%s\" of %zu bytes ends after the file: truncated?",
                            message_shown_bytes(h->name.bytes, h->name.size, name), bytes);
     t.data = (void *)(uintptr_t)(data + h->offset);
     char *copy = arena_printf(&r->file->memory, "%.*s", (int)(h->name.size < 4096 ? h->name.size : 4096),

@@ -13,12 +13,24 @@ enum {
 
 /* Types of metadata. */
 enum {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_TEXT, GGUF_LIST,
-    GGUF_U64, GGUF_I64, GGUF_F64, GGUF_TYPES
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_TEXT,
+    GGUF_LIST,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_TYPES
 };
 
-/* Followed by a tensor's name: its true shape, outermost first, as a list of I32. A convention of ComfyUI-GGUF
- * for tensors of more than four dimensions. */
+/* Followed by a tensor's name: its true shape, outermost first, as a list of I32. A convention of
+ * ComfyUI-GGUF for tensors of more than four dimensions. */
 #define GGUF_SHAPE_KEY "comfy.gguf.orig_shape."
 
 /* The number of a type in the format; -1: it has none. */

@@ -1,5 +1,5 @@
-/* Sources: the reference classes of Wan 2.1 and 2.2; diffusers' scripts/convert_wan_to_diffusers.py; the names of
- * transformers' UMT5EncoderModel and CLIPVisionModel; llama.cpp's tensor names of T5 encoders. */
+/* Sources: the reference classes of Wan 2.1 and 2.2; diffusers' scripts/convert_wan_to_diffusers.py; the
+ * names of transformers' UMT5EncoderModel and CLIPVisionModel; llama.cpp's tensor names of T5 encoders. */
 #include "weights/layout.h"
 
 #include <ctype.h>
@@ -16,8 +16,8 @@ typedef struct Rule {
 struct Layout {
     ModelPart part;
     const char *name;
-    const char *marks[2];        /* a tensor that only this layout has, and one more in case it is missing */
-    const Rule *rules, *more;    /* tried in this order; both end with {0}; NULL: the names are Wan's own */
+    const char *marks[2];     /* a tensor that only this layout has, and one more in case it is missing */
+    const Rule *rules, *more; /* tried in this order; both end with {0}; NULL: the names are Wan's own */
 };
 
 static const Rule TRANSFORMER[] = {
@@ -133,36 +133,69 @@ static const Rule IMAGE_ENCODER[] = {
 static const Rule NONE[] = {{0}};
 
 static const Layout LAYOUTS[] = {
-    {PART_TRANSFORMER, "original",
-     {"blocks.0.self_attn.q.weight", "blocks.0.cross_attn.v.weight"}, NULL, NULL},
-    {PART_TRANSFORMER, "diffusers", {"blocks.0.attn1.to_q.weight", "blocks.0.attn2.to_v.weight"}, TRANSFORMER, NONE},
-    {PART_AUTOENCODER, "original",
-     {"decoder.upsamples.0.residual.2.weight", "encoder.downsamples.0.residual.2.weight"}, NULL, NULL},
-    {PART_AUTOENCODER, "original",
+    {PART_TRANSFORMER,
+     "original",
+     {"blocks.0.self_attn.q.weight", "blocks.0.cross_attn.v.weight"},
+     NULL,
+     NULL},
+    {PART_TRANSFORMER,
+     "diffusers",
+     {"blocks.0.attn1.to_q.weight", "blocks.0.attn2.to_v.weight"},
+     TRANSFORMER,
+     NONE},
+    {PART_AUTOENCODER,
+     "original",
+     {"decoder.upsamples.0.residual.2.weight", "encoder.downsamples.0.residual.2.weight"},
+     NULL,
+     NULL},
+    {PART_AUTOENCODER,
+     "original",
      {"decoder.upsamples.0.upsamples.0.residual.2.weight",
-      "encoder.downsamples.0.downsamples.0.residual.2.weight"}, NULL, NULL},
-    {PART_AUTOENCODER, "diffusers",
+      "encoder.downsamples.0.downsamples.0.residual.2.weight"},
+     NULL,
+     NULL},
+    {PART_AUTOENCODER,
+     "diffusers",
      {"decoder.up_blocks.0.upsamplers.0.resample.1.weight", "encoder.down_blocks.0.conv1.weight"},
-     AUTOENCODER_21, AUTOENCODER},
-    {PART_AUTOENCODER, "diffusers",
+     AUTOENCODER_21,
+     AUTOENCODER},
+    {PART_AUTOENCODER,
+     "diffusers",
      {"decoder.up_blocks.0.upsampler.resample.1.weight", "encoder.down_blocks.0.resnets.0.conv1.weight"},
-     AUTOENCODER_22, AUTOENCODER},
-    {PART_TEXT_ENCODER, "original",
-     {"blocks.0.pos_embedding.embedding.weight", "blocks.0.ffn.gate.0.weight"}, NULL, NULL},
-    {PART_TEXT_ENCODER, "transformers",
+     AUTOENCODER_22,
+     AUTOENCODER},
+    {PART_TEXT_ENCODER,
+     "original",
+     {"blocks.0.pos_embedding.embedding.weight", "blocks.0.ffn.gate.0.weight"},
+     NULL,
+     NULL},
+    {PART_TEXT_ENCODER,
+     "transformers",
      {"encoder.block.0.layer.0.SelfAttention.q.weight", "encoder.block.0.layer.1.DenseReluDense.wi_0.weight"},
-     TEXT_ENCODER, NONE},
-    {PART_TEXT_ENCODER, "llama.cpp", {"enc.blk.0.attn_q.weight", "enc.blk.0.ffn_gate.weight"}, TEXT_ENCODER_LLAMA, NONE},
-    {PART_IMAGE_ENCODER, "original",
-     {"visual.transformer.0.attn.to_qkv.weight", "visual.transformer.0.mlp.0.weight"}, NULL, NULL},
-    {PART_IMAGE_ENCODER, "transformers",
-     {"vision_model.encoder.layers.0.self_attn.q_proj.weight", "vision_model.encoder.layers.0.mlp.fc1.weight"},
-     IMAGE_ENCODER, NONE},
+     TEXT_ENCODER,
+     NONE},
+    {PART_TEXT_ENCODER,
+     "llama.cpp",
+     {"enc.blk.0.attn_q.weight", "enc.blk.0.ffn_gate.weight"},
+     TEXT_ENCODER_LLAMA,
+     NONE},
+    {PART_IMAGE_ENCODER,
+     "original",
+     {"visual.transformer.0.attn.to_qkv.weight", "visual.transformer.0.mlp.0.weight"},
+     NULL,
+     NULL},
+    {PART_IMAGE_ENCODER,
+     "transformers",
+     {"vision_model.encoder.layers.0.self_attn.q_proj.weight",
+      "vision_model.encoder.layers.0.mlp.fc1.weight"},
+     IMAGE_ENCODER,
+     NONE},
 };
 
 const char *model_part_name(ModelPart part)
 {
-    static const char *const NAMES[PART_KINDS] = {"transformer", "text encoder", "autoencoder", "image encoder"};
+    static const char *const NAMES[PART_KINDS] = {"transformer", "text encoder", "autoencoder",
+                                                  "image encoder"};
     return NAMES[part];
 }
 
@@ -330,7 +363,8 @@ bool layout_rename(const Layout *l, const char *name, LayoutName *out)
 
 bool layout_is_unused(ModelPart part, const char *name)
 {
-    static const char *const PREFIXES[] = {"textual.", "visual.post_norm.", "text_model.", "text_projection."};
+    static const char *const PREFIXES[] = {"textual.", "visual.post_norm.", "text_model.",
+                                           "text_projection."};
     static const char *const NAMES[] = {"log_scale", "logit_scale", "visual.head",
                                         "vision_model.embeddings.position_ids"};
     if (part != PART_IMAGE_ENCODER)

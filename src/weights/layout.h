@@ -1,6 +1,7 @@
-/* The names that the same tensors have in different places: Wan's own repositories, diffusers and transformers,
- * ComfyUI's single files (Wan's own names behind a prefix), llama.cpp's GGUF text encoders. Everything after this
- * knows Wan's own names alone. One table of rules for each layout in layout.c says how to get there. */
+/* The names that the same tensors have in different places: Wan's own repositories, diffusers and
+ * transformers, ComfyUI's single files (Wan's own names behind a prefix), llama.cpp's GGUF text encoders.
+ * Everything after this knows Wan's own names alone. One table of rules for each layout in layout.c says how
+ * to get there. */
 #ifndef SORA_WEIGHTS_LAYOUT_H
 #define SORA_WEIGHTS_LAYOUT_H
 

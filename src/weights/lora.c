@@ -31,16 +31,23 @@ static const struct {
     const char *end;
     Role role;
 } ROLES[] = {
-    {".lora_A.weight", DOWN},      {".lora_B.weight", UP},         {".lora_A.default.weight", DOWN},
-    {".lora_B.default.weight", UP}, {".lora_down.weight", DOWN},    {".lora_up.weight", UP},
-    {".lora.down.weight", DOWN},   {".lora.up.weight", UP},        {".alpha", ALPHA},
-    {".diff", DIFF},               {".diff_b", DIFF_BIAS},
+    {".lora_A.weight", DOWN},
+    {".lora_B.weight", UP},
+    {".lora_A.default.weight", DOWN},
+    {".lora_B.default.weight", UP},
+    {".lora_down.weight", DOWN},
+    {".lora_up.weight", UP},
+    {".lora.down.weight", DOWN},
+    {".lora.up.weight", UP},
+    {".alpha", ALPHA},
+    {".diff", DIFF},
+    {".diff_b", DIFF_BIAS},
 };
 
 /* What trainers put before the names. The longest that fits counts. */
 static const char *const PREFIXES[] = {
-    "model.diffusion_model.", "diffusion_model.", "base_model.model.", "transformer.", "lora_unet_",
-    "lora_transformer_",
+    "model.diffusion_model.", "diffusion_model.", "base_model.model.",
+    "transformer.",           "lora_unet_",       "lora_transformer_",
 };
 
 /* --- reading --- */

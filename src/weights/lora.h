@@ -1,5 +1,6 @@
-/* LoRA files: small changes to a network's matrices, each the product of two thin ones. Names of diffusers (PEFT),
- * of ComfyUI (Wan's own) and of kohya's trainers; with their alpha; and whole differences of norms and biases
+/* LoRA files: small changes to a network's matrices, each the product of two thin ones. Names of diffusers
+ * (PEFT), of ComfyUI (Wan's own) and of kohya's trainers; with their alpha; and whole differences of norms
+ * and biases
  * (".diff", ".diff_b"), which distilled models come with. */
 #ifndef SORA_WEIGHTS_LORA_H
 #define SORA_WEIGHTS_LORA_H

@@ -45,6 +45,5 @@ bool message_bad(const char *path, SoraError *err, const char *fmt, ...)
 bool message_no_memory(const char *path, SoraError *err)
 {
     char buf[SHOWN_SIZE];
-    return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory",
-                     message_shown(message_path_end(path), buf));
+    return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", message_shown(message_path_end(path), buf));
 }

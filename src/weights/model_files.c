@@ -41,8 +41,8 @@ static const ModelPart KINDS[SLOT_COUNT] = {PART_TRANSFORMER, PART_TRANSFORMER, 
 
 const char *model_slot_name(ModelSlot slot)
 {
-    static const char *const NAMES[SLOT_COUNT] = {"transformer", "transformer 2", "text encoder", "autoencoder",
-                                                  "image encoder"};
+    static const char *const NAMES[SLOT_COUNT] = {"transformer", "transformer 2", "text encoder",
+                                                  "autoencoder", "image encoder"};
     return NAMES[slot];
 }
 
@@ -106,7 +106,8 @@ static bool read_index(ModelFiles *m, const char *dir, ModelIndex *index, SoraEr
 
 /* --- slots --- */
 
-/* Which of two transformers is it? Nothing in it tells; people's names of files and folders do. -1: unknown. */
+/* Which of two transformers is it? Nothing in it tells; people's names of files and folders do. -1: unknown.
+ */
 static int expert_of(const char *path)
 {
     const char *last = strrchr(path, '/');
@@ -128,12 +129,14 @@ static bool two_files(ModelFiles *m, ModelSlot slot, const char *path, SoraError
                      model_part_name(KINDS[slot]));
 }
 
-/* The config.json of Wan's repositories is the transformer's, and lies beside all: only what has keys for this kind
- * of part counts. */
+/* The config.json of Wan's repositories is the transformer's, and lies beside all: only what has keys for
+ * this kind of part counts. */
 static bool is_for(ModelPart kind, const json_t *json)
 {
-    static const char *const KEYS[PART_KINDS][2] = {
-        {"num_layers", "num_heads"}, {"dim_attn", "d_model"}, {"z_dim", "z_dim"}, {"vision_dim", "image_size"}};
+    static const char *const KEYS[PART_KINDS][2] = {{"num_layers", "num_heads"},
+                                                    {"dim_attn", "d_model"},
+                                                    {"z_dim", "z_dim"},
+                                                    {"vision_dim", "image_size"}};
     if (kind == PART_TRANSFORMER && json_object_get(json, "dim_attn") != NULL)
         return false;
     return json_object_get(json, KEYS[kind][0]) != NULL || json_object_get(json, KEYS[kind][1]) != NULL;
@@ -165,8 +168,8 @@ static bool read_config(ModelFiles *m, ModelSlot slot, const char *path, Wanted 
     return true;
 }
 
-static bool fill_slot(ModelFiles *m, ModelSlot slot, const WeightFile *file, const LayoutMatch *match, Wanted w,
-                      SoraError *err)
+static bool fill_slot(ModelFiles *m, ModelSlot slot, const WeightFile *file, const LayoutMatch *match,
+                      Wanted w, SoraError *err)
 {
     m->slots[slot].part = weight_part_new(file, match, err);
     return m->slots[slot].part != NULL && read_config(m, slot, weight_file_path(file), w, err);
@@ -231,7 +234,8 @@ static bool is_shard(const char *name)
 
 static bool is_weights(const char *name)
 {
-    static const char *const ENDS[] = {".safetensors", ".safetensors.index.json", ".gguf", ".pth", ".pt", ".ckpt"};
+    static const char *const ENDS[] = {".safetensors", ".safetensors.index.json", ".gguf", ".pth", ".pt",
+                                       ".ckpt"};
     for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++)
         if (ends_with(name, ENDS[i]))
             return name[0] != '.' && !is_shard(name);
@@ -294,7 +298,8 @@ static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
             if (!add_file(m, path, w, err))
                 return false;
         } else if (w.ours && i != SLOT_LOW_NOISE && i != SLOT_IMAGE_ENCODER) {
-            return error_set(err, SORA_ERROR_NOT_FOUND, "%s/config.json: cannot open: %s", path, strerror(ENOENT));
+            return error_set(err, SORA_ERROR_NOT_FOUND, "%s/config.json: cannot open: %s", path,
+                             strerror(ENOENT));
         }
     }
     return true;
@@ -302,8 +307,9 @@ static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
 
 static bool find_tokenizer(ModelFiles *m, const char *dir, SoraError *err)
 {
-    static const char *const NAMES[] = {"tokenizer.model", "tokenizer/spiece.model", "google/umt5-xxl/spiece.model",
-                                        "spiece.model", "tokenizer/tokenizer.model"};
+    static const char *const NAMES[] = {"tokenizer.model", "tokenizer/spiece.model",
+                                        "google/umt5-xxl/spiece.model", "spiece.model",
+                                        "tokenizer/tokenizer.model"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && m->tokenizer == NULL; i++) {
         char *path = join(m, dir, NAMES[i], err);
         if (path == NULL)
@@ -345,7 +351,8 @@ static bool open_all(ModelFiles *m, const ModelPaths *paths, SoraError *err)
 {
     for (int i = 0; i < SLOT_COUNT; i++)
         if (paths->slots[i] != NULL &&
-            !add_file(m, paths->slots[i], (Wanted){.slot = i, .own_folder = dir_exists(paths->slots[i])}, err))
+            !add_file(m, paths->slots[i], (Wanted){.slot = i, .own_folder = dir_exists(paths->slots[i])},
+                      err))
             return false;
     if (paths->tokenizer != NULL && (m->tokenizer = arena_strdup(&m->memory, paths->tokenizer)) == NULL)
         return message_no_memory(paths->tokenizer, err);

@@ -54,9 +54,9 @@ static bool transformer(json_t *json, const WeightPart *p, const json_t *beside)
     int64_t volume = in > 0 ? tensor_numel(&patch->tensor) / (dim > 0 ? dim : 1) / in : 0;
     int64_t out = volume > 0 ? length(p, "head.head.weight", 0) / volume : 0;
     const char *type = weight_part_find(p, "img_emb.emb_pos") != NULL ? "flf2v"
-                       : in > out                                    ? "i2v"
-                       : in == 48                                    ? "ti2v"
-                                                                     : "t2v";
+                       : in > out                                     ? "i2v"
+                       : in == 48                                     ? "ti2v"
+                                                                      : "t2v";
     return set_int(json, "dim", dim) && set_int(json, "in_dim", in) && set_int(json, "out_dim", out) &&
            set_int(json, "ffn_dim", length(p, "blocks.0.ffn.0.weight", 0)) &&
            set_int(json, "num_heads", dim / 128) && set_int(json, "num_layers", count_blocks(p)) &&

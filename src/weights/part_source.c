@@ -57,8 +57,7 @@ static bool usable(const PartSource *s, const PartTensor *t, const Tensor *wante
     DType type = t->tensor.dtype;
     return s->mode == FILE_SOURCE_MAPPED && t->tensor.data != NULL && t->scale == NULL &&
            !lora_covers(s->loras, t->name) &&
-           (type == DTYPE_F32 ||
-            (params_is_matrix(wanted) && (type == DTYPE_BF16 || type == DTYPE_F16)));
+           (type == DTYPE_F32 || (params_is_matrix(wanted) && (type == DTYPE_BF16 || type == DTYPE_F16)));
 }
 
 DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied)

@@ -1,5 +1,5 @@
-/* A network's tensors from a part of any weight file (see tensor/params.h): widened where the network cannot use
- * them as they lie in the file, with LoRAs merged into them. */
+/* A network's tensors from a part of any weight file (see tensor/params.h): widened where the network cannot
+ * use them as they lie in the file, with LoRAs merged into them. */
 #ifndef SORA_WEIGHTS_PART_SOURCE_H
 #define SORA_WEIGHTS_PART_SOURCE_H
 
@@ -9,9 +9,9 @@
 #include "weights/lora.h"
 #include "weights/weight_part.h"
 
-/* FILE_SOURCE_MAPPED: matrices in F32, BF16 and F16 are the file's own bytes; others, float8 and quantised ones,
- * become BF16, and everything else F32. FILE_SOURCE_F32: all F32, writable. Missing tensors, other shapes and types
- * that are no numbers are errors: file, tensor, fact. */
+/* FILE_SOURCE_MAPPED: matrices in F32, BF16 and F16 are the file's own bytes; others, float8 and quantised
+ * ones, become BF16, and everything else F32. FILE_SOURCE_F32: all F32, writable. Missing tensors, other
+ * shapes and types that are no numbers are errors: file, tensor, fact. */
 typedef struct PartSource {
     ParamSource source; /* for params_init() */
     const WeightPart *part;
@@ -29,12 +29,13 @@ void part_source_deinit(PartSource *s);
 const PartTensor *part_source_find(const WeightPart *part, const char *name, const Tensor *wanted,
                                    SoraError *err);
 
-/* The type that the network gets it in: that of the file, if *copied is set to false, for the bytes are the file's. */
+/* The type that the network gets it in: that of the file, if *copied is set to false, for the bytes are the
+ * file's. */
 DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied);
 
-/* Rows first .. first + rows - 1 of the first dimension as F32, LoRAs added: for whoever widens a tensor only when
- * it is used. t: from part_source_find(); shape: what the network wants. A tensor of fewer than two dimensions has
- * one row. */
+/* Rows first .. first + rows - 1 of the first dimension as F32, LoRAs added: for whoever widens a tensor only
+ * when it is used. t: from part_source_find(); shape: what the network wants. A tensor of fewer than two
+ * dimensions has one row. */
 bool part_source_rows(const PartTensor *t, const LoraSet *loras, const Tensor *shape, int64_t first,
                       int64_t rows, float *out, SoraError *err);
 

@@ -162,7 +162,8 @@ static Items *new_items(Machine *m)
 static bool append(Machine *m, Items *items, const Value *values, size_t count)
 {
     if (items->count + count > items->capacity) {
-        size_t capacity = 2 * items->capacity > items->count + count ? 2 * items->capacity : items->count + count;
+        size_t capacity =
+            2 * items->capacity > items->count + count ? 2 * items->capacity : items->count + count;
         Value *more = arena_alloc(m->memory, capacity * sizeof *more);
         if (more == NULL)
             return message_no_memory(m->path, m->err);
@@ -443,18 +444,14 @@ static bool run_memo(Machine *m, uint8_t op)
     return op == 'q' || op == 'r' ? memo_put(m, i) : memo_get(m, i);
 }
 
-static bool run_one(Machine *m, uint8_t op)
+/* Instructions that only push a value. False with *known false: it is none of them. */
+static bool run_literal(Machine *m, uint8_t op, bool *known)
 {
-    uint64_t ignored;
-    Value v;
+    *known = true;
     switch (op) {
-    case 0x80: /* PROTO */
-        return take_number(m, 1, &ignored);
-    case 0x95: /* FRAME */
-        return take_number(m, 8, &ignored);
     case 'N':
         return push(m, (Value){.kind = NONE});
-    case 0x88:
+    case 0x88: /* NEWTRUE, NEWFALSE */
     case 0x89:
         return push(m, (Value){.kind = BOOL, .integer = op == 0x88});
     case 'K':
@@ -463,11 +460,11 @@ static bool run_one(Machine *m, uint8_t op)
         return push_int(m, 2);
     case 'J':
         return push_int(m, 4);
-    case 0x8a:
+    case 0x8a: /* LONG1 */
         return push_long(m);
     case 'G':
         return push_float(m);
-    case 0x8c:
+    case 0x8c: /* SHORT_BINUNICODE */
     case 'U':
         return push_text(m, 1);
     case 'X':
@@ -475,6 +472,19 @@ static bool run_one(Machine *m, uint8_t op)
         return push_text(m, 4);
     case '(':
         return push(m, (Value){.kind = MARK});
+    case 'c':
+        return read_global(m);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+/* Those that gather values, or add some to a list or dictionary. */
+static bool run_container(Machine *m, uint8_t op, bool *known)
+{
+    *known = true;
+    switch (op) {
     case ')':
         return gather(m, TUPLE, m->depth);
     case ']':
@@ -487,7 +497,7 @@ static bool run_one(Machine *m, uint8_t op)
         return gather_marked(m, LIST);
     case 'd':
         return gather_marked(m, DICT);
-    case 0x85:
+    case 0x85: /* TUPLE1, TUPLE2, TUPLE3 */
     case 0x86:
     case 0x87:
         return gather_top(m, (size_t)op - 0x84);
@@ -499,6 +509,24 @@ static bool run_one(Machine *m, uint8_t op)
         return m->depth >= 3 ? add_items(m, DICT, m->depth - 2, 0) : damaged(m, "the stack is empty");
     case 'u':
         return add_marked(m, DICT);
+    default:
+        *known = false;
+        return false;
+    }
+}
+
+static bool run_one(Machine *m, uint8_t op)
+{
+    uint64_t ignored;
+    Value v;
+    bool known, ok = run_literal(m, op, &known) || (!known && run_container(m, op, &known));
+    if (known)
+        return ok;
+    switch (op) {
+    case 0x80: /* PROTO */
+        return take_number(m, 1, &ignored);
+    case 0x95: /* FRAME */
+        return take_number(m, 8, &ignored);
     case 'q':
     case 'r':
     case 'h':
@@ -506,9 +534,7 @@ static bool run_one(Machine *m, uint8_t op)
         return run_memo(m, op);
     case 0x94: /* MEMOIZE */
         return memo_put(m, m->memoized++);
-    case 'c':
-        return read_global(m);
-    case 0x93:
+    case 0x93: /* STACK_GLOBAL */
         return stack_global(m);
     case 'Q':
         return make_storage(m);

@@ -1,6 +1,6 @@
-/* PyTorch's torch.save() since 1.6: a zip with one folder: data.pkl says what the tensors are, data/KEY are their
- * bytes. We read the zip ourselves: libzip (1.7 in Debian 12) and libarchive hand out an entry's bytes as a
- * stream, never its place in the file, so 11 GB of a text encoder could not stay mapped. */
+/* PyTorch's torch.save() since 1.6: a zip with one folder: data.pkl says what the tensors are, data/KEY are
+ * their bytes. We read the zip ourselves: libzip (1.7 in Debian 12) and libarchive hand out an entry's bytes
+ * as a stream, never its place in the file, so 11 GB of a text encoder could not stay mapped. */
 #include <string.h>
 
 #include "weights/pickle.h"

@@ -16,7 +16,7 @@ static float load_f16(const uint8_t *p)
 static float e4m3_to_f32(uint8_t b)
 {
     int exponent = b >> 3 & 15, mantissa = b & 7;
-    float v = exponent == 0   ? (float)mantissa * 0x1p-9f
+    float v = exponent == 0      ? (float)mantissa * 0x1p-9f
               : (b & 127) == 127 ? NAN /* the only one: there is no infinity */
                                  : ldexpf((float)(mantissa | 8), exponent - 10);
     return b >> 7 ? -v : v;
@@ -117,8 +117,9 @@ static void decode_q5_k(const uint8_t *b, float *out)
     decode_k(b, b + 16, b + 48, out);
 }
 
-/* 128 bytes of low halves, 64 of high pairs of bits, 16 signed scales, d. Each half of the block: four runs of 32
- * elements; runs 0 and 1 have the low, 2 and 3 the high halves of 64 bytes; run r has pair r of 32 bytes. */
+/* 128 bytes of low halves, 64 of high pairs of bits, 16 signed scales, d. Each half of the block: four runs
+ * of 32 elements; runs 0 and 1 have the low, 2 and 3 the high halves of 64 bytes; run r has pair r of 32
+ * bytes. */
 static void decode_q6_k(const uint8_t *b, float *out)
 {
     const int8_t *scales = (const int8_t *)(b + 192);

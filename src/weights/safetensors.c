@@ -177,7 +177,8 @@ static bool check_places(const Part *part, const Item *items, int count, size_t 
     char buf[SHOWN_SIZE];
     for (int i = 0; i < count; i++) {
         if (items[i].begin < at)
-            return bad_tensor(part, items[i].name, err, "overlaps \"%s\"", message_shown(items[i - 1].name, buf));
+            return bad_tensor(part, items[i].name, err, "overlaps \"%s\"",
+                              message_shown(items[i - 1].name, buf));
         if (items[i].begin > at)
             return bad_tensor(part, items[i].name, err, "begins at byte %zu of the data, expected %zu",
                               items[i].begin, at);
@@ -238,11 +239,11 @@ static bool read_part(Safetensors *s, const Part *part, const uint8_t *bytes, si
     memcpy(&header_size, bytes, 8);
     if (header_size > size - 8)
         return message_bad(part->path, err,
-                   "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
-                   (unsigned long long)header_size, size);
+                           "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
+                           (unsigned long long)header_size, size);
     if (header_size > MAX_HEADER)
         return message_bad(part->path, err, "header of %llu bytes, at most %d are accepted",
-                   (unsigned long long)header_size, MAX_HEADER);
+                           (unsigned long long)header_size, MAX_HEADER);
     json_t *header = parse(part->path, (const char *)bytes + 8, (size_t)header_size, err);
     if (header == NULL)
         return false;
@@ -331,9 +332,11 @@ static bool open_shards(Safetensors *s, json_t *weight_map, SoraError *err)
     {
         char buf[SHOWN_SIZE], buf2[SHOWN_SIZE];
         if (!is_shard_name(shard))
-            return message_bad(s->path, err,
-                       "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
-                       message_shown(name, buf), json_is_string(shard) ? message_shown(json_string_value(shard), buf2) : "");
+            return message_bad(
+                s->path, err,
+                "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
+                message_shown(name, buf),
+                json_is_string(shard) ? message_shown(json_string_value(shard), buf2) : "");
         int i = 0;
         while (i < s->part_count && strcmp(base_name(s->parts[i].path), json_string_value(shard)) != 0)
             i++;
@@ -373,7 +376,7 @@ static bool open_index(Safetensors *s, SoraError *err)
         char buf[SHOWN_SIZE], buf2[SHOWN_SIZE];
         if (item == NULL || strcmp(base_name(s->parts[item->part].path), json_string_value(shard)) != 0) {
             message_bad(s->path, err, "tensor \"%s\" is not in %s", message_shown(name, buf),
-                message_shown(json_string_value(shard), buf2));
+                        message_shown(json_string_value(shard), buf2));
             goto out;
         }
     }
@@ -417,7 +420,8 @@ static char *find_in_folder(Safetensors *s, const char *path, SoraError *err)
         return found[0];
     char buf[SHOWN_SIZE];
     if (count[0] + count[1] == 0)
-        error_set(err, SORA_ERROR_NOT_FOUND, "%s: no .safetensors file in it", message_shown(message_path_end(path), buf));
+        error_set(err, SORA_ERROR_NOT_FOUND, "%s: no .safetensors file in it",
+                  message_shown(message_path_end(path), buf));
     else
         message_bad(path, err, "%d .safetensors files and %d indexes in it, which one?", count[0], count[1]);
     return NULL;

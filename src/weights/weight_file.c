@@ -92,7 +92,8 @@ static bool read_marked(WeightFile *f, const uint8_t *bytes, size_t size, bool *
         f->format = WEIGHT_PTH;
         return pth_read(f, bytes, size, err) && sort(f, err);
     }
-    if (size >= 8 && bytes[0] == 0x80 && bytes[1] == 2 && bytes[7] != 0) /* the header would have 2^56 bytes */
+    if (size >= 8 && bytes[0] == 0x80 && bytes[1] == 2 &&
+        bytes[7] != 0) /* the header would have 2^56 bytes */
         return message_bad(f->path, err,
                            "a PyTorch file of the kind before 1.6, expected a zip file: save it again");
     *known = false;

@@ -27,7 +27,8 @@ typedef struct Found {
 static bool bad(const WeightPart *p, const char *file_name, SoraError *err, const char *fact)
 {
     char buf[SHOWN_SIZE];
-    return message_bad(weight_file_path(p->file), err, "tensor \"%s\" %s", message_shown(file_name, buf), fact);
+    return message_bad(weight_file_path(p->file), err, "tensor \"%s\" %s", message_shown(file_name, buf),
+                       fact);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -117,8 +118,8 @@ static bool list_tensors(WeightPart *p, Found *list, int *count, SoraError *err)
 static bool join(WeightPart *p, const Found *found, int count, SoraError *err)
 {
     PartTensor *t = &p->items[p->count];
-    *t = (PartTensor){.name = found->name, .file_name = found->file_name, .tensor = *found->tensor,
-                      .piece_count = count};
+    *t = (PartTensor){
+        .name = found->name, .file_name = found->file_name, .tensor = *found->tensor, .piece_count = count};
     if (count > found->pieces || (count > 1 && found[1].piece == found[0].piece))
         return bad(p, found[1].file_name, err, "is the same as another one");
     for (int i = 0; i < count; i++) {

@@ -25,8 +25,8 @@ struct WeightWriter {
     const char **names;
     Tensor *tensors;
     int count, capacity;
-    int current;  /* whose bytes come next */
-    size_t left;  /* of them */
+    int current; /* whose bytes come next */
+    size_t left; /* of them */
 };
 
 static bool ends_with(const char *text, const char *end)

@@ -1,9 +1,8 @@
-/* A weight file written as its numbers come, safetensors or GGUF by the end of its name: declare all tensors, begin,
- * then write their bytes one after the other in pieces of any size. The file appears under its name when finished.
- *     WeightWriter *w = weight_writer_new("x.gguf", &err);
- *     ok = w && weight_writer_add(w, "a", DTYPE_Q8_0, 2, shape, &err) && ... && weight_writer_begin(w, &err) &&
- *          weight_writer_write(w, bytes, size, &err) && ... && weight_writer_finish(w, &err);
- *     weight_writer_free(w); */
+/* A weight file written as its numbers come, safetensors or GGUF by the end of its name: declare all tensors,
+ * begin, then write their bytes one after the other in pieces of any size. The file appears under its name
+ * when finished. WeightWriter *w = weight_writer_new("x.gguf", &err); ok = w && weight_writer_add(w, "a",
+ * DTYPE_Q8_0, 2, shape, &err) && ... && weight_writer_begin(w, &err) && weight_writer_write(w, bytes, size,
+ * &err) && ... && weight_writer_finish(w, &err); weight_writer_free(w); */
 #ifndef SORA_WEIGHTS_WEIGHT_WRITER_H
 #define SORA_WEIGHTS_WEIGHT_WRITER_H
 

@@ -1,8 +1,9 @@
 /* An index of shards from bytes, beside two shards: an error, or tensors that can be used; no file outside of
  * the folder. To fuzz:
  *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc -Itests/fuzz tests/fuzz/shard_index_fuzz.c src/base/{arena,error,file,json_file,rng}.c \
- *         src/tensor/{tensor,params}.c src/weights/[a-z]*.c -ljansson -lm -o fuzz
+ *         -Iinclude -Isrc -Itests/fuzz tests/fuzz/shard_index_fuzz.c
+ * src/base/{arena,error,file,json_file,rng}.c \ src/tensor/{tensor,params}.c src/weights/[a-z]*.c -ljansson
+ * -lm -o fuzz
  *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/shard_index */
 #include <stdio.h>
 #include <unistd.h>

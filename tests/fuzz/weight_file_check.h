@@ -1,4 +1,5 @@
-/* What must hold of any weight file that was opened: each tensor's bytes can be read, and its numbers widened. */
+/* What must hold of any weight file that was opened: each tensor's bytes can be read, and its numbers
+ * widened. */
 #ifndef SORA_TESTS_WEIGHT_FILE_CHECK_H
 #define SORA_TESTS_WEIGHT_FILE_CHECK_H
 

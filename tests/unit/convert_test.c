@@ -1,4 +1,5 @@
-/* One weight file into another and back; float8 with scales, pieces, merged dimensions; what cannot be held. */
+/* One weight file into another and back; float8 with scales, pieces, merged dimensions; what cannot be held.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,10 +120,10 @@ static void every_type_is_written(void **state)
         DType type, odd; /* odd: what rows of 50 become */
         double most;
     } CASES[] = {
-        {DTYPE_F32, DTYPE_F32, 1e-9},   {DTYPE_F16, DTYPE_F16, 4e-4},   {DTYPE_BF16, DTYPE_BF16, 3e-3},
-        {DTYPE_Q8_0, DTYPE_F16, 8e-3},  {DTYPE_Q4_0, DTYPE_F16, 0.12}, {DTYPE_Q4_1, DTYPE_F16, 0.11},
-        {DTYPE_Q5_0, DTYPE_F16, 0.06},  {DTYPE_Q5_1, DTYPE_F16, 0.05}, {DTYPE_Q4_K, DTYPE_F16, 0.1},
-        {DTYPE_Q5_K, DTYPE_F16, 0.05},  {DTYPE_Q6_K, DTYPE_F16, 0.03},
+        {DTYPE_F32, DTYPE_F32, 1e-9},  {DTYPE_F16, DTYPE_F16, 4e-4},  {DTYPE_BF16, DTYPE_BF16, 3e-3},
+        {DTYPE_Q8_0, DTYPE_F16, 8e-3}, {DTYPE_Q4_0, DTYPE_F16, 0.12}, {DTYPE_Q4_1, DTYPE_F16, 0.11},
+        {DTYPE_Q5_0, DTYPE_F16, 0.06}, {DTYPE_Q5_1, DTYPE_F16, 0.05}, {DTYPE_Q4_K, DTYPE_F16, 0.1},
+        {DTYPE_Q5_K, DTYPE_F16, 0.05}, {DTYPE_Q6_K, DTYPE_F16, 0.03},
     };
     write_source(in_dir("a.safetensors"), "");
     WeightFile *a = opened(in_dir("a.safetensors"));
@@ -133,7 +134,8 @@ static void every_type_is_written(void **state)
             WeightFile *b = opened(in_dir(name));
             assert_int_equal(weight_file_count(b), SOURCES);
             for (int i = 0; i < SOURCES; i++) {
-                const Tensor *x = weight_file_find(a, SOURCE[i].name), *y = weight_file_find(b, SOURCE[i].name);
+                const Tensor *x = weight_file_find(a, SOURCE[i].name),
+                             *y = weight_file_find(b, SOURCE[i].name);
                 assert_non_null(y);
                 assert_true(tensor_same_shape(x, y));
                 assert_true(difference(x, y) <= CASES[c].most);
@@ -143,7 +145,8 @@ static void every_type_is_written(void **state)
             assert_int_equal(weight_file_find(b, "blocks.0.modulation")->dtype, DTYPE_BF16);
             assert_int_equal(weight_file_find(b, "blocks.0.ffn.2.weight")->dtype, CASES[c].odd);
             bool large = dtype_block(CASES[c].type) == 256;
-            assert_int_equal(weight_file_find(b, "blocks.0.ffn.0.weight")->dtype, large ? DTYPE_Q8_0 : CASES[c].type);
+            assert_int_equal(weight_file_find(b, "blocks.0.ffn.0.weight")->dtype,
+                             large ? DTYPE_Q8_0 : CASES[c].type);
             weight_file_close(b);
         }
     weight_file_close(a);
@@ -155,7 +158,8 @@ static void containers_lose_nothing(void **state)
     write_source(in_dir("a.safetensors"), "model.diffusion_model.");
     converted(in_dir("a.safetensors"), in_dir("b.gguf"), DTYPE_F32, false);
     converted(in_dir("b.gguf"), in_dir("c.safetensors"), DTYPE_F32, true);
-    WeightFile *a = opened(in_dir("a.safetensors")), *b = opened(in_dir("b.gguf")), *c = opened(in_dir("c.safetensors"));
+    WeightFile *a = opened(in_dir("a.safetensors")), *b = opened(in_dir("b.gguf")),
+               *c = opened(in_dir("c.safetensors"));
     assert_string_equal(weight_file_metadata(b, "general.architecture"), "wan");
     for (int i = 0; i < SOURCES; i++) {
         char name[128];
@@ -188,8 +192,10 @@ static void scales_are_multiplied(void **state)
     weight_decode(DTYPE_F8_E5M2, k8, 128, k);
     SoraError err = {0};
     SafetensorsWriter *w = safetensors_writer_new(&err);
-    Tensor one_t = tensor_over(&one, DTYPE_F32, 0, (int64_t[]){0}), rows_t = tensor_over(rows, DTYPE_F32, 2, (int64_t[]){2, 1});
-    Tensor q_t = tensor_over(q8, DTYPE_F8_E4M3, 2, (int64_t[]){2, 64}), k_t = tensor_over(k8, DTYPE_F8_E5M2, 2, (int64_t[]){2, 64});
+    Tensor one_t = tensor_over(&one, DTYPE_F32, 0, (int64_t[]){0}),
+           rows_t = tensor_over(rows, DTYPE_F32, 2, (int64_t[]){2, 1});
+    Tensor q_t = tensor_over(q8, DTYPE_F8_E4M3, 2, (int64_t[]){2, 64}),
+           k_t = tensor_over(k8, DTYPE_F8_E5M2, 2, (int64_t[]){2, 64});
     Tensor mark = tensor_over(NULL, DTYPE_F8_E4M3, 1, (int64_t[]){0}), v_t = k_t;
     put_tensor(w, "blocks.0.attn1.to_q.scale_weight", &one_t);
     put_tensor(w, "blocks.0.attn1.to_k.scale_weight", &rows_t);
@@ -255,11 +261,13 @@ static void pieces_become_one(void **state)
     PartSource source;
     part_source_init(&source, part, NULL, FILE_SOURCE_MAPPED);
     Tensor qkv = tensor_over(NULL, DTYPE_F32, 2, (int64_t[]){24, 8});
-    assert_true(source.source.fill(&source.source, "visual.transformer.0.attn.to_qkv.weight", &qkv, (Init){0}, &err));
+    assert_true(
+        source.source.fill(&source.source, "visual.transformer.0.attn.to_qkv.weight", &qkv, (Init){0}, &err));
     for (int i = 0; i < 192; i++)
         assert_true(((float *)qkv.data)[i] == (float)i);
     float middle[8 * 12];
-    assert_true(part_source_rows(weight_part_tensor(part, 0), NULL, &qkv, 7, 12, middle, &err)); /* over two borders */
+    assert_true(part_source_rows(weight_part_tensor(part, 0), NULL, &qkv, 7, 12, middle,
+                                 &err)); /* over two borders */
     for (int i = 0; i < 96; i++)
         assert_true(middle[i] == (float)(56 + i));
     part_source_deinit(&source);
@@ -271,9 +279,11 @@ static void what_cannot_be_is_said(void **state)
 {
     SoraError err = {0};
     write_source(in_dir("a.safetensors"), "");
-    assert_false(weights_convert(in_dir("a.safetensors"), in_dir("b.safetensors"), &(ConvertOptions){.type = DTYPE_Q4_K}, &err));
+    assert_false(weights_convert(in_dir("a.safetensors"), in_dir("b.safetensors"),
+                                 &(ConvertOptions){.type = DTYPE_Q4_K}, &err));
     assert_int_equal(err.code, SORA_ERROR_UNSUPPORTED);
-    assert_false(weights_convert(in_dir("a.safetensors"), in_dir("b.bin"), &(ConvertOptions){.type = DTYPE_BF16}, &err));
+    assert_false(weights_convert(in_dir("a.safetensors"), in_dir("b.bin"),
+                                 &(ConvertOptions){.type = DTYPE_BF16}, &err));
     assert_non_null(strstr(err.message, "expected a name that ends in .safetensors or .gguf"));
     float big[64];
     for (int i = 0; i < 64; i++)
@@ -283,7 +293,8 @@ static void what_cannot_be_is_said(void **state)
     put_tensor(w, "big", &t);
     assert_true(safetensors_writer_save(w, in_dir("big.safetensors"), &err));
     safetensors_writer_free(w);
-    assert_false(weights_convert(in_dir("big.safetensors"), in_dir("none.safetensors"), &(ConvertOptions){.type = DTYPE_F16}, &err));
+    assert_false(weights_convert(in_dir("big.safetensors"), in_dir("none.safetensors"),
+                                 &(ConvertOptions){.type = DTYPE_F16}, &err));
     assert_non_null(strstr(err.message, "tensor \"big\" has numbers that F16 cannot hold"));
     assert_false(file_exists(in_dir("none.safetensors")));
 }
@@ -322,12 +333,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_stays_small),
-        cmocka_unit_test(every_type_is_written),
-        cmocka_unit_test(containers_lose_nothing),
-        cmocka_unit_test(scales_are_multiplied),
-        cmocka_unit_test(pieces_become_one),
-        cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(memory_stays_small),      cmocka_unit_test(every_type_is_written),
+        cmocka_unit_test(containers_lose_nothing), cmocka_unit_test(scales_are_multiplied),
+        cmocka_unit_test(pieces_become_one),       cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* sora inspect on the published models, whose files have all tensors and no data: the networks here ask for exactly
- * what is in them. */
+/* sora inspect on the published models, whose files have all tensors and no data: the networks here ask for
+ * exactly what is in them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,11 +91,14 @@ static void networks_ask_for_what_is_there(void **state)
 static void a_whole_model_runs(void **state)
 {
     SoraError err = {0};
-    static const char *const FOLDERS[] = {"m/transformer", "m/transformer_2", "m/text_encoder", "m/vae", "m/tokenizer"};
+    static const char *const FOLDERS[] = {"m/transformer", "m/transformer_2", "m/text_encoder", "m/vae",
+                                          "m/tokenizer"};
     for (int i = 0; i < 5; i++)
         assert_true(dir_make(in_dir(FOLDERS[i]), &err));
-    write_model("Wan2.2-T2V-A14B(each expert)", "Wan2.1-FLF2V-14B", DTYPE_BF16, in_dir("m/transformer/a.safetensors"));
-    write_model("Wan2.2-T2V-A14B(each expert)", "Wan2.1-FLF2V-14B", DTYPE_BF16, in_dir("m/transformer_2/a.safetensors"));
+    write_model("Wan2.2-T2V-A14B(each expert)", "Wan2.1-FLF2V-14B", DTYPE_BF16,
+                in_dir("m/transformer/a.safetensors"));
+    write_model("Wan2.2-T2V-A14B(each expert)", "Wan2.1-FLF2V-14B", DTYPE_BF16,
+                in_dir("m/transformer_2/a.safetensors"));
     write_model("UMT5-XXL-encoder", "UMT5-XXL-encoder", DTYPE_BF16, in_dir("m/text_encoder/a.safetensors"));
     write_model("Wan2.1_VAE", "Wan2.1_VAE", DTYPE_F32, in_dir("m/vae/a.safetensors"));
     FILE *f = fopen(in_dir("m/tokenizer/spiece.model"), "w");
@@ -108,14 +111,16 @@ static void a_whole_model_runs(void **state)
     assert_string_equal(json_string_value(json_object_get(json, "model")), "wan2.2-t2v-a14b");
     assert_true(json_is_true(json_object_get(json, "runs")));
     json_int_t weights = json_integer_value(json_object_get(json_object_get(json, "memory"), "weights"));
-    assert_true(weights > 2LL * (14288491584LL * 2 + 5680910336LL) + 126892531LL * 4 && weights < 70000000000LL);
+    assert_true(weights > 2LL * (14288491584LL * 2 + 5680910336LL) + 126892531LL * 4 &&
+                weights < 70000000000LL);
     free(text);
     json_decref(json);
     assert_int_equal(unlink(in_dir("m/text_encoder/a.safetensors")), 0);
     assert_int_equal(rmdir(in_dir("m/text_encoder")), 0);
     json = inspected(&(ModelPaths){.model = in_dir("m")});
     assert_true(json_is_false(json_object_get(json, "runs")));
-    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "needs"), 0)), "a text encoder");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "needs"), 0)),
+                        "a text encoder");
     json_decref(json);
 }
 

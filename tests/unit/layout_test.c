@@ -1,5 +1,5 @@
-/* Every tensor of every published model under its true name in each layout: the loader finds all of them, and names
- * the one that is missing, renamed or misshapen. */
+/* Every tensor of every published model under its true name in each layout: the loader finds all of them, and
+ * names the one that is missing, renamed or misshapen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +51,8 @@ static const Form FORMS[] = {
 };
 enum { FORM_COUNT = sizeof FORMS / sizeof FORMS[0] };
 
-static const char *const PREFIX[PART_KINDS] = {"model.diffusion_model.", "text_encoders.umt5xxl.transformer.", "vae.",
-                                               "clip_vision."};
+static const char *const PREFIX[PART_KINDS] = {"model.diffusion_model.", "text_encoders.umt5xxl.transformer.",
+                                               "vae.", "clip_vision."};
 
 static bool is_matrix(const Tensor *t)
 {
@@ -120,7 +120,8 @@ static bool open_part(Opened *o, const FakeFile *f, const Form *form, ModelPart 
         return false;
     int count = layout_recognise(o->file, matches, err);
     if (count != 1 || matches[0].part != kind)
-        fail_msg("%d parts, the first one %s", count, count > 0 ? model_part_name(matches[0].part) : "unknown");
+        fail_msg("%d parts, the first one %s", count,
+                 count > 0 ? model_part_name(matches[0].part) : "unknown");
     o->part = weight_part_new(o->file, &matches[0], err);
     return o->part != NULL;
 }
@@ -135,8 +136,8 @@ static void find_rows(int model, int *first, int *end)
         ++*end;
 }
 
-/* Asks for every tensor of the model, as the networks do. *missed: how many were not to be had, err: the last. Adds
- * up what the part has besides. */
+/* Asks for every tensor of the model, as the networks do. *missed: how many were not to be had, err: the
+ * last. Adds up what the part has besides. */
 static void ask_for_all(const Opened *o, int model, int *found, int *missed, int *unknown, SoraError *err)
 {
     int first, end;
@@ -172,8 +173,8 @@ static void every_tensor_is_found(void **state)
                 fail_msg("%s, %s: %s", MODELS[m].model, FORMS[k].name, err.message);
             ask_for_all(&o, m, &found, &missed, &unknown, &err);
             if (missed > 0 || unknown > 0 || found != COUNTS[m])
-                fail_msg("%s, %s: %d found, %d missed, %d unknown: %s", MODELS[m].model, FORMS[k].name, found, missed,
-                         unknown, err.message);
+                fail_msg("%s, %s: %d found, %d missed, %d unknown: %s", MODELS[m].model, FORMS[k].name, found,
+                         missed, unknown, err.message);
             forms++;
             tensors += found;
             close_part(&o);
@@ -200,7 +201,8 @@ static void every_damage_is_named(void **state)
                 if (p % 3 == 0)
                     memcpy(t->name + strlen(t->name) - 2, "XX", 2); /* renamed */
                 if (p % 3 == 1)
-                    *t = f.tensors[--f.count]; /* missing: the last one has its place, and its own is cut off */
+                    *t = f.tensors[--f.count]; /* missing: the last one has its place, and its own is cut off
+                                                */
                 if (p % 3 == 2 && t->tensor.ndim > 0)
                     t->tensor.shape[0] += dtype_block(t->tensor.dtype) * 2; /* misshapen */
                 Opened o;
@@ -211,7 +213,10 @@ static void every_damage_is_named(void **state)
                 bool scalar = p % 3 == 2 && t->tensor.ndim == 0;
                 if (missed != !scalar)
                     fail_msg("%s, %s, %s of %s: %d missed", MODELS[m].model, FORMS[k].name,
-                             p % 3 == 0 ? "rename" : p % 3 == 1 ? "loss" : "shape", saved.name, missed);
+                             p % 3 == 0   ? "rename"
+                             : p % 3 == 1 ? "loss"
+                                          : "shape",
+                             saved.name, missed);
                 if (!scalar && p % 3 < 2)
                     assert_non_null(strstr(err.message, "is missing"));
                 if (!scalar && p % 3 == 2)

@@ -1,4 +1,5 @@
-/* LoRA files: names of three kinds of trainers, alpha and rank, several at once, whole differences; what is refused. */
+/* LoRA files: names of three kinds of trainers, alpha and rank, several at once, whole differences; what is
+ * refused. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,12 +87,24 @@ static const struct {
     int count;
     float alpha; /* over the rank */
 } KINDS[] = {
-    {{{"transformer.blocks.3.attn2.to_out.0.lora_A.weight", DOWN}, {"transformer.blocks.3.attn2.to_out.0.lora_B.weight", UP}}, 2, 1},
-    {{{"diffusion_model.blocks.3.cross_attn.o.lora_down.weight", DOWN}, {"diffusion_model.blocks.3.cross_attn.o.lora_up.weight", UP},
-      {"diffusion_model.blocks.3.cross_attn.o.alpha", 0, {0}, 8, 0}}, 3, 4},
-    {{{"lora_unet_blocks_3_cross_attn_o.lora_down.weight", DOWN}, {"lora_unet_blocks_3_cross_attn_o.lora_up.weight", UP},
-      {"lora_unet_blocks_3_cross_attn_o.alpha", 1, {1}, 1, 0}}, 3, 0.5f},
-    {{{"base_model.model.blocks.3.cross_attn.o.lora_A.default.weight", DOWN}, {"base_model.model.blocks.3.cross_attn.o.lora_B.default.weight", UP}}, 2, 1},
+    {{{"transformer.blocks.3.attn2.to_out.0.lora_A.weight", DOWN},
+      {"transformer.blocks.3.attn2.to_out.0.lora_B.weight", UP}},
+     2,
+     1},
+    {{{"diffusion_model.blocks.3.cross_attn.o.lora_down.weight", DOWN},
+      {"diffusion_model.blocks.3.cross_attn.o.lora_up.weight", UP},
+      {"diffusion_model.blocks.3.cross_attn.o.alpha", 0, {0}, 8, 0}},
+     3,
+     4},
+    {{{"lora_unet_blocks_3_cross_attn_o.lora_down.weight", DOWN},
+      {"lora_unet_blocks_3_cross_attn_o.lora_up.weight", UP},
+      {"lora_unet_blocks_3_cross_attn_o.alpha", 1, {1}, 1, 0}},
+     3,
+     0.5f},
+    {{{"base_model.model.blocks.3.cross_attn.o.lora_A.default.weight", DOWN},
+      {"base_model.model.blocks.3.cross_attn.o.lora_B.default.weight", UP}},
+     2,
+     1},
 };
 
 static const char TARGET[] = "blocks.3.cross_attn.o.weight";
@@ -107,7 +120,8 @@ static void every_kind_is_added(void **state)
         assert_string_equal(lora_target(l, 0), "blocks_3_cross_attn_o_weight");
         LoraSet set = {&(LoraUse){l, -0.75f}, 1};
         assert_true(lora_covers(&set, TARGET));
-        assert_false(lora_covers(&set, "blocks.3.cross_attn.o.bias") || lora_covers(&set, "blocks.3.cross_attn.q.weight"));
+        assert_false(lora_covers(&set, "blocks.3.cross_attn.o.bias") ||
+                     lora_covers(&set, "blocks.3.cross_attn.q.weight"));
         float out[3 * IN];
         for (int i = 0; i < 3 * IN; i++)
             out[i] = 100;
@@ -123,7 +137,8 @@ static void every_kind_is_added(void **state)
     }
 }
 
-/* Two of them, and a difference of a bias and of a norm, merged into a network's tensors when they are loaded. */
+/* Two of them, and a difference of a bias and of a norm, merged into a network's tensors when they are
+ * loaded. */
 static void they_are_merged_when_loaded(void **state)
 {
     SoraError err = {0};
@@ -158,7 +173,8 @@ static void they_are_merged_when_loaded(void **state)
     assert_true(s->fill(s, TARGET, &o, (Init){0}, &err));
     assert_true(s->fill(s, "blocks.3.cross_attn.o.bias", &bias, (Init){0}, &err));
     assert_true(s->fill(s, "blocks.3.norm3.weight", &norm, (Init){0}, &err));
-    assert_ptr_equal(q.data, weight_file_find(f, "blocks.0.self_attn.q.weight")->data); /* untouched: mapped */
+    assert_ptr_equal(q.data,
+                     weight_file_find(f, "blocks.0.self_attn.q.weight")->data); /* untouched: mapped */
     for (int i = 0; i < OUT * IN; i++) {
         float want = (float)i + product(0.25f * 4 + 2, i / IN, i % IN);
         assert_true(fabsf(((float *)o.data)[i] - want) < 1e-3f);
@@ -181,14 +197,24 @@ static void misfits_are_refused(void **state)
         int count;
         const char *words;
     } CASES[] = {
-        {{{"blocks.0.self_attn.q.weight", DOWN}}, 1, "tensor \"blocks.0.self_attn.q.weight\" is no part of a LoRA"},
+        {{{"blocks.0.self_attn.q.weight", DOWN}},
+         1,
+         "tensor \"blocks.0.self_attn.q.weight\" is no part of a LoRA"},
         {{{"a.hada_w1_a", DOWN}}, 1, "tensor \"a.hada_w1_a\" is no part of a LoRA"},
-        {{{"a.lora_A.weight", DOWN}, {"a.dora_scale", DOWN}}, 2, "tensor \"a.dora_scale\" is no part of a LoRA"},
+        {{{"a.lora_A.weight", DOWN}, {"a.dora_scale", DOWN}},
+         2,
+         "tensor \"a.dora_scale\" is no part of a LoRA"},
         {{{"a.lora_A.weight", DOWN}}, 1, "tensor \"a.lora_A.weight\" has no other half"},
-        {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", 2, {OUT, 3}, 0, 1}}, 2, "does not fit its other half"},
-        {{{"a.lora_A.weight", DOWN}, {"a.lora_down.weight", DOWN}, {"a.lora_B.weight", UP}}, 3, "changes what another one changes too"},
+        {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", 2, {OUT, 3}, 0, 1}},
+         2,
+         "does not fit its other half"},
+        {{{"a.lora_A.weight", DOWN}, {"a.lora_down.weight", DOWN}, {"a.lora_B.weight", UP}},
+         3,
+         "changes what another one changes too"},
         {{{"a.alpha", 1, {1}, 1, 0}}, 1, "tensor \"a.alpha\" is an alpha of nothing"},
-        {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", UP}, {"a.alpha", 1, {1}, INFINITY, 0}}, 3, "tensor \"a.alpha\" is no number"},
+        {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", UP}, {"a.alpha", 1, {1}, INFINITY, 0}},
+         3,
+         "tensor \"a.alpha\" is no number"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         SoraError err = {0};
@@ -215,8 +241,10 @@ static void arguments_are_read(void **state)
         float strength;
         int expert;
     } CASES[] = {
-        {"a.safetensors", "a.safetensors", 1, LORA_ALL},       {"a.safetensors:0.8", "a.safetensors", 0.8f, LORA_ALL},
-        {"dir:x/a:-2:high", "dir:x/a", -2, LORA_HIGH_NOISE},   {"a:low", "a", 1, LORA_LOW_NOISE},
+        {"a.safetensors", "a.safetensors", 1, LORA_ALL},
+        {"a.safetensors:0.8", "a.safetensors", 0.8f, LORA_ALL},
+        {"dir:x/a:-2:high", "dir:x/a", -2, LORA_HIGH_NOISE},
+        {"a:low", "a", 1, LORA_LOW_NOISE},
         {"a:b", "a:b", 1, LORA_ALL},
     };
     LoraArgument a;

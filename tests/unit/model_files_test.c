@@ -66,7 +66,8 @@ static void wans_own_folders(void **state)
     link_fixture("umt5_tiny.bf16.pth", "own/models_t5_umt5-xxl-enc-bf16.pth");
     link_fixture("vae21_tiny.weights.safetensors", "own/Wan2.1_VAE.safetensors");
     link_fixture("tokenizer/spm_bf.model", "own/google/umt5-xxl/spiece.model");
-    tiny_write_text(in_dir("own"), "config.json", "{\"dim\": 96, \"num_heads\": 3, \"num_layers\": 3, \"ffn_dim\": 192}");
+    tiny_write_text(in_dir("own"), "config.json",
+                    "{\"dim\": 96, \"num_heads\": 3, \"num_layers\": 3, \"ffn_dim\": 192}");
     ModelFiles *m = opened(&(ModelPaths){.model = in_dir("own")});
     assert_string_equal(path_of(m, SLOT_TRANSFORMER), in_dir("own/diffusion_pytorch_model.safetensors"));
     assert_string_equal(path_of(m, SLOT_TEXT_ENCODER), in_dir("own/models_t5_umt5-xxl-enc-bf16.pth"));
@@ -77,8 +78,8 @@ static void wans_own_folders(void **state)
     assert_null(model_files_config(m, SLOT_TEXT_ENCODER));
     assert_null(model_files_config(m, SLOT_AUTOENCODER));
     json_t *config = part_config(model_files_part(m, SLOT_TEXT_ENCODER), NULL, &err);
-    json_t *want = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "vocab", 2048, "dim", 64, "dim_attn", 64, "dim_ffn", 128,
-                             "num_heads", 4, "num_buckets", 32, "num_layers", 3);
+    json_t *want = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "vocab", 2048, "dim", 64, "dim_attn", 64,
+                             "dim_ffn", 128, "num_heads", 4, "num_buckets", 32, "num_layers", 3);
     assert_true(json_equal(config, want));
     json_decref(config);
     json_decref(want);
@@ -87,8 +88,10 @@ static void wans_own_folders(void **state)
 
 static void experts_are_told_by_name(void **state)
 {
-    link_fixture("dit_t2v22_low_tiny.weights.safetensors", "two/low_noise_model/diffusion_pytorch_model.safetensors");
-    link_fixture("dit_t2v22_high_tiny.weights.safetensors", "two/high_noise_model/diffusion_pytorch_model.safetensors");
+    link_fixture("dit_t2v22_low_tiny.weights.safetensors",
+                 "two/low_noise_model/diffusion_pytorch_model.safetensors");
+    link_fixture("dit_t2v22_high_tiny.weights.safetensors",
+                 "two/high_noise_model/diffusion_pytorch_model.safetensors");
     ModelFiles *m = opened(&(ModelPaths){.model = in_dir("two")});
     assert_non_null(strstr(path_of(m, SLOT_TRANSFORMER), "two/high_noise_model/"));
     assert_non_null(strstr(path_of(m, SLOT_LOW_NOISE), "two/low_noise_model/"));
@@ -106,7 +109,8 @@ static void experts_are_told_by_name(void **state)
     assert_non_null(strstr(err.message, "are both a transformer, which one?"));
     m = opened(&(ModelPaths){.slots = {[SLOT_TRANSFORMER] = in_dir("same/a.safetensors")}});
     model_files_close(m);
-    assert_null(model_files_open(&(ModelPaths){.slots = {[SLOT_AUTOENCODER] = in_dir("same/a.safetensors")}}, &err));
+    assert_null(
+        model_files_open(&(ModelPaths){.slots = {[SLOT_AUTOENCODER] = in_dir("same/a.safetensors")}}, &err));
     assert_non_null(strstr(err.message, "there is no autoencoder in it"));
 }
 
@@ -120,18 +124,23 @@ static void diffusers_folders(void **state)
         skip();
     for (int i = 0; i < keys.count; i++) {
         char name[KEY];
-        if (strcmp(keys.rows[i].model, "Wan2.1-T2V-1.3B") == 0 && other_name(&map, "Wan2.1-FLF2V-14B", keys.rows[i].key, name))
+        if (strcmp(keys.rows[i].model, "Wan2.1-T2V-1.3B") == 0 &&
+            other_name(&map, "Wan2.1-FLF2V-14B", keys.rows[i].key, name))
             fake_add(&f, "", name, DTYPE_F16, &keys.rows[i].shape);
     }
     assert_true(dir_make(in_dir("diff/transformer"), &err) && dir_make(in_dir("diff/transformer_2"), &err));
     assert_true(fake_safetensors(&f, in_dir("diff/transformer/diffusion_pytorch_model.safetensors")));
     assert_true(fake_safetensors(&f, in_dir("diff/transformer_2/diffusion_pytorch_model.safetensors")));
-    tiny_write_text(in_dir("diff/transformer"), "config.json", "{\"num_attention_heads\": 12, \"attention_head_dim\": 128, \"eps\": 1e-6}");
+    tiny_write_text(in_dir("diff/transformer"), "config.json",
+                    "{\"num_attention_heads\": 12, \"attention_head_dim\": 128, \"eps\": 1e-6}");
     static const char *const SECOND[] = {"[null, null]", "[\"diffusers\", \"WanTransformer3DModel\"]"};
     for (int two = 0; two < 2; two++) {
         char text[256];
-        snprintf(text, sizeof text, "{\"_class_name\": \"WanPipeline\", \"transformer\": [\"diffusers\", \"WanTransformer3DModel\"],"
-                 " \"transformer_2\": %s, \"boundary_ratio\": 0.875}", SECOND[two]);
+        snprintf(
+            text, sizeof text,
+            "{\"_class_name\": \"WanPipeline\", \"transformer\": [\"diffusers\", \"WanTransformer3DModel\"],"
+            " \"transformer_2\": %s, \"boundary_ratio\": 0.875}",
+            SECOND[two]);
         tiny_write_text(in_dir("diff"), "model_index.json", text);
         ModelFiles *m = opened(&(ModelPaths){.model = in_dir("diff")});
         const WeightPart *part = model_files_part(m, SLOT_TRANSFORMER);
@@ -142,8 +151,8 @@ static void diffusers_folders(void **state)
         DitConfig c;
         json_t *config = part_config(part, model_files_config(m, SLOT_TRANSFORMER), &err);
         assert_true(dit_config_parse(&c, config, &err));
-        assert_true(c.dim == 1536 && c.ffn_dim == 8960 && c.num_heads == 12 && c.num_layers == 30 && c.in_dim == 16 &&
-                    c.out_dim == 16 && c.text_dim == 4096 && c.freq_dim == 256);
+        assert_true(c.dim == 1536 && c.ffn_dim == 8960 && c.num_heads == 12 && c.num_layers == 30 &&
+                    c.in_dim == 16 && c.out_dim == 16 && c.text_dim == 4096 && c.freq_dim == 256);
         json_decref(config);
         model_files_close(m);
     }
@@ -153,6 +162,33 @@ static void diffusers_folders(void **state)
     fake_free(&f);
     free(keys.rows);
     free(map.rows);
+}
+
+/* ComfyUI's text encoder files have the tokenizer inside. */
+static void a_tokenizer_may_be_a_tensor(void **state)
+{
+    SoraError err = {0};
+    size_t size;
+    float numbers[4] = {0};
+    char *bytes = file_read("models/nano/tokenizer.model", 1 << 24, &size, &err);
+    assert_non_null(bytes);
+    Tensor q = tensor_over(numbers, DTYPE_F32, 2, (int64_t[]){2, 2});
+    Tensor model = tensor_over(bytes, DTYPE_U8, 1, (int64_t[]){(int64_t)size});
+    SafetensorsWriter *w = safetensors_writer_new(&err);
+    assert_true(safetensors_writer_add(w, "encoder.block.0.layer.0.SelfAttention.q.weight", &q, &err) &&
+                safetensors_writer_add(w, "spiece_model", &model, &err) &&
+                safetensors_writer_save(w, in_dir("t5.safetensors"), &err));
+    safetensors_writer_free(w);
+    ModelFiles *m = opened(&(ModelPaths){.model = in_dir("t5.safetensors")});
+    const WeightPart *part = model_files_part(m, SLOT_TEXT_ENCODER);
+    assert_int_equal(weight_part_count(part), 1);
+    const Tensor *inside = weight_part_tokenizer(part);
+    assert_non_null(inside);
+    assert_int_equal(tensor_bytes(inside), size);
+    assert_memory_equal(inside->data, bytes, size);
+    assert_null(model_files_tokenizer(m));
+    model_files_close(m);
+    free(bytes);
 }
 
 /* --- the same model in other files --- */
@@ -198,7 +234,8 @@ static void write_lora(const char *name, const char *stem)
     char text[128];
     for (int i = 0; i < 48; i++)
         down[i] = up[i] = (float)(i % 7 - 3);
-    Tensor d = tensor_over(down, DTYPE_F32, 2, (int64_t[]){2, 24}), u = tensor_over(up, DTYPE_F32, 2, (int64_t[]){24, 2});
+    Tensor d = tensor_over(down, DTYPE_F32, 2, (int64_t[]){2, 24}),
+           u = tensor_over(up, DTYPE_F32, 2, (int64_t[]){24, 2});
     SafetensorsWriter *w = safetensors_writer_new(&err);
     snprintf(text, sizeof text, "diffusion_model.%s.lora_A.weight", stem);
     assert_true(safetensors_writer_add(w, text, &d, &err));
@@ -210,7 +247,8 @@ static void write_lora(const char *name, const char *stem)
 static void files_instead_of_folders(void **state)
 {
     SoraError err = {0};
-    tiny_model_write(in_dir("tiny"), &(TinyModel){.manifest = "{\"name\": \"tiny\"}", .tokenizer = "models/nano/tokenizer.model"});
+    tiny_model_write(in_dir("tiny"), &(TinyModel){.manifest = "{\"name\": \"tiny\"}",
+                                                  .tokenizer = "models/nano/tokenizer.model"});
     SoraVideo *a = video_of(in_dir("tiny"), NULL);
     static const char *const PARTS[] = {"transformer", "text_encoder", "vae"};
     for (int i = 0; i < 3; i++) { /* 32-bit GGUF, with the sizes beside it */
@@ -224,7 +262,8 @@ static void files_instead_of_folders(void **state)
         strcat(to, "/config.json");
         assert_true(file_copy(in_dir(from), in_dir(to), &err));
     }
-    SoraOptions o = {.transformer = in_dir("set/transformer/x.gguf"), .text_encoder = in_dir("set/text_encoder/x.gguf"),
+    SoraOptions o = {.transformer = in_dir("set/transformer/x.gguf"),
+                     .text_encoder = in_dir("set/text_encoder/x.gguf"),
                      .vae = in_dir("set/vae/x.gguf")};
     SoraVideo *b = video_of(in_dir("tiny"), &o);
     assert_int_equal(differing(a, b), 0);
@@ -240,7 +279,8 @@ static void files_instead_of_folders(void **state)
         assert_int_equal(differing(a, b) > 0, i);
         sora_video_free(b);
     }
-    assert_null(sora_engine_open(in_dir("tiny"), &(SoraOptions){.loras = (const char *[]){in_dir("other.safetensors"), NULL}}, &err));
+    assert_null(sora_engine_open(
+        in_dir("tiny"), &(SoraOptions){.loras = (const char *[]){in_dir("other.safetensors"), NULL}}, &err));
     assert_non_null(strstr(err.message, "changes nothing that is in this transformer"));
     sora_video_free(a);
 }
@@ -260,9 +300,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wans_own_folders),
-        cmocka_unit_test(experts_are_told_by_name),
-        cmocka_unit_test(diffusers_folders),
+        cmocka_unit_test(wans_own_folders),         cmocka_unit_test(experts_are_told_by_name),
+        cmocka_unit_test(diffusers_folders),        cmocka_unit_test(a_tokenizer_may_be_a_tensor),
         cmocka_unit_test(files_instead_of_folders),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

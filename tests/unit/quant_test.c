@@ -37,7 +37,8 @@ static int nibble64(const uint8_t *q, int i)
     return i % 64 < 32 ? q[byte] % 16 : q[byte] / 16;
 }
 
-/* Six bits each: s0..s3, m0..m3 in bytes 0..7; of 4..7 the low four bits in bytes 8..11, the rest on top of 0..7. */
+/* Six bits each: s0..s3, m0..m3 in bytes 0..7; of 4..7 the low four bits in bytes 8..11, the rest on top of
+ * 0..7. */
 static int six_scale(const uint8_t *s, int j)
 {
     return j < 4 ? s[j] % 64 : s[j + 4] % 16 + s[j - 4] / 64 * 16;
@@ -62,9 +63,11 @@ static double expected(DType type, const uint8_t *b, int i)
     case DTYPE_Q5_1: /* d, m, 32 bits, 16 bytes */
         return half(b) * (nibble16(b + 8, i) + 16 * bit(b + 4, i)) + half(b + 2);
     case DTYPE_Q4_K: /* d, dmin, 12 bytes of scales, 128 bytes */
-        return half(b) * six_scale(b + 4, i / 32) * nibble64(b + 16, i) - half(b + 2) * six_min(b + 4, i / 32);
+        return half(b) * six_scale(b + 4, i / 32) * nibble64(b + 16, i) -
+               half(b + 2) * six_min(b + 4, i / 32);
     case DTYPE_Q5_K: /* d, dmin, 12 bytes of scales, 32 of fifth bits, 128 bytes */
-        return half(b) * six_scale(b + 4, i / 32) * (nibble64(b + 48, i) + 16 * (b[16 + i % 32] >> i / 32 & 1)) -
+        return half(b) * six_scale(b + 4, i / 32) *
+                   (nibble64(b + 48, i) + 16 * (b[16 + i % 32] >> i / 32 & 1)) -
                half(b + 2) * six_min(b + 4, i / 32);
     case DTYPE_Q6_K: { /* 128 bytes of four bits, 64 of two, 16 signed scales, d */
         int n = i / 128, l = i % 32;
@@ -128,9 +131,9 @@ static void encoding_is_near(void **state)
         DType type;
         double most;
     } CASES[] = {
-        {DTYPE_BF16, 0.002}, {DTYPE_F16, 0.0003},      {DTYPE_F8_E4M3, 0.03}, {DTYPE_F8_E5M2, 0.06},
-        {DTYPE_Q8_0, 0.006}, {DTYPE_Q4_0, 0.11}, {DTYPE_Q4_1, 0.10},    {DTYPE_Q5_0, 0.055},
-        {DTYPE_Q5_1, 0.045}, {DTYPE_Q4_K, 0.09},       {DTYPE_Q5_K, 0.045},   {DTYPE_Q6_K, 0.025},
+        {DTYPE_BF16, 0.002}, {DTYPE_F16, 0.0003}, {DTYPE_F8_E4M3, 0.03}, {DTYPE_F8_E5M2, 0.06},
+        {DTYPE_Q8_0, 0.006}, {DTYPE_Q4_0, 0.11},  {DTYPE_Q4_1, 0.10},    {DTYPE_Q5_0, 0.055},
+        {DTYPE_Q5_1, 0.045}, {DTYPE_Q4_K, 0.09},  {DTYPE_Q5_K, 0.045},   {DTYPE_Q6_K, 0.025},
     };
     enum { N = 256 * 64 };
     static float x[N], back[N];
@@ -240,7 +243,7 @@ static void float16_is_exact(void **state)
         assert_true(v == (h >> 15 ? -want : want) && (signbit(v) != 0) == (h >> 15 != 0));
         assert_int_equal(f32_to_f16(v), h);
     }
-    assert_int_equal(f32_to_f16(1 + 0x1p-11f), 0x3c00);          /* ties to even */
+    assert_int_equal(f32_to_f16(1 + 0x1p-11f), 0x3c00); /* ties to even */
     assert_int_equal(f32_to_f16(1 + 3 * 0x1p-11f), 0x3c02);
     assert_int_equal(f32_to_f16(65519.996f), 0x7bff);
     assert_int_equal(f32_to_f16(65520), 0x7c00);

@@ -1,5 +1,5 @@
-/* The published models as lists of names and shapes (../shared/fixtures/wan_keys.tsv and wan_keys_map.tsv), and
- * files with all of their tensors and no data to speak of: the bytes are a hole. */
+/* The published models as lists of names and shapes (../shared/fixtures/wan_keys.tsv and wan_keys_map.tsv),
+ * and files with all of their tensors and no data to speak of: the bytes are a hole. */
 #ifndef SORA_TESTS_REAL_MODELS_H
 #define SORA_TESTS_REAL_MODELS_H
 
@@ -52,7 +52,8 @@ static inline bool read_rows(Rows *out, const char *name, bool has_other)
     while (fgets(line, sizeof line, f) != NULL && out->count < MAX_ROWS) {
         Row *r = &out->rows[out->count];
         char shape[64] = "";
-        bool ok = has_other ? sscanf(line, "%47[^\t]\t%127[^\t]\t%127[^\t]\t%63[^\t\n]", r->model, r->key, r->other, shape) == 4
+        bool ok = has_other ? sscanf(line, "%47[^\t]\t%127[^\t]\t%127[^\t]\t%63[^\t\n]", r->model, r->key,
+                                     r->other, shape) == 4
                             : sscanf(line, "%47[^\t]\t%127[^\t]\t%63[^\t\n]", r->model, r->key, shape) == 3;
         if (!ok || strcmp(r->model, "model") == 0)
             continue;
@@ -75,7 +76,8 @@ static inline int first_block(const char *key, char out[KEY])
     return block;
 }
 
-/* The other name of a key, from the map's rows of its first block; map_model: whose rows to use. False: none. */
+/* The other name of a key, from the map's rows of its first block; map_model: whose rows to use. False: none.
+ */
 static inline bool other_name(const Rows *map, const char *map_model, const char *key, char out[KEY])
 {
     char first[KEY];
@@ -105,7 +107,8 @@ typedef struct FakeFile {
     int count;
 } FakeFile;
 
-static inline void fake_add(FakeFile *f, const char *prefix, const char *name, DType dtype, const Tensor *shape)
+static inline void fake_add(FakeFile *f, const char *prefix, const char *name, DType dtype,
+                            const Tensor *shape)
 {
     if (f->count % 512 == 0)
         f->tensors = realloc(f->tensors, ((size_t)f->count + 512) * sizeof *f->tensors);
@@ -140,9 +143,9 @@ static inline bool fake_safetensors(const FakeFile *f, const char *path)
     for (int i = 0; i < f->count; i++) {
         const FakeTensor *t = &f->tensors[i];
         size_t size = tensor_bytes(&t->tensor);
-        snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}", i ? "," : "{",
-                 t->name, dtype_name(t->tensor.dtype), tensor_shape_text(&t->tensor, shape, sizeof shape), at,
-                 at + size);
+        snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                 i ? "," : "{", t->name, dtype_name(t->tensor.dtype),
+                 tensor_shape_text(&t->tensor, shape, sizeof shape), at, at + size);
         put_str(&b, text);
         at += size;
     }

@@ -87,9 +87,12 @@ static void pth_of_the_autoencoder_is_exact(void **state)
 /* --- pickles --- */
 
 /* One tensor [2, 3] of storage 0 at element 1, named x, as torch.save() writes it; %s is put around. */
-#define STORAGE "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\7tQ"
-#define TENSOR "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE "K\1K\2K\3\x86K\3K\1\x86\x89" \
-               "ccollections\nOrderedDict\n)RtR"
+#define STORAGE                                                                                              \
+    "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"                                                       \
+    "0X\3\0\0\0cpuK\7tQ"
+#define TENSOR                                                                                               \
+    "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE "K\1K\2K\3\x86K\3K\1\x86\x89"                             \
+    "ccollections\nOrderedDict\n)RtR"
 #define NAME "X\1\0\0\0x"
 
 static WeightFile *open_pickle(ZipBytes z, const char *pickle, size_t size, SoraError *err)
@@ -125,8 +128,8 @@ static void pickles_that_are_read(void **state)
         {PICKLE("\x80\2}X\x0a\0\0\0state_dict}(" NAME TENSOR "us.")},
         {PICKLE("\x80\2}(X\4\0\0\0stepK\7" NAME TENSOR "X\2\0\0\0lrG\0\0\0\0\0\0\0\0u.")},
         {PICKLE("\x80\2}(" NAME "ctorch._utils\n_rebuild_parameter\n(" TENSOR "\x88}tRu.")},
-        {PICKLE("\x80\4\x95\0\0\0\0\0\0\0\0}\x94(\x8c\1x\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_v2\x93(" STORAGE
-                "K\1K\2K\3\x86K\3K\1\x86\x89}tRu.")},
+        {PICKLE("\x80\4\x95\0\0\0\0\0\0\0\0}\x94(\x8c\1x\x8c\x0ctorch._utils\x8c\x12_rebuild_tensor_"
+                "v2\x93(" STORAGE "K\1K\2K\3\x86K\3K\1\x86\x89}tRu.")},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         for (int zip64 = 0; zip64 < 2; zip64++) {
@@ -148,7 +151,8 @@ static void pickles_that_are_refused(void **state)
     } CASES[] = {
         {PICKLE("\x80\2cos\nsystem\nX\2\0\0\0ls\x85R."),
          "model.pth: the pickle asks for \"os.system\"; only tensors are read"},
-        {PICKLE("\x80\2}(" NAME "cbuiltins\neval\nX\1\0\0\0" "1\x85Ru."),
+        {PICKLE("\x80\2}(" NAME "cbuiltins\neval\nX\1\0\0\0"
+                "1\x85Ru."),
          "model.pth: the pickle asks for \"builtins.eval\"; only tensors are read"},
         {PICKLE("\x80\4\x8c\2os\x8c\5popen\x93."),
          "model.pth: the pickle asks for \"os.popen\"; only tensors are read"},
@@ -158,21 +162,25 @@ static void pickles_that_are_refused(void **state)
          "model.pth: the pickle has the instruction 0x69 at byte 3, which tensors do not need"},
         {PICKLE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE "K\1K\2K\3\x86K\1K\2\x86\x89}tR."),
          "model.pth: a tensor's elements do not lie in the order of its shape"},
-        {PICKLE("\x80\2}(" NAME "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE "K\2K\2K\3\x86K\3K\1\x86\x89}tRu."),
+        {PICKLE("\x80\2}(" NAME "ctorch._utils\n_rebuild_tensor_v2\n(" STORAGE
+                "K\2K\2K\3\x86K\3K\1\x86\x89}tRu."),
          "model.pth: tensor \"x\" needs 6 numbers from 2 on, its storage has 7"},
         {PICKLE("\x80\2}(" NAME "ctorch._utils\n_rebuild_tensor_v2\n("
-                "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\x08tQ"
+                "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"
+                "0X\3\0\0\0cpuK\x08tQ"
                 "K\1K\2K\3\x86K\3K\1\x86\x89}tRu."),
          "model.pth: tensor \"x\" needs 6 numbers from 1 on, its storage has 7"},
         {PICKLE("\x80\2}(" NAME "ctorch._utils\n_rebuild_tensor_v2\n("
-                "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "7X\3\0\0\0cpuK\x08tQ"
+                "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"
+                "7X\3\0\0\0cpuK\x08tQ"
                 "K\1K\2K\3\x86K\3K\1\x86\x89}tRu."),
          "model.pth: tensor \"x\": there is no storage \"7\""},
         {PICKLE("\x80\2]."), "model.pth: the pickle is no dictionary of tensors"},
         {PICKLE("\x80\2}."), "model.pth: no tensors in the pickle"},
         {PICKLE("\x80\2}(" NAME), "model.pth: damaged pickle at byte 10: truncated"},
         {PICKLE("\x80\2u."), "model.pth: damaged pickle at byte 3: no mark on the stack"},
-        {PICKLE("\x80\2}r\xff\xff\xff\x7f."), "model.pth: damaged pickle at byte 8: a memo entry without sense"},
+        {PICKLE("\x80\2}r\xff\xff\xff\x7f."),
+         "model.pth: damaged pickle at byte 8: a memo entry without sense"},
         {PICKLE("\x80\2h\1."), "model.pth: damaged pickle at byte 4: no such memo entry"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
@@ -228,8 +236,8 @@ typedef struct GgufBytes {
     uint64_t metadata_count, tensor_count;
 } GgufBytes;
 
-static void gguf_tensor(GgufBytes *g, const char *name, uint32_t type, int ndim, const int64_t *innermost_first,
-                        const void *data, size_t size)
+static void gguf_tensor(GgufBytes *g, const char *name, uint32_t type, int ndim,
+                        const int64_t *innermost_first, const void *data, size_t size)
 {
     put_text(&g->headers, name);
     put_int(&g->headers, (uint64_t)ndim, 4);
@@ -378,10 +386,14 @@ static void gguf_that_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pth_of_the_text_encoder_is_exact), cmocka_unit_test(pth_of_the_autoencoder_is_exact),
-        cmocka_unit_test(pickles_that_are_read),            cmocka_unit_test(pickles_that_are_refused),
-        cmocka_unit_test(pickles_do_not_blow_up),           cmocka_unit_test(zips_that_are_refused),
-        cmocka_unit_test(gguf_is_read),                     cmocka_unit_test(gguf_that_is_refused),
+        cmocka_unit_test(pth_of_the_text_encoder_is_exact),
+        cmocka_unit_test(pth_of_the_autoencoder_is_exact),
+        cmocka_unit_test(pickles_that_are_read),
+        cmocka_unit_test(pickles_that_are_refused),
+        cmocka_unit_test(pickles_do_not_blow_up),
+        cmocka_unit_test(zips_that_are_refused),
+        cmocka_unit_test(gguf_is_read),
+        cmocka_unit_test(gguf_that_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
