@@ -433,7 +433,7 @@ static double part_beyond(const Alignment *a)
  * tell copies from others in bench/trace_recall.sh; docs/trace.md has what they achieve. */
 static void judge(const Alignment *a, FingerprintMatch *m)
 {
-    const double motion_weight = 0.2, much = 0.03, beyond_weight = 0.15, least = 0.95, least_of_one = 0.97;
+    const double motion_weight = 0.2, much = 0.03, beyond_weight = 0.15, least = 0.96, least_of_one = 0.97;
     double moving;
     m->still = mean_agreement(a);
     m->motion = motion_agreement(a, &moving);
