@@ -224,6 +224,20 @@ static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, cons
     free(own);
 }
 
+static SoraOptions options_of(const GenerateArgs *a)
+{
+    return (SoraOptions){.threads = a->threads,
+                         .precision = (SoraPrecision)a->precision,
+                         .cpu = cpu_levels[a->cpu],
+                         .transformer = a->transformer,
+                         .transformer_2 = a->transformer_2,
+                         .text_encoder = a->text_encoder,
+                         .vae = a->vae,
+                         .image_encoder = a->image_encoder,
+                         .tokenizer = a->tokenizer,
+                         .loras = a->loras.items};
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const GenerateArgs *a = values;
@@ -238,10 +252,11 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
     if (a->image != NULL && !file_exists(a->image))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
-    bool whole = a->transformer != NULL && a->text_encoder != NULL && a->vae != NULL; /* no folder is needed */
-    char *model = whole && a->model == NULL ? NULL : model_find(a->model, err);
+    /* With files for all, no folder is needed. */
+    bool whole = a->model == NULL && a->transformer != NULL && a->text_encoder != NULL && a->vae != NULL;
+    char *model = whole ? NULL : model_find(a->model, err);
     Signing signing;
-    if ((model == NULL && !(whole && a->model == NULL)) || !signing_open(&signing, &a->signing, a->output, err)) {
+    if ((model == NULL && !whole) || !signing_open(&signing, &a->signing, a->output, err)) {
         free(model);
         return false;
     }
@@ -253,16 +268,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     double began = clock_seconds();
     bool ok = false;
     SoraVideo *video = NULL;
-    SoraOptions how = {.threads = a->threads,
-                       .precision = (SoraPrecision)a->precision,
-                       .cpu = cpu_levels[a->cpu],
-                       .transformer = a->transformer,
-                       .transformer_2 = a->transformer_2,
-                       .text_encoder = a->text_encoder,
-                       .vae = a->vae,
-                       .image_encoder = a->image_encoder,
-                       .tokenizer = a->tokenizer,
-                       .loras = a->loras.items};
+    SoraOptions how = options_of(a);
     SoraEngine *engine = sora_engine_open(model, &how, err);
     if (engine != NULL && check_output(engine, &request, a->output, err))
         video = sora_generate(engine, &request, err);

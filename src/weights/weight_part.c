@@ -303,7 +303,7 @@ void part_tensor_decode(const PartTensor *t, int64_t first, int64_t count, float
         multiply(t, first, count, out);
 }
 
-bool part_shape_fits(const Tensor *have, const Tensor *want)
+static bool same_but_ones(const Tensor *have, const Tensor *want)
 {
     int i = 0, k = 0;
     for (;;) {
@@ -316,4 +316,15 @@ bool part_shape_fits(const Tensor *have, const Tensor *want)
         if (have->shape[i++] != want->shape[k++])
             return false;
     }
+}
+
+bool part_shape_fits(const Tensor *have, const Tensor *want)
+{
+    if (same_but_ones(have, want))
+        return true;
+    if (have->ndim != 4 || want->ndim != 5)
+        return false;
+    Tensor merged = tensor_over(NULL, want->dtype, 4, want->shape + 1);
+    return !__builtin_mul_overflow(want->shape[0], want->shape[1], &merged.shape[0]) &&
+           same_but_ones(have, &merged);
 }

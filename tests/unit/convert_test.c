@@ -275,6 +275,31 @@ static void pieces_become_one(void **state)
     weight_file_close(f);
 }
 
+static void shapes_may_differ_in_ones(void **state)
+{
+    static const struct {
+        int have_ndim, want_ndim;
+        int64_t have[5], want[5];
+        bool fits;
+    } CASES[] = {
+        {2, 3, {6, 8}, {1, 6, 8}, true},
+        {5, 5, {4, 3, 1, 2, 2}, {4, 3, 1, 2, 2}, true},
+        {4, 5, {12, 1, 2, 2}, {4, 3, 1, 2, 2}, true},
+        {4, 5, {12, 2, 2, 1}, {4, 3, 1, 2, 2}, true},
+        {4, 5, {12, 1, 2, 3}, {4, 3, 1, 2, 2}, false},
+        {1, 2, {12}, {4, 3}, false},
+        {2, 2, {3, 4}, {4, 3}, false},
+        {1, 0, {1}, {0}, true},
+        {2, 1, {8, 2}, {8}, false},
+        {1, 2, {8}, {8, 2}, false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        Tensor have = tensor_over(NULL, DTYPE_F32, CASES[i].have_ndim, CASES[i].have);
+        Tensor want = tensor_over(NULL, DTYPE_F32, CASES[i].want_ndim, CASES[i].want);
+        assert_int_equal(part_shape_fits(&have, &want), CASES[i].fits);
+    }
+}
+
 static void what_cannot_be_is_said(void **state)
 {
     SoraError err = {0};
@@ -335,7 +360,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_stays_small),      cmocka_unit_test(every_type_is_written),
         cmocka_unit_test(containers_lose_nothing), cmocka_unit_test(scales_are_multiplied),
-        cmocka_unit_test(pieces_become_one),       cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(pieces_become_one),       cmocka_unit_test(shapes_may_differ_in_ones),
+        cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
