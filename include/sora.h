@@ -27,6 +27,7 @@
 #define SORA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -76,6 +77,8 @@ typedef struct SoraOptions {
     int threads;             /* 0: all cores */
     SoraPrecision precision; /* default: auto */
     const char *cpu;         /* "reference", "avx2", "avx512"; NULL: the best that runs here */
+    size_t memory;           /* bytes that the process may have in memory; 0: no limit. Weights are given back and
+                                read again as needed; SORA_ERROR_MEMORY when that does not suffice */
     /* Files in place of the model's own, or without a folder; NULL: the model's. In the names and containers of
      * Wan, diffusers, ComfyUI and GGUF. */
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder;

@@ -22,7 +22,7 @@ typedef struct GenerateArgs {
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
     OptionList loras;
-    const char *trace_index;
+    const char *trace_index, *memory;
     bool watermark, no_trace, json;
     SigningArgs signing;
 } GenerateArgs;
@@ -79,6 +79,8 @@ static const Option options[] = {
     {0, "precision", OPTION_CHOICE, offsetof(GenerateArgs, precision),
      .help = "bf16 is faster where the processor has it, int8 more so and coarser",
      .choices = "auto|f32|bf16|int8"},
+    {0, "memory", OPTION_STRING, offsetof(GenerateArgs, memory), "SIZE",
+     .help = "use at most so much memory, such as 6G or 800M: weights are read again as needed"},
     {0, "threads", OPTION_INT, offsetof(GenerateArgs, threads), "N", .help = "0: all cores (default)",
      .min = 0, .max = 4096},
     {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
@@ -224,9 +226,24 @@ static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, cons
     free(own);
 }
 
-static SoraOptions options_of(const GenerateArgs *a)
+/* "6G", "6.5G", "800M": bytes in powers of 1000. */
+static bool parse_memory(const char *text, size_t *bytes, SoraError *err)
+{
+    char *end = NULL;
+    double n = text != NULL ? strtod(text, &end) : 0;
+    double unit = end == NULL ? 1 : *end == 'G' || *end == 'g' ? 1e9 : *end == 'M' || *end == 'm' ? 1e6 : 0;
+    bool whole = end == NULL || (unit > 0 && (end[1] == 0 || ((end[1] == 'B' || end[1] == 'b') && end[2] == 0)));
+    *bytes = 0;
+    if (!whole || (text != NULL && !(n * unit >= 1e6 && n * unit <= 1e15)))
+        return error_set(err, SORA_ERROR_INPUT, "--memory %.40s: a size such as 6G or 800M is expected", text);
+    *bytes = (size_t)(n * unit);
+    return true;
+}
+
+static SoraOptions options_of(const GenerateArgs *a, size_t memory)
 {
     return (SoraOptions){.threads = a->threads,
+                         .memory = memory,
                          .precision = (SoraPrecision)a->precision,
                          .cpu = cpu_levels[a->cpu],
                          .transformer = a->transformer,
@@ -246,7 +263,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     request.prompt = choose_prompt(a, arguments, count, err);
     if (request.prompt == NULL || (a->negative != NULL && !check_prompt(a->negative, "negative prompt", err)))
         return false;
-    if (!video_writer_check(a->output, NULL, err))
+    size_t memory;
+    if (!parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err))
         return false;
     if (a->image != NULL && dir_exists(a->image))
         return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
@@ -268,7 +286,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     double began = clock_seconds();
     bool ok = false;
     SoraVideo *video = NULL;
-    SoraOptions how = options_of(a);
+    SoraOptions how = options_of(a, memory);
     SoraEngine *engine = sora_engine_open(model, &how, err);
     if (engine != NULL && check_output(engine, &request, a->output, err))
         video = sora_generate(engine, &request, err);

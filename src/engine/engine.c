@@ -83,7 +83,7 @@ static bool open_part(SoraEngine *e, const SoraOptions *o, ModelSlot slot, const
                error_set(err, SORA_ERROR_NOT_FOUND, "%s: there is no %s", dir, model_slot_name(slot));
     if (!choose_loras(e, o, slot, err))
         return false;
-    part_source_init(&p->source, p->part, &p->loras, FILE_SOURCE_MAPPED);
+    paged_source_init(&p->source, &e->pager, p->part, &p->loras);
     params_init(&p->params, &p->source.source);
     bool ok = network_bind(&n, e->files, slot, &p->params, err) && params_ok(&p->params, err);
     e->pipeline.timestep_per_patch = n.timestep_per_patch;
@@ -93,7 +93,7 @@ static bool open_part(SoraEngine *e, const SoraOptions *o, ModelSlot slot, const
 static void close_part(EnginePart *p)
 {
     params_deinit(&p->params);
-    part_source_deinit(&p->source);
+    paged_source_deinit(&p->source);
     free(p->uses);
 }
 
@@ -163,9 +163,9 @@ static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, S
 static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *err)
 {
     e->backend = cpu_backend_new(&(CpuOptions){options->threads, options->precision, options->cpu}, err);
-    if (e->backend == NULL)
+    if (e->backend == NULL || !pager_init(&e->pager, e->backend, options->memory, err))
         return false;
-    e->pipeline.graph = graph_new(e->backend);
+    e->pipeline.graph = graph_new(&e->pager.base);
     return e->pipeline.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "engine: out of memory");
 }
 
@@ -243,6 +243,7 @@ void sora_engine_close(SoraEngine *engine)
     free(engine->loras);
     model_files_close(engine->files);
     tokenizer_close(engine->tokenizer);
+    pager_deinit(&engine->pager);
     cpu_backend_free(engine->backend);
     manifest_deinit(&engine->manifest);
     free(engine);

@@ -3,23 +3,24 @@
 #define SORA_ENGINE_ENGINE_H
 
 #include "engine/manifest.h"
+#include "engine/pager.h"
 #include "engine/pipeline.h"
 #include "engine/plan.h"
 #include "weights/model_files.h"
-#include "weights/part_source.h"
 
 /* A network and where its tensors are. */
 typedef struct EnginePart {
     const WeightPart *part; /* NULL: the model has no such part */
     LoraUse *uses;          /* heap; the LoRAs that change it */
     LoraSet loras;
-    PartSource source;
+    PagedSource source;
     Params params;
 } EnginePart;
 
 struct SoraEngine {
     Manifest manifest;
     Backend *backend;
+    Pager pager; /* around it */
     Tokenizer *tokenizer;
     ModelFiles *files;
     Lora **loras; /* heap */

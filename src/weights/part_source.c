@@ -38,6 +38,11 @@ static int64_t count_rows(const PartTensor *t, const Tensor *shape)
     return rows > 0 && numel / rows % dtype_block(t->tensor.dtype) == 0 ? rows : 1;
 }
 
+bool part_source_by_rows(const PartTensor *t, const Tensor *shape)
+{
+    return count_rows(t, shape) == shape->shape[0];
+}
+
 bool part_source_rows(const PartTensor *t, const LoraSet *loras, const Tensor *shape, int64_t first,
                       int64_t rows, float *out, SoraError *err)
 {

@@ -33,6 +33,9 @@ const PartTensor *part_source_find(const WeightPart *part, const char *name, con
  * file's. */
 DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied);
 
+/* Can the rows of a matrix be widened one by one? Not where a block reaches over what the network calls a row. */
+bool part_source_by_rows(const PartTensor *t, const Tensor *shape);
+
 /* Rows first .. first + rows - 1 of the first dimension as F32, LoRAs added: for whoever widens a tensor only
  * when it is used. t: from part_source_find(); shape: what the network wants. A tensor of fewer than two
  * dimensions has one row. */

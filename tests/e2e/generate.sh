@@ -16,6 +16,10 @@ rm out.mp4
 expect 0 "" "$sora" "a dog walks left" $fast --no-credentials -o first.mp4
 expect 0 "" "$sora" generate -p "a dog walks left" $fast --seed 0 --no-credentials -o out.mp4
 cmp -s first.mp4 out.mp4 || fail "the same numbers gave another file"
+# A limit on memory changes nothing but time; one that cannot be kept is an error, and so is nonsense.
+expect 0 "" "$sora" generate -p "a dog walks left" $fast --no-credentials --memory 2G -o out.mp4
+cmp -s first.mp4 out.mp4 || fail "a limit on memory gave another file"
+expect 2 "a size such as 6G or 800M is expected" "$sora" generate -p "a dog" $fast --memory 6X -o out.mp4
 expect 0 "" "$sora" generate -p "a dog walks left" $fast --seed 1 --no-credentials -o out.mp4
 cmp -s first.mp4 out.mp4 && fail "another seed gave the same file"
 rm first.mp4 out.mp4

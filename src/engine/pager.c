@@ -1,0 +1,391 @@
+#include "engine/pager.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "weights/quant.h"
+
+enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 }; /* elements of a matrix that is not worth the trouble; rows of a piece of work */
+
+typedef struct Range {
+    char *data;
+    size_t bytes;
+} Range;
+
+/* A weight: where the tensor says that it is, and where it is in the file. */
+struct PagerEntry {
+    Range tensor; /* of a weight that is widened only an address */
+    Range file[PART_PIECES];
+    int pieces;
+    size_t bytes;              /* in the file */
+    const PartTensor *widened; /* NULL: the tensor is the file's bytes */
+    const LoraSet *loras;
+    Tensor shape;
+    uint64_t used; /* the clock; 0: not in memory */
+    int next;      /* what was used after it the last time; -1: not known */
+};
+
+/* --- the list --- */
+
+static int by_address(const void *a, const void *b)
+{
+    const PagerEntry *x = a, *y = b;
+    return x->tensor.data < y->tensor.data ? -1 : x->tensor.data > y->tensor.data;
+}
+
+static bool add_entry(Pager *p, PagerEntry entry)
+{
+    if (p->count == p->capacity) {
+        int capacity = p->capacity ? 2 * p->capacity : 256;
+        PagerEntry *entries = realloc(p->entries, (size_t)capacity * sizeof *entries);
+        if (entries == NULL)
+            return false;
+        p->entries = entries;
+        p->capacity = capacity;
+    }
+    entry.next = -1;
+    p->entries[p->count++] = entry;
+    p->sorted = false;
+    return true;
+}
+
+static PagerEntry *find(Pager *p, const void *data)
+{
+    if (!p->sorted) {
+        qsort(p->entries, (size_t)p->count, sizeof *p->entries, by_address);
+        for (int i = 0; i < p->count; i++)
+            p->entries[i].next = i + 1 < p->count ? i + 1 : -1; /* the file's order, until it is known better */
+        p->sorted = true;
+        p->last = -1;
+    }
+    PagerEntry key = {.tensor = {(char *)data, 0}};
+    return p->count > 0 ? bsearch(&key, p->entries, (size_t)p->count, sizeof *p->entries, by_address) : NULL;
+}
+
+/* --- what is in memory --- */
+
+/* The whole pages of what an entry has in the file: neighbours keep theirs. */
+static void advise(const PagerEntry *e, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < e->pieces; i++) {
+        uintptr_t first = ((uintptr_t)e->file[i].data + page - 1) / page * page;
+        uintptr_t end = ((uintptr_t)e->file[i].data + e->file[i].bytes) / page * page;
+        if (end > first)
+            madvise((void *)first, end - first, advice);
+    }
+}
+
+static void give_back(Pager *p, PagerEntry *e)
+{
+    advise(e, MADV_DONTNEED);
+    p->resident -= e->bytes;
+    e->used = 0;
+}
+
+static PagerEntry *oldest(Pager *p)
+{
+    PagerEntry *found = NULL;
+    for (int i = 0; i < p->count; i++) {
+        PagerEntry *e = &p->entries[i];
+        if (e->used > 0 && e->used < p->clock && (found == NULL || e->used < found->used))
+            found = e;
+    }
+    return found;
+}
+
+/* Memory of this process that is no file's. */
+static size_t own_memory(void)
+{
+    unsigned long long resident = 0, shared = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f != NULL) {
+        if (fscanf(f, "%*u %llu %llu", &resident, &shared) != 2)
+            resident = shared = 0;
+        fclose(f);
+    }
+    return (size_t)(resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Makes room for e, which the node at hand uses. */
+static bool bring(Pager *p, PagerEntry *e, SoraError *err)
+{
+    bool fresh = e->used == 0;
+    e->used = p->clock;
+    p->resident += fresh ? e->bytes : 0;
+    if (!fresh || p->limit == 0)
+        return true;
+    size_t own = own_memory();
+    for (PagerEntry *old; own + p->resident > p->limit && (old = oldest(p)) != NULL;)
+        give_back(p, old);
+    return own + p->resident <= p->limit ||
+           error_set(err, SORA_ERROR_MEMORY, "%.1f GB of memory are needed, the limit is %.1f GB: a smaller size or fewer "
+                     "frames need less", (double)(own + p->resident) / 1e9, (double)p->limit / 1e9);
+}
+
+/* Remembers the order, and asks for what came after e the last time. */
+static void look_ahead(Pager *p, const PagerEntry *e)
+{
+    int i = (int)(e - p->entries);
+    if (p->last >= 0 && p->last != i)
+        p->entries[p->last].next = i;
+    p->last = i;
+    if (e->next >= 0 && p->entries[e->next].used == 0 && p->limit > 0)
+        advise(&p->entries[e->next], MADV_WILLNEED);
+}
+
+void pager_release(Pager *p)
+{
+    for (int i = 0; i < p->count && p->limit > 0; i++)
+        if (p->entries[i].used > 0)
+            give_back(p, &p->entries[i]);
+    if (p->limit > 0) {
+        p->inner->free(p->inner, p->scratch);
+        p->scratch = NULL;
+        p->scratch_bytes = 0;
+    }
+}
+
+/* --- weights that are widened --- */
+
+static bool reserve(Pager *p, size_t bytes, SoraError *err)
+{
+    if (bytes <= p->scratch_bytes)
+        return true;
+    p->inner->free(p->inner, p->scratch);
+    p->scratch = p->inner->alloc(p->inner, bytes);
+    p->scratch_bytes = p->scratch != NULL ? bytes : 0;
+    return p->scratch != NULL || error_set(err, SORA_ERROR_MEMORY, "no memory for a weight of %zu bytes", bytes);
+}
+
+/* Rows of an entry on their way to scratch. */
+typedef struct Widening {
+    const PagerEntry *entry;
+    const int32_t *rows; /* which ones; NULL: all of them */
+    int64_t count, width;
+    DType dtype;         /* of out: BF16 or F32 */
+    void *out;
+    float *wide;         /* [workers, ROWS_AT_ONCE, width] */
+    _Atomic bool failed;
+    SoraError error;     /* of one that failed */
+} Widening;
+
+static void widen_piece(void *arg, int64_t piece, int worker)
+{
+    Widening *w = arg;
+    const PagerEntry *e = w->entry;
+    int64_t first = piece * ROWS_AT_ONCE, count = w->count - first < ROWS_AT_ONCE ? w->count - first : ROWS_AT_ONCE;
+    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width : w->wide + worker * ROWS_AT_ONCE * w->width;
+    SoraError error = {0};
+    bool ok = true;
+    if (w->rows == NULL)
+        ok = part_source_rows(e->widened, e->loras, &e->shape, first, count, wide, &error);
+    for (int64_t i = 0; ok && w->rows != NULL && i < count; i++)
+        ok = part_source_rows(e->widened, e->loras, &e->shape, w->rows[first + i], 1, wide + i * w->width, &error);
+    if (ok && w->dtype != DTYPE_F32)
+        weight_encode(w->dtype, wide, count * w->width, (uint16_t *)w->out + first * w->width);
+    if (!ok && !atomic_exchange(&w->failed, true))
+        w->error = error;
+}
+
+static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
+{
+    size_t wide = (size_t)(pool_threads(p->pool) * ROWS_AT_ONCE * w->width) * sizeof(float);
+    w->dtype = e->shape.dtype;
+    size_t bytes = ((size_t)(w->count * w->width) * dtype_size(w->dtype) + 63) / 64 * 64;
+    if (!reserve(p, bytes + wide, err))
+        return false;
+    w->entry = e;
+    w->out = p->scratch;
+    w->wide = (float *)((char *)p->scratch + bytes);
+    pool_run(p->pool, (w->count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, widen_piece, w);
+    if (!w->failed)
+        return true;
+    *err = w->error;
+    return false;
+}
+
+/* A table of which the node takes some rows: only those, in their order. */
+static bool run_gather(Pager *p, const Node *node, const PagerEntry *e, SoraError *err)
+{
+    const Tensor *index = node->in[1];
+    const int32_t *rows = index->data;
+    int64_t n = tensor_numel(index);
+    for (int64_t i = 0; i < n; i++)
+        if (rows[i] < 0 || rows[i] >= e->shape.shape[0])
+            return error_set(err, SORA_ERROR_INPUT, "gather: index %d is outside 0 .. %lld", (int)rows[i],
+                             (long long)e->shape.shape[0] - 1);
+    int32_t *order = malloc((size_t)(n > 0 ? n : 1) * sizeof *order);
+    if (order == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "gather: out of memory");
+    for (int64_t i = 0; i < n; i++)
+        order[i] = (int32_t)i;
+    Widening w = {.rows = rows, .count = n, .width = tensor_numel(&e->shape) / e->shape.shape[0]};
+    bool ok = widen(p, e, &w, err);
+    if (ok) {
+        Tensor table = tensor_over(w.out, w.dtype, 2, (int64_t[]){n, w.width});
+        Tensor place = tensor_over(order, DTYPE_I32, index->ndim, index->shape);
+        Node copy = *node;
+        copy.in[0] = &table;
+        copy.in[1] = &place;
+        ok = p->inner->run(p->inner, &copy, err);
+    }
+    free(order);
+    return ok;
+}
+
+static bool run(Backend *backend, const Node *node, SoraError *err)
+{
+    Pager *p = (Pager *)backend;
+    Node copy = *node;
+    Tensor wide = {0};
+    p->clock++;
+    for (int i = 0; i < node->n_in; i++) {
+        PagerEntry *e = node->in[i] != NULL ? find(p, node->in[i]->data) : NULL;
+        if (e == NULL)
+            continue;
+        if (node->op == OP_GATHER && i == 0) { /* few of many rows: they are not worth giving back */
+            if (e->widened != NULL)
+                return run_gather(p, node, e, err);
+            continue;
+        }
+        if (!bring(p, e, err))
+            return false;
+        if (e->widened != NULL) {
+            Widening w = {.count = e->shape.shape[0], .width = tensor_numel(&e->shape) / e->shape.shape[0]};
+            if (wide.data != NULL) /* scratch holds one */
+                return error_set(err, SORA_ERROR_INTERNAL, "%s: two weights to widen", op_name(node->op));
+            if (!widen(p, e, &w, err))
+                return false;
+            wide = *node->in[i];
+            wide.data = w.out;
+            copy.in[i] = &wide;
+        }
+        look_ahead(p, e);
+    }
+    return p->inner->run(p->inner, &copy, err);
+}
+
+/* --- the rest of a backend --- */
+
+static void *alloc(Backend *backend, size_t bytes)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    return inner->alloc(inner, bytes);
+}
+
+static void release(Backend *backend, void *data)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    inner->free(inner, data);
+}
+
+static void move(Backend *backend, void *to, const void *from, size_t bytes)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    inner->move(inner, to, from, bytes);
+}
+
+static void upload(Backend *backend, void *to, const void *host, size_t bytes)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    inner->upload(inner, to, host, bytes);
+}
+
+static void download(Backend *backend, void *host, const void *from, size_t bytes)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    inner->download(inner, host, from, bytes);
+}
+
+bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
+{
+    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download}, .inner = inner, .limit = limit, .last = -1};
+    p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
+    return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+}
+
+void pager_deinit(Pager *p)
+{
+    for (int i = 0; i < p->count; i++)
+        if (p->entries[i].widened != NULL)
+            munmap(p->entries[i].tensor.data, p->entries[i].tensor.bytes);
+    if (p->inner != NULL)
+        p->inner->free(p->inner, p->scratch);
+    pool_free(p->pool);
+    free(p->entries);
+    *p = (Pager){0};
+}
+
+/* --- binding --- */
+
+/* Where t is in the file. */
+static void locate(PagerEntry *e, const PartTensor *t)
+{
+    e->pieces = t->piece_count;
+    for (int i = 0; i < t->piece_count; i++) {
+        e->file[i] = (Range){t->pieces[i]->data, tensor_bytes(t->pieces[i])};
+        e->bytes += e->file[i].bytes;
+    }
+}
+
+/* An address that nothing else has, for a tensor that is nowhere yet. */
+static bool promise(PagedSource *s, PagerEntry *e, Tensor *tensor, SoraError *err)
+{
+    e->tensor.bytes = tensor_bytes(tensor);
+    e->tensor.data = mmap(NULL, e->tensor.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (e->tensor.data == MAP_FAILED)
+        return error_set(err, SORA_ERROR_MEMORY, "tensor \"%.100s\": out of address space", e->widened->name);
+    tensor->data = e->tensor.data;
+    e->shape = *tensor;
+    if (add_entry(s->pager, *e))
+        return true;
+    munmap(e->tensor.data, e->tensor.bytes);
+    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+}
+
+/* Is there room to widen it once and for all? Without a limit a third of the machine's memory is for that. */
+static bool keep(Pager *p, size_t bytes)
+{
+    size_t third = (size_t)sysconf(_SC_PHYS_PAGES) / 3 * (size_t)sysconf(_SC_PAGESIZE);
+    if (p->limit > 0 || p->kept + bytes > third)
+        return false;
+    p->kept += bytes;
+    return true;
+}
+
+static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
+{
+    PagedSource *s = (PagedSource *)source;
+    const PartTensor *t = part_source_find(s->part.part, name, tensor, err);
+    if (t == NULL)
+        return false;
+    PagerEntry e = {0};
+    locate(&e, t);
+    bool large = params_is_matrix(tensor) && tensor->ndim == 2 && tensor_numel(tensor) >= SMALL, copied;
+    tensor->dtype = part_source_type(&s->part, t, tensor, &copied);
+    if (large && copied && part_source_by_rows(t, tensor) && !keep(s->pager, tensor_bytes(tensor))) {
+        e.widened = t;
+        e.loras = s->part.loras;
+        return promise(s, &e, tensor, err);
+    }
+    if (!s->part.source.fill(&s->part.source, name, tensor, init, err))
+        return false;
+    e.tensor = (Range){tensor->data, tensor_bytes(tensor)};
+    return !large || copied || add_entry(s->pager, e) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+}
+
+void paged_source_init(PagedSource *s, Pager *pager, const WeightPart *part, const LoraSet *loras)
+{
+    *s = (PagedSource){.source = {fill}, .pager = pager};
+    part_source_init(&s->part, part, loras, FILE_SOURCE_MAPPED);
+}
+
+void paged_source_deinit(PagedSource *s)
+{
+    part_source_deinit(&s->part);
+}

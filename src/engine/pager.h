@@ -1,0 +1,48 @@
+/* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and under
+ * a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those that are
+ * widened whenever they are used (quantised blocks, float8, with LoRAs). Files' pages that were used
+ * longest ago are given back to the system when a new weight does not fit; the next one is asked for ahead. */
+#ifndef SORA_ENGINE_PAGER_H
+#define SORA_ENGINE_PAGER_H
+
+#include "base/pool.h"
+#include "tensor/graph.h"
+#include "weights/part_source.h"
+
+typedef struct PagerEntry PagerEntry;
+
+typedef struct Pager {
+    Backend base; /* give this to a graph */
+    Backend *inner;
+    Pool *pool;   /* for widening */
+    size_t limit; /* bytes of the whole process; 0: none */
+    PagerEntry *entries; /* sorted by address */
+    int count, capacity, last; /* last: the entry that was used last, or -1 */
+    bool sorted;
+    uint64_t clock;
+    size_t resident;     /* bytes of the files that were used and not given back */
+    size_t kept;         /* bytes of weights that were widened once and for all */
+    void *scratch;       /* of the weights of the node at hand */
+    size_t scratch_bytes;
+} Pager;
+
+/* inner stays the caller's. */
+bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err);
+void pager_deinit(Pager *p);
+
+/* Gives back all weights that are in memory: the network is not needed for a while. Does nothing without a limit. */
+void pager_release(Pager *p);
+
+/* A network's tensors through the pager (see tensor/params.h): large matrices are mapped or widened when used, the rest
+ * is read at once. Tensors must only be used by graphs on the pager. */
+typedef struct PagedSource {
+    ParamSource source; /* for params_init() */
+    PartSource part;
+    Pager *pager;
+} PagedSource;
+
+/* part and loras as part_source_init() has them. */
+void paged_source_init(PagedSource *s, Pager *pager, const WeightPart *part, const LoraSet *loras);
+void paged_source_deinit(PagedSource *s); /* graphs must not use its tensors any more */
+
+#endif

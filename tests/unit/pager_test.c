@@ -1,0 +1,219 @@
+/* The pager against the same network without it: equal results, weights given back under a limit, and a clear error when
+ * nothing more can be given back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "cpu/backend.h"
+#include "engine/pager.h"
+#include "model/transformer.h"
+#include "weights/param_sources.h"
+#include "weights/quant.h"
+#include "weights/safetensors.h"
+
+static const DitConfig CONFIG = {.dim = 512, .in_dim = 4, .out_dim = 4, .ffn_dim = 2048, .num_heads = 4, .num_layers = 8,
+                                 .patch_size = {1, 2, 2}, .text_len = 8, .text_dim = 256, .freq_dim = 256, .eps = 1e-6};
+enum { TOKENS = 24, MB = 1 << 20 };
+
+static char path[] = "/tmp/sora-pager-XXXXXX.safetensors";
+
+/* The network with random weights, matrices in the given type. */
+static void write_network(DType dtype)
+{
+    SoraError err = {0};
+    RandomSource random;
+    Params params;
+    Dit dit;
+    random_source_init(&random, 8);
+    params_init(&params, &random.source);
+    dit_bind(&dit, &CONFIG, &params);
+    assert_true(params_ok(&params, &err));
+    SafetensorsWriter *w = safetensors_writer_new(&err);
+    assert_non_null(w);
+    void **bytes = calloc((size_t)params.count, sizeof *bytes);
+    Tensor *tensors = calloc((size_t)params.count, sizeof *tensors); /* the writer looks at them when it saves */
+    for (int i = 0; i < params.count; i++) {
+        Tensor t = params.items[i]->tensor;
+        if (strstr(params.items[i]->name, "head.head") != NULL) /* starts as zero: everything must take part */
+            for (int64_t k = 0; k < tensor_numel(&t); k++)
+                ((float *)t.data)[k] = (float)(k % 17 - 8) / 64;
+        if (params_is_matrix(&t)) {
+            bytes[i] = malloc((size_t)tensor_numel(&t) * 4);
+            assert_true(weight_encode(dtype, t.data, tensor_numel(&t), bytes[i]));
+            t = tensor_over(bytes[i], dtype, t.ndim, t.shape);
+        }
+        tensors[i] = t;
+        assert_true(safetensors_writer_add(w, params.items[i]->name, &tensors[i], &err));
+    }
+    assert_true(safetensors_writer_save(w, path, &err));
+    safetensors_writer_free(w);
+    for (int i = 0; i < params.count; i++)
+        free(bytes[i]);
+    free(bytes);
+    free(tensors);
+    params_deinit(&params);
+    random_source_deinit(&random);
+}
+
+typedef struct Opened {
+    WeightFile *file;
+    WeightPart *part;
+    Backend *cpu;
+    Params params;
+    Dit dit;
+} Opened;
+
+static void open_network(Opened *o)
+{
+    SoraError err = {0};
+    LayoutMatch matches[PART_KINDS];
+    *o = (Opened){0};
+    assert_non_null(o->file = weight_file_open(path, &err));
+    assert_int_equal(layout_recognise(o->file, matches, &err), 1);
+    assert_non_null(o->part = weight_part_new(o->file, &matches[0], &err));
+    assert_non_null(o->cpu = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err));
+}
+
+static void close_network(Opened *o)
+{
+    params_deinit(&o->params);
+    cpu_backend_free(o->cpu);
+    weight_part_free(o->part);
+    weight_file_close(o->file);
+}
+
+static bool forward(Opened *o, Backend *backend, float out[TOKENS * 16], SoraError *err)
+{
+    static const int64_t GRID[1][3] = {{2, 3, 4}}, ROWS[1] = {5};
+    static const int32_t INDEX[TOKENS];
+    float patches[TOKENS * 16], text[5 * 256];
+    for (int i = 0; i < TOKENS * 16; i++)
+        patches[i] = (float)(i * 37 % 101) / 50 - 1;
+    for (int i = 0; i < 5 * 256; i++)
+        text[i] = (float)(i * 53 % 97) / 48 - 1;
+    Graph *g = graph_new(backend);
+    assert_non_null(g);
+    DitBatch b = {.samples = 1, .grid = GRID, .text_rows = ROWS};
+    b.patches = graph_input(g, DTYPE_F32, SHAPE(TOKENS, 16), patches);
+    b.timesteps = graph_input(g, DTYPE_F32, SHAPE(1), (const float[]){700});
+    b.t_index = graph_input(g, DTYPE_I32, SHAPE(TOKENS), INDEX);
+    b.text = graph_input(g, DTYPE_F32, SHAPE(5, 256), text);
+    graph_download(g, dit_forward(g, &o->dit, &b), out);
+    bool ok = graph_ok(g, err);
+    graph_free(g);
+    return ok;
+}
+
+static void expect_plain(float out[TOKENS * 16])
+{
+    SoraError err = {0};
+    Opened o;
+    open_network(&o);
+    PartSource source;
+    part_source_init(&source, o.part, NULL, FILE_SOURCE_MAPPED);
+    params_init(&o.params, &source.source);
+    dit_bind(&o.dit, &CONFIG, &o.params);
+    if (!params_ok(&o.params, &err) || !forward(&o, o.cpu, out, &err))
+        fail_msg("%s", err.message);
+    close_network(&o);
+    part_source_deinit(&source);
+}
+
+/* "RssFile", "RssAnon" of this process, bytes. */
+static size_t status(const char *key)
+{
+    char line[256];
+    size_t kb = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0)
+            kb = strtoull(line + strlen(key) + 1, NULL, 10);
+    if (f != NULL)
+        fclose(f);
+    return kb * 1024;
+}
+
+static void same_result_under_a_limit(void **state)
+{
+    static const DType TYPES[] = {DTYPE_BF16, DTYPE_F8_E4M3};
+    for (int i = 0; i < 2; i++) {
+        float plain[TOKENS * 16], paged[TOKENS * 16];
+        SoraError err = {0};
+        write_network(TYPES[i]);
+        expect_plain(plain);
+        Opened o;
+        Pager pager;
+        PagedSource source;
+        open_network(&o);
+        assert_true(pager_init(&pager, o.cpu, (size_t)1 << 40, &err)); /* weights are widened when used */
+        paged_source_init(&source, &pager, o.part, NULL);
+        params_init(&o.params, &source.source);
+        dit_bind(&o.dit, &CONFIG, &o.params);
+        assert_true(params_ok(&o.params, &err));
+        size_t before = status("RssFile:");
+        pager.limit = status("RssAnon:") + 24 * MB; /* the weights are 67 MB, a part of the rest is the graph's */
+        for (int run = 0; run < 2; run++) {
+            assert_true(forward(&o, &pager.base, paged, &err));
+            assert_memory_equal(plain, paged, sizeof plain);
+            assert_true(pager.resident <= 24 * MB);
+            assert_true(status("RssFile:") <= before + 26 * MB);
+        }
+        assert_true(pager.resident > 0);
+        pager_release(&pager);
+        assert_int_equal(pager.resident, 0);
+        assert_true(status("RssFile:") <= before + 2 * MB);
+        assert_true(forward(&o, &pager.base, paged, &err)); /* and again, from the file */
+        assert_memory_equal(plain, paged, sizeof plain);
+        close_network(&o);
+        paged_source_deinit(&source);
+        pager_deinit(&pager);
+    }
+}
+
+static void too_small_a_limit_is_said(void **state)
+{
+    SoraError err = {0};
+    float out[TOKENS * 16];
+    Opened o;
+    Pager pager;
+    PagedSource source;
+    write_network(DTYPE_BF16);
+    open_network(&o);
+    assert_true(pager_init(&pager, o.cpu, MB, &err));
+    paged_source_init(&source, &pager, o.part, NULL);
+    params_init(&o.params, &source.source);
+    dit_bind(&o.dit, &CONFIG, &o.params);
+    assert_true(params_ok(&o.params, &err));
+    assert_false(forward(&o, &pager.base, out, &err));
+    assert_int_equal(err.code, SORA_ERROR_MEMORY);
+    assert_non_null(strstr(err.message, "the limit is 0.0 GB"));
+    close_network(&o);
+    paged_source_deinit(&source);
+    pager_deinit(&pager);
+}
+
+static int make_file(void **state)
+{
+    int fd = mkstemps(path, 12);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+    return remove(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_result_under_a_limit),
+        cmocka_unit_test(too_small_a_limit_is_said),
+    };
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}
