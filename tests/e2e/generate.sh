@@ -67,16 +67,16 @@ expect 0 "" "$sora" "a dog" --steps 2 --frames 1 -o "$two"
 expect 2 'image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast
 expect 2 'last image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast --image "$one"
 expect 2 'last image: this model does not take one' "$sora" "a dog" $fast --image "$one" --last-image "$two"
-expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$two" --json
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --no-credentials --image "$one" --last-image "$two" --json
 printed '"last_image": ?true'
 cp out.mp4 keep
-expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$one"
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --no-credentials --image "$one" --last-image "$one"
 cmp -s keep out.mp4 && fail "the last picture does not count"
-expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 3
+expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3 --low-guidance 3
 cp out.mp4 keep
-expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3
+expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3
 cmp -s keep out.mp4 || fail "one number is not for both experts"
-expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 9 --json
+expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3 --low-guidance 9 --json
 printed '"low_guidance_scale": ?9'
 expect 2 'low-guidance' "$sora" "a dog" -m "$work.experts" --low-guidance 101
 rm -r out.mp4 keep
