@@ -175,9 +175,9 @@ typedef struct Step {
 
 static bool parse_step(Span *path, Step *step)
 {
-    const uint8_t *p = path->data, *stop = p + path->size;
-    if (stop - p < 5 || *p != '/')
+    if (path->size < 5 || path->data[0] != '/')
         return false;
+    const uint8_t *p = path->data, *stop = p + path->size;
     memcpy(step->type, p + 1, 4);
     p += 5;
     step->index = 0;
