@@ -85,7 +85,7 @@ function* changes(d) {
     'signature label': [last('c2pa.signature\0'), 14],
     'certificate name': [last('private credentials'), 19],
     'signature': [last('c2pa.signature\0') + 15 + 8 + 620, 40],
-    'media': [d.length - 300, 200],
+    'media': [at('WEBP') === 8 ? 40 : d.length - 300, 200],
   };
   for (const [name, [begin, size]] of Object.entries(regions)) {
     if (begin < 0 || begin + size > d.length) continue;

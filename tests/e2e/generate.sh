@@ -6,7 +6,6 @@
 SORA_MODEL=$work.model
 export SORA_MODEL
 fast="--steps 2 --frames 5"
-"$sora" credentials init >"$work.out" || fail "credentials init"
 
 expect 0 "" "$sora" "a dog walks left" $fast
 printed '^out.mp4: 5 frames of [0-9]+x[0-9]+, '
@@ -63,14 +62,14 @@ expect 0 "" "$sora" "a dog" --steps 2 --frames 1 -o "$two"
 expect 2 'image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast
 expect 2 'last image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fast --image "$one"
 expect 2 'last image: this model does not take one' "$sora" "a dog" $fast --image "$one" --last-image "$two"
-expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$two" --json
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$two" --json --no-credentials
 printed '"last_image": ?true'
 cp out.mp4 keep
-expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$one"
+expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --image "$one" --last-image "$one" --no-credentials
 cmp -s keep out.mp4 && fail "the last picture does not count"
-expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 3
+expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 3 --no-credentials
 cp out.mp4 keep
-expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3
+expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --no-credentials
 cmp -s keep out.mp4 || fail "one number is not for both experts"
 expect 0 "" "$sora" "a dog" -m "$work.experts" --steps 4 --frames 5 --guidance 3 --low-guidance 9 --json
 printed '"low_guidance_scale": ?9'

@@ -11,6 +11,8 @@ cd "$work" || exit 1
 unset SORA_CREDENTIALS
 XDG_CONFIG_HOME=$work.config
 export XDG_CONFIG_HOME
+# The first run would make them and say so, which is what a script with own_keys looks at.
+[ -n "$own_keys" ] || "$sora" credentials init >/dev/null || exit 1
 failures=0
 checks=0
 
