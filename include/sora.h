@@ -76,6 +76,11 @@ typedef struct SoraOptions {
     int threads;             /* 0: all cores */
     SoraPrecision precision; /* default: auto */
     const char *cpu;         /* "reference", "avx2", "avx512"; NULL: the best that runs here */
+    /* Files in place of the model's own, or without a folder; NULL: the model's. In the names and containers of
+     * Wan, diffusers, ComfyUI and GGUF. */
+    const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder;
+    const char *tokenizer;    /* a SentencePiece model */
+    const char *const *loras; /* "FILE", "FILE:0.8", "FILE:0.8:high" or ":low" (of two experts); ends with NULL */
 } SoraOptions;
 
 typedef enum SoraStage {
@@ -119,8 +124,8 @@ typedef struct SoraRequest {
 
 void sora_request_init(SoraRequest *request);
 
-/* Opens the model in a folder. options may be NULL. NULL on failure, with *err filled. */
-SoraEngine *sora_engine_open(const char *model_dir, const SoraOptions *options, SoraError *err);
+/* Opens the model in a folder or file; NULL: the options name all files. options may be NULL. NULL on failure, with *err filled. */
+SoraEngine *sora_engine_open(const char *model, const SoraOptions *options, SoraError *err);
 void sora_engine_close(SoraEngine *engine);
 
 /* The model's name and default request: for help texts. */

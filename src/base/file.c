@@ -48,6 +48,17 @@ void file_map_close(FileMap *map)
     *map = (FileMap){0};
 }
 
+void file_map_forget(const FileMap *map, const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data, end = begin + size;
+    if (map->data == NULL || begin < (uintptr_t)map->data || end > (uintptr_t)map->data + map->size)
+        return;
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED); /* a private map that nobody wrote: nothing is lost */
+}
+
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
 {
     FileMap map;

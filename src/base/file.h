@@ -15,6 +15,9 @@ typedef struct FileMap {
 
 bool file_map_open(FileMap *map, const char *path, SoraError *err);
 void file_map_close(FileMap *map);
+/* The pages wholly within these bytes leave memory until they are used again; other memory than the map's is left
+ * alone. */
+void file_map_forget(const FileMap *map, const void *data, size_t size);
 
 /* The whole file in heap memory, with a 0 byte after it; more than max_size bytes is an error. free() it. */
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err);

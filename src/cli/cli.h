@@ -4,8 +4,8 @@
 
 #include "cli/options.h"
 
-extern const Command CMD_GENERATE, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY, CMD_CREDENTIALS, CMD_TRACE,
-    CMD_COMPLETION;
+extern const Command CMD_GENERATE, CMD_INSPECT, CMD_CONVERT, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY,
+    CMD_CREDENTIALS, CMD_TRACE, CMD_COMPLETION;
 
 /* All commands, in the order of the help; ends with NULL. */
 extern const Command *const COMMANDS[];
@@ -29,7 +29,7 @@ int command_exit_code_given(void); /* 0 when none was */
 void interrupt_catch(void);
 bool interrupt_requested(void);
 
-/* The model's folder: name if it is one, or an installed model of that name; with NULL $SORA_MODEL,
+/* The model's folder, or its only file: name if it is one, or an installed model of that name; with NULL $SORA_MODEL,
  * ./models/nano, the installed one, or the one beside the program. Heap; NULL with SORA_ERROR_NOT_FOUND. */
 char *model_find(const char *name, SoraError *err);
 

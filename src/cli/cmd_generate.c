@@ -20,6 +20,8 @@ typedef struct GenerateArgs {
     int frames, steps, threads, precision, solver, cpu;
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
+    const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
+    OptionList loras;
     const char *trace_index;
     bool watermark, no_trace, json;
     SigningArgs signing;
@@ -33,7 +35,18 @@ static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 
 static const Option options[] = {
     {'m', "model", OPTION_STRING, offsetof(GenerateArgs, model), "DIR",
-     .help = "the model's folder, or the name of an installed one (default: $SORA_MODEL, else nano)"},
+     .help = "the model's folder or file, or the name of an installed one (default: $SORA_MODEL, else nano)"},
+    {0, "transformer", OPTION_STRING, offsetof(GenerateArgs, transformer), "FILE",
+     .help = "this one instead of the model's: Wan's, diffusers' or ComfyUI's names, safetensors, GGUF, .pth"},
+    {0, "transformer-2", OPTION_STRING, offsetof(GenerateArgs, transformer_2), "FILE",
+     .help = "the expert of little noise, of models with two"},
+    {0, "text-encoder", OPTION_STRING, offsetof(GenerateArgs, text_encoder), "FILE", .help = "likewise"},
+    {0, "vae", OPTION_STRING, offsetof(GenerateArgs, vae), "FILE", .help = "likewise"},
+    {0, "image-encoder", OPTION_STRING, offsetof(GenerateArgs, image_encoder), "FILE", .help = "likewise"},
+    {0, "tokenizer", OPTION_STRING, offsetof(GenerateArgs, tokenizer), "FILE", .help = "a SentencePiece model"},
+    {0, "lora", OPTION_LIST, offsetof(GenerateArgs, loras), "FILE[:N]",
+     .help = "changes to the transformer with a strength (default 1), up to 8 times; FILE:N:high, FILE:N:low for "
+             "one of two experts"},
     {'p', "prompt", OPTION_STRING, offsetof(GenerateArgs, prompt), "TEXT",
      .help = "what happens in the video"},
     {'n', "negative", OPTION_STRING, offsetof(GenerateArgs, negative), "TEXT",
@@ -211,6 +224,20 @@ static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, cons
     free(own);
 }
 
+static SoraOptions options_of(const GenerateArgs *a)
+{
+    return (SoraOptions){.threads = a->threads,
+                         .precision = (SoraPrecision)a->precision,
+                         .cpu = cpu_levels[a->cpu],
+                         .transformer = a->transformer,
+                         .transformer_2 = a->transformer_2,
+                         .text_encoder = a->text_encoder,
+                         .vae = a->vae,
+                         .image_encoder = a->image_encoder,
+                         .tokenizer = a->tokenizer,
+                         .loras = a->loras.items};
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const GenerateArgs *a = values;
@@ -225,9 +252,11 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
     if (a->image != NULL && !file_exists(a->image))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
-    char *model = model_find(a->model, err);
+    /* With files for all, no folder is needed. */
+    bool whole = a->model == NULL && a->transformer != NULL && a->text_encoder != NULL && a->vae != NULL;
+    char *model = whole ? NULL : model_find(a->model, err);
     Signing signing;
-    if (model == NULL || !signing_open(&signing, &a->signing, a->output, err)) {
+    if ((model == NULL && !whole) || !signing_open(&signing, &a->signing, a->output, err)) {
         free(model);
         return false;
     }
@@ -239,7 +268,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     double began = clock_seconds();
     bool ok = false;
     SoraVideo *video = NULL;
-    SoraOptions how = {a->threads, (SoraPrecision)a->precision, cpu_levels[a->cpu]};
+    SoraOptions how = options_of(a);
     SoraEngine *engine = sora_engine_open(model, &how, err);
     if (engine != NULL && check_output(engine, &request, a->output, err))
         video = sora_generate(engine, &request, err);
@@ -272,7 +301,8 @@ const Command CMD_GENERATE = {
                 "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"
                 "  sora generate -p \"the cat runs away\" --image cat.jpg -o cat.mp4\n"
                 "  sora generate -p \"a lake at night\" --time-authority http://timestamp.digicert.com\n"
-                "  sora generate -p \"a house in the snow\" --frames 1 -o house.png --json",
+                "  sora generate -p \"a house in the snow\" --frames 1 -o house.png --json\n"
+                "  sora generate -p \"rain\" -m Wan2.1-T2V-1.3B --lora few-steps.safetensors:0.8 --steps 4 --guidance 1",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,

@@ -34,15 +34,28 @@ static char *beside_program(const char *name)
     return if_folder(join(dirname(exe), "/../models/", name));
 }
 
+/* A whole model in one file. */
+static bool is_weights(const char *path)
+{
+    static const char *const ENDS[] = {".safetensors", ".gguf", ".pth", ".ckpt"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++) {
+        size_t m = strlen(ENDS[i]);
+        if (n > m && strcmp(path + n - m, ENDS[i]) == 0)
+            return file_exists(path);
+    }
+    return false;
+}
+
 char *model_find(const char *name, SoraError *err)
 {
     if (name == NULL)
         name = getenv("SORA_MODEL");
-    if (name != NULL && (*name == 0 || strchr(name, '/') != NULL || dir_exists(name))) {
+    if (name != NULL && (*name == 0 || strchr(name, '/') != NULL || dir_exists(name) || is_weights(name))) {
         char *path = strdup(name);
         if (path == NULL)
             error_set(err, SORA_ERROR_MEMORY, "out of memory");
-        else if (!dir_exists(path))
+        else if (!dir_exists(path) && !is_weights(path))
             error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", *name ? name : "\"\"");
         else
             return path;

@@ -171,6 +171,17 @@ static bool set_choice(const Option *o, int *value, const char *text, SoraError 
     }
 }
 
+static bool add_to_list(const Option *o, OptionList *list, const char *text, SoraError *err)
+{
+    int n = 0;
+    while (list->items[n] != NULL)
+        n++;
+    if (n == OPTION_LIST_MAX)
+        return error_set(err, SORA_ERROR_INPUT, "--%s: at most %d of them", o->name, OPTION_LIST_MAX);
+    list->items[n] = text;
+    return true;
+}
+
 static bool set_value(const Option *o, void *values, const char *text, SoraError *err)
 {
     void *at = (char *)values + o->offset;
@@ -191,6 +202,8 @@ static bool set_value(const Option *o, void *values, const char *text, SoraError
         return set_size(o, at, text, err);
     case OPTION_CHOICE:
         return set_choice(o, at, text, err);
+    case OPTION_LIST:
+        return add_to_list(o, at, text, err);
     }
     return false;
 }

@@ -31,7 +31,14 @@ typedef enum OptionType {
     OPTION_DOUBLE, /* double, min to max, finite */
     OPTION_SIZE,   /* OptionSize: WIDTHxHEIGHT, each min to max */
     OPTION_CHOICE, /* int: the place of the word in choices */
+    OPTION_LIST,   /* OptionList: a string for each time that it is given */
 } OptionType;
+
+enum { OPTION_LIST_MAX = 8 };
+
+typedef struct OptionList {
+    const char *items[OPTION_LIST_MAX + 1]; /* into argv; ends with NULL */
+} OptionList;
 
 typedef struct OptionSize {
     int width, height;

@@ -5,11 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json_file.h"
 #include "cpu/backend.h"
-
-static const char *const FOLDERS[NETWORK_COUNT] = {"transformer", "transformer_2", "text_encoder", "vae",
-                                                   "image_encoder"};
+#include "engine/networks.h"
 
 static char *join(const char *dir, const char *name, SoraError *err)
 {
@@ -20,120 +17,152 @@ static char *join(const char *dir, const char *name, SoraError *err)
     return NULL;
 }
 
-/* "ti2v" (the default): a timestep for each patch. "t2v", "i2v", "flf2v": one for the whole latent. */
-static bool read_model_type(const json_t *json, bool *per_patch, SoraError *err)
+/* The LoRAs of the options that are for this slot; text encoders have none. */
+static bool choose_loras(SoraEngine *e, const SoraOptions *o, ModelSlot slot, SoraError *err)
 {
-    static const char *const TYPES[] = {"ti2v", "t2v", "i2v", "flf2v"};
-    const json_t *type = json_object_get(json, "model_type");
-    const char *name = type != NULL ? json_string_value(type) : TYPES[0];
-    if (name == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "\"model_type\" is no string");
-    *per_patch = strcmp(name, TYPES[0]) == 0;
-    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
-        if (strcmp(name, TYPES[i]) == 0)
-            return true;
-    return error_set(err, SORA_ERROR_UNSUPPORTED, "\"model_type\" %.20s is not supported", name);
-}
-
-static bool bind_transformer(SoraEngine *e, int part, const json_t *json, SoraError *err)
-{
-    DitConfig c;
-    bool per_patch;
-    const Safetensors *file = e->parts[part].file;
-    if (!dit_config_parse(&c, json, err) || !read_model_type(json, &per_patch, err) ||
-        !dit_config_add_pictures(&c, safetensors_find(file, "img_emb.proj.1.weight"),
-                                 safetensors_find(file, "img_emb.emb_pos"), err))
-        return false;
-    if (part == NETWORK_TRANSFORMER)
-        e->pipeline.timestep_per_patch = per_patch;
-    dit_bind(part == NETWORK_TRANSFORMER ? &e->transformer : &e->low_noise, &c, &e->parts[part].params);
+    EnginePart *p = &e->parts[slot];
+    if (e->lora_count == 0 || (slot != SLOT_TRANSFORMER && slot != SLOT_LOW_NOISE))
+        return true;
+    p->uses = calloc((size_t)e->lora_count, sizeof *p->uses);
+    if (p->uses == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "lora: out of memory");
+    for (int i = 0; i < e->lora_count; i++) {
+        LoraArgument a;
+        if (!lora_argument_parse(&a, o->loras[i], err))
+            return false;
+        if (a.expert == LORA_ALL || (a.expert == LORA_HIGH_NOISE) == (slot == SLOT_TRANSFORMER))
+            p->uses[p->loras.count++] = (LoraUse){e->loras[i], a.strength};
+    }
+    p->loras.uses = p->uses;
     return true;
 }
 
-static bool bind_network(SoraEngine *e, int part, const json_t *json, SoraError *err)
+/* A LoRA of another network would change nothing, and nobody would know. */
+static bool check_loras(const SoraEngine *e, const Params *params, const LoraSet *set, SoraError *err)
 {
-    Params *params = &e->parts[part].params;
-    Umt5Config text;
-    VaeConfig vae;
-    ClipConfig clip;
-    bool ok;
-    if (part == NETWORK_TRANSFORMER || part == NETWORK_LOW_NOISE) {
-        ok = bind_transformer(e, part, json, err);
-    } else if (part == NETWORK_TEXT_ENCODER) {
-        if ((ok = umt5_config_parse(&text, json, err)))
-            umt5_bind(&e->text_encoder, &text, params);
-    } else if (part == NETWORK_AUTOENCODER) {
-        if ((ok = vae_config_read(&vae, json, err)))
-            vae22_bind(&e->autoencoder, &vae, params);
-    } else {
-        if ((ok = clip_config_parse(&clip, json, err)))
-            clip_bind(&e->image_encoder, &clip, params);
+    for (int i = 0; i < set->count; i++) {
+        int fitting = 0;
+        for (int k = 0; k < params->count && fitting == 0; k++)
+            fitting = lora_fitting(set->uses[i].lora, &params->items[k]->name, 1);
+        if (fitting == 0)
+            return error_set(err, SORA_ERROR_INPUT, "%.100s: changes nothing that is in this transformer",
+                             lora_path(set->uses[i].lora));
     }
-    return ok;
+    return true;
 }
 
-/* DIR/PART/config.json and the weights beside it. A second expert or an image encoder may be missing. */
-static bool open_part(SoraEngine *e, const char *dir, int part, SoraError *err)
+static bool open_loras(SoraEngine *e, const SoraOptions *o, SoraError *err)
 {
-    EnginePart *p = &e->parts[part];
-    char *folder = join(dir, FOLDERS[part], err);
-    if (folder != NULL && (part == NETWORK_LOW_NOISE || part == NETWORK_IMAGE_ENCODER) &&
-        !dir_exists(folder)) {
-        free(folder);
-        return true;
+    int count = 0;
+    while (o->loras != NULL && o->loras[count] != NULL)
+        count++;
+    e->loras = calloc((size_t)count + 1, sizeof *e->loras);
+    if (e->loras == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "lora: out of memory");
+    for (; e->lora_count < count; e->lora_count++) {
+        LoraArgument a;
+        if (!lora_argument_parse(&a, o->loras[e->lora_count], err) ||
+            (e->loras[e->lora_count] = lora_open(a.path, err)) == NULL)
+            return false;
     }
-    char *config_path = folder != NULL ? join(folder, "config.json", err) : NULL;
-    json_t *json = config_path != NULL ? json_file_read(config_path, err) : NULL;
-    bool ok = json != NULL && (p->file = safetensors_open(folder, err)) != NULL;
-    if (ok) {
-        file_source_init(&p->source, p->file, FILE_SOURCE_MAPPED);
-        params_init(&p->params, &p->source.source);
-        ok = bind_network(e, part, json, err) || error_wrap(err, "%s", config_path);
-        ok = ok && params_ok(&p->params, err);
-    }
-    json_decref(json);
-    free(config_path);
-    free(folder);
-    return ok;
+    return true;
+}
+
+/* A second expert or an image encoder may be missing; what else is not there is said by its folder. */
+static bool open_part(SoraEngine *e, const SoraOptions *o, ModelSlot slot, const char *dir, SoraError *err)
+{
+    EnginePart *p = &e->parts[slot];
+    Networks n = {{&e->transformer, &e->low_noise},
+                  &e->text_encoder,
+                  &e->autoencoder,
+                  &e->image_encoder,
+                  e->pipeline.timestep_per_patch};
+    p->part = model_files_part(e->files, slot);
+    if (p->part == NULL)
+        return slot == SLOT_LOW_NOISE || slot == SLOT_IMAGE_ENCODER ||
+               error_set(err, SORA_ERROR_NOT_FOUND, "%s: there is no %s", dir, model_slot_name(slot));
+    if (!choose_loras(e, o, slot, err))
+        return false;
+    part_source_init(&p->source, p->part, &p->loras, FILE_SOURCE_MAPPED);
+    params_init(&p->params, &p->source.source);
+    bool ok = network_bind(&n, e->files, slot, &p->params, err) && params_ok(&p->params, err);
+    e->pipeline.timestep_per_patch = n.timestep_per_patch;
+    return ok && check_loras(e, &p->params, &p->loras, err);
 }
 
 static void close_part(EnginePart *p)
 {
     params_deinit(&p->params);
-    file_source_deinit(&p->source);
-    safetensors_close(p->file);
+    part_source_deinit(&p->source);
+    free(p->uses);
 }
 
 /* What is known of the published model that this transformer is of. path: of the manifest that is missing. */
 static bool guess_manifest(SoraEngine *e, const char *path, SoraError *err)
 {
-    int experts = e->parts[NETWORK_LOW_NOISE].file != NULL ? 2 : 1;
+    int experts = e->parts[SLOT_LOW_NOISE].part != NULL ? 2 : 1;
     const Variant *v = variant_guess(&e->transformer.config, experts);
-    return v != NULL ? manifest_init(&e->manifest, v, err) : manifest_load(&e->manifest, path, err);
+    if (v == NULL)
+        return manifest_load(&e->manifest, path, err);
+    if (!manifest_init(&e->manifest, v, err))
+        return false;
+    if (experts == 2 && model_files_boundary(e->files) > 0)
+        e->manifest.boundary = model_files_boundary(e->files);
+    return true;
 }
 
-static bool open_files(SoraEngine *e, const char *dir, SoraError *err)
+/* A file, or what the text encoder's carries. */
+static bool open_tokenizer(SoraEngine *e, const char *dir, SoraError *err)
 {
-    if (!dir_exists(dir))
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", dir);
-    char *manifest = join(dir, "model.json", err), *tokenizer = join(dir, "tokenizer.model", err);
-    bool ok = manifest != NULL && tokenizer != NULL;
-    /* A folder with neither is none, and then it is the manifest that is missed. */
-    bool found = ok && (file_exists(manifest) || !file_exists(tokenizer));
+    const WeightPart *text = model_files_part(e->files, SLOT_TEXT_ENCODER);
+    const Tensor *inside = text != NULL ? weight_part_tokenizer(text) : NULL;
+    const char *path = model_files_tokenizer(e->files);
+    char *missing = NULL;
+    if (path == NULL && inside != NULL) {
+        e->tokenizer = tokenizer_open_memory(inside->data, tensor_bytes(inside), "spiece_model", err);
+    } else {
+        missing = path == NULL ? join(dir, "tokenizer.model", err) : NULL;
+        if (path != NULL || missing != NULL)
+            e->tokenizer = tokenizer_open(path != NULL ? path : missing, err);
+    }
+    free(missing);
+    return e->tokenizer != NULL;
+}
+
+static ModelPaths paths_of(const char *model, const SoraOptions *o)
+{
+    return (ModelPaths){.model = model,
+                        .slots = {[SLOT_TRANSFORMER] = o->transformer,
+                                  [SLOT_LOW_NOISE] = o->transformer_2,
+                                  [SLOT_TEXT_ENCODER] = o->text_encoder,
+                                  [SLOT_AUTOENCODER] = o->vae,
+                                  [SLOT_IMAGE_ENCODER] = o->image_encoder},
+                        .tokenizer = o->tokenizer};
+}
+
+static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, SoraError *err)
+{
+    ModelPaths paths = paths_of(model, o);
+    const char *dir = model != NULL ? model : ".";
+    if (model != NULL && !dir_exists(model) && !file_exists(model))
+        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", model);
+    char *manifest = join(dir, "model.json", err);
+    bool ok = manifest != NULL, found = ok && file_exists(manifest);
     ok = ok && (!found || manifest_load(&e->manifest, manifest, err)) &&
-         (e->tokenizer = tokenizer_open(tokenizer, err)) != NULL;
-    for (int part = 0; part < NETWORK_COUNT && ok; part++)
-        ok = open_part(e, dir, part, err);
+         (e->files = model_files_open(&paths, err)) != NULL;
+    if (!ok && !found && err != NULL && err->code == SORA_ERROR_NOT_FOUND && dir_exists(dir))
+        (void)manifest_load(&e->manifest, manifest, err); /* an empty folder misses its model.json */
+    ok = ok && open_tokenizer(e, dir, err) && open_loras(e, o, err);
+    for (int slot = 0; slot < SLOT_COUNT && ok; slot++)
+        ok = open_part(e, o, (ModelSlot)slot, dir, err);
     ok = ok && (found || guess_manifest(e, manifest, err));
     free(manifest);
-    free(tokenizer);
     return ok;
 }
 
 static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *err)
 {
-    SoraOptions o = options != NULL ? *options : (SoraOptions){0};
-    e->backend = cpu_backend_new(&(CpuOptions){o.threads, o.precision, o.cpu}, err);
+    e->backend = cpu_backend_new(&(CpuOptions){options->threads, options->precision, options->cpu}, err);
     if (e->backend == NULL)
         return false;
     e->pipeline.graph = graph_new(e->backend);
@@ -145,11 +174,11 @@ static void connect_parts(SoraEngine *e)
     Pipeline *p = &e->pipeline;
     p->tokenizer = e->tokenizer;
     p->transformer = &e->transformer;
-    p->low_noise = e->parts[NETWORK_LOW_NOISE].file != NULL ? &e->low_noise : NULL;
+    p->low_noise = e->parts[SLOT_LOW_NOISE].part != NULL ? &e->low_noise : NULL;
     p->boundary = e->manifest.boundary * e->manifest.train_timesteps;
     p->text_encoder = &e->text_encoder;
     p->autoencoder = &e->autoencoder;
-    p->image_encoder = e->parts[NETWORK_IMAGE_ENCODER].file != NULL ? &e->image_encoder : NULL;
+    p->image_encoder = e->parts[SLOT_IMAGE_ENCODER].part != NULL ? &e->image_encoder : NULL;
 }
 
 /* Models with a condition need a picture. Those that listen to pictures hear one or two, as they were
@@ -181,19 +210,20 @@ static bool check_boundary(const SoraEngine *e, SoraError *err)
                      e->manifest.boundary, two ? "are two experts" : "is one transformer");
 }
 
-SoraEngine *sora_engine_open(const char *model_dir, const SoraOptions *options, SoraError *err)
+SoraEngine *sora_engine_open(const char *model, const SoraOptions *given, SoraError *err)
 {
+    const SoraOptions none = {0}, *options = given != NULL ? given : &none;
     SoraEngine *e = calloc(1, sizeof *e);
     if (e == NULL) {
         error_set(err, SORA_ERROR_MEMORY, "engine: out of memory");
         return NULL;
     }
-    bool ok = open_backend(e, options, err) && open_files(e, model_dir, err);
+    bool ok = open_backend(e, options, err) && open_files(e, model, options, err);
     if (ok) {
         connect_parts(e);
         describe_grid(e);
-        ok =
-            (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) || error_wrap(err, "%s", model_dir);
+        ok = (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) ||
+             error_wrap(err, "%s", model != NULL ? model : "model");
     }
     if (ok)
         return e;
@@ -206,8 +236,12 @@ void sora_engine_close(SoraEngine *engine)
     if (engine == NULL)
         return;
     graph_free(engine->pipeline.graph);
-    for (int part = 0; part < NETWORK_COUNT; part++)
+    for (int part = 0; part < SLOT_COUNT; part++)
         close_part(&engine->parts[part]);
+    for (int i = 0; i < engine->lora_count; i++)
+        lora_close(engine->loras[i]);
+    free(engine->loras);
+    model_files_close(engine->files);
     tokenizer_close(engine->tokenizer);
     cpu_backend_free(engine->backend);
     manifest_deinit(&engine->manifest);

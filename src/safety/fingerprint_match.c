@@ -9,8 +9,9 @@ enum {
     CELLS = FINGERPRINT_CELLS,
     RADIUS = 4,        /* contrast is against the mean of 9 x 9 cells */
     QUERY_PROBES = 8,  /* frames of a query that are looked up */
-    ALIGN_PAIRS = 8,   /* frames that decide about part and time ... */
-    JUDGE_PAIRS = 16,  /* ... and about the match */
+    CLIMB_PAIRS = 4,   /* frames that decide roughly about the part of the picture, ... */
+    ALIGN_PAIRS = 8,   /* about part and time, ... */
+    JUDGE_PAIRS = 16,  /* and about the match */
     MAX_OFFSETS = 3000 /* places in time that are tried */
 };
 
@@ -251,13 +252,14 @@ typedef struct Alignment {
     Pair pairs[JUDGE_PAIRS];
 } Alignment;
 
-/* The frame that is shown at a time. */
+/* The frame that is shown at a time, which may be rounded. */
 static int shown(const Fingerprint *f, double ms)
 {
+    const double rounding = 5;
     int low = 0, high = f->count - 1;
     while (low < high) {
         int middle = (low + high + 1) / 2;
-        if (f->frames[middle].time <= ms)
+        if (f->frames[middle].time <= ms + rounding)
             low = middle;
         else
             high = middle - 1;
@@ -324,18 +326,17 @@ static double mean_agreement(const Alignment *a)
 /* Tries all offsets and leaves the pairs of the best one. */
 static double find_offset(Alignment *a)
 {
-    double first = -(double)a->query->end, range = (double)a->query->end + a->stored->end;
+    double range = (double)a->query->end + a->stored->end;
     double step = fmax(1000. / FINGERPRINT_QUERY_RATE, range / MAX_OFFSETS), best = 0, best_score = -2;
-    for (double at = first; at <= first + range; at += step) {
-        /* 0 is one of them: most copies are whole. */
-        double offset = at <= 0 && at + step > 0 ? 0 : at;
-        if (!pair_up(a, offset, ALIGN_PAIRS, false))
+    int first = -(int)(a->query->end / step), last = (int)(a->stored->end / step);
+    for (int i = first; i <= last; i++) {
+        if (!pair_up(a, i * step, ALIGN_PAIRS, false))
             continue;
         double score = mean_agreement(a);
         /* Of equal ones, the nearest to 0. */
-        if (score > best_score + 1e-6 || (score > best_score - 1e-6 && fabs(offset) < fabs(best))) {
+        if (score > best_score + 1e-6 || (score > best_score - 1e-6 && abs(i) * step < fabs(best))) {
             best_score = score;
-            best = offset;
+            best = i * step;
         }
     }
     pair_up(a, best, ALIGN_PAIRS, false);
@@ -395,29 +396,6 @@ static double find_window(const Alignment *a, Window *w, float step)
     return best;
 }
 
-/* Climbs from the best of the known windows, and if that leads to no clear match, from the second. */
-static Window find_first_window(const Alignment *a)
-{
-    const float step = 0.05f;
-    const double clear = 0.98;
-    Window first = WINDOWS[0], second = WINDOWS[0];
-    double best = -2, good = -2;
-    for (int i = 0; i < WINDOW_COUNT; i++) {
-        double score = agreement_in(a, &WINDOWS[i]);
-        if (score > best) {
-            second = first;
-            good = best;
-            first = WINDOWS[i];
-            best = score;
-        } else if (score > good) {
-            second = WINDOWS[i];
-            good = score;
-        }
-    }
-    best = find_window(a, &first, step);
-    return best >= clear || find_window(a, &second, step) <= best ? first : second;
-}
-
 static void make_views(const Fingerprint *f, const Window *w, View *views)
 {
     for (int i = 0; i < f->count; i++)
@@ -455,7 +433,7 @@ static double part_beyond(const Alignment *a)
  * tell copies from others in bench/trace_recall.sh; docs/trace.md has what they achieve. */
 static void judge(const Alignment *a, FingerprintMatch *m)
 {
-    const double motion_weight = 0.2, much = 0.03, beyond_weight = 0.15, least = 0.95, least_of_one = 0.97;
+    const double motion_weight = 0.2, much = 0.03, beyond_weight = 0.15, least = 0.96, least_of_one = 0.97;
     double moving;
     m->still = mean_agreement(a);
     m->motion = motion_agreement(a, &moving);
@@ -463,25 +441,45 @@ static void judge(const Alignment *a, FingerprintMatch *m)
     m->found = m->score >= (a->count > 1 ? least : least_of_one);
 }
 
+/* Finds the best of the known windows together with its time: a wrong part may look best at a wrong time. In a
+ * long video that would take long, and there the guess must do. */
+static double find_place(Alignment *a, View *views, Window *window)
+{
+    enum { LONG = 200 };
+    const Window guess = *window;
+    double best = -2, best_offset = 0;
+    for (int i = 0; i < WINDOW_COUNT; i++) {
+        if (a->stored->count > LONG && memcmp(&WINDOWS[i], &guess, sizeof guess) != 0)
+            continue;
+        make_views(a->stored, &WINDOWS[i], views);
+        double score = find_offset(a);
+        if (score > best) {
+            best = score;
+            best_offset = a->offset;
+            *window = WINDOWS[i];
+        }
+    }
+    make_views(a->stored, window, views);
+    pair_up(a, best_offset, CLIMB_PAIRS, false);
+    return best;
+}
+
 bool fingerprint_match(FingerprintQuery *q, const Fingerprint *stored, ProbeHit hit, FingerprintMatch *match,
                        SoraError *err)
 {
-    const double hopeless = 0.3;
+    const double hopeless = 0.65; /* a copy has this before its part is known closely */
     View *views = malloc((size_t)stored->count * sizeof *views);
     if (views == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "fingerprint: out of memory");
     Window window = WINDOWS[hit.window];
     Alignment a = {stored, &q->f, views, q->views[hit.mirrored], 0, 0, {{0}}};
-    make_views(stored, &window, views);
-    if (find_offset(&a) > hopeless) {
-        window = find_first_window(&a);
-        make_views(stored, &window, views);
-        find_offset(&a);
-        pair_up(&a, a.offset, ALIGN_PAIRS, true); /* in a wrong window a neighbour might look better */
-        find_window(&a, &window, 0.0125f);
-        make_views(stored, &window, views);
-        find_offset(&a);
-    }
+    if (find_place(&a, views, &window) > hopeless)
+        for (int pass = 0; pass < 2; pass++) {
+            find_window(&a, &window, pass == 0 ? 0.05f : 0.025f);
+            make_views(stored, &window, views);
+            find_offset(&a);
+            pair_up(&a, a.offset, ALIGN_PAIRS, true);
+        }
     pair_up(&a, a.offset, JUDGE_PAIRS, true);
     *match = (FingerprintMatch){
         .mirrored = hit.mirrored, .begin = a.offset / 1000, .x = window.x, .y = window.y,

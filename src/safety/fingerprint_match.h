@@ -34,7 +34,7 @@ ProbeHit probes_compare(const FingerprintQuery *q, const int8_t *probes, size_t 
 
 typedef struct FingerprintMatch {
     bool found;    /* is it a copy? */
-    double score;  /* how well pictures and motion agree, up to 1; a copy has 0.95 and more */
+    double score;  /* how well pictures and motion agree, up to 1; a copy has 0.96 and more */
     double still;  /* the pictures alone: mean correlation of local contrast, up to 1 */
     double motion; /* correlation of what changes between frames; 0 where nothing does */
     bool mirrored;

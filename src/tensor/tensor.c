@@ -4,14 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct { const char *name; size_t size; } DTYPES[DTYPE_COUNT] = {
-    [DTYPE_F32] = {"F32", 4}, [DTYPE_BF16] = {"BF16", 2}, [DTYPE_F16] = {"F16", 2}, [DTYPE_I32] = {"I32", 4},
-    [DTYPE_I64] = {"I64", 8}, [DTYPE_U8] = {"U8", 1},     [DTYPE_F64] = {"F64", 8},
+static const struct {
+    const char *name;
+    size_t size;
+    int block;
+} DTYPES[DTYPE_COUNT] = {
+    [DTYPE_F32] = {"F32", 4, 1},         [DTYPE_BF16] = {"BF16", 2, 1},
+    [DTYPE_F16] = {"F16", 2, 1},         [DTYPE_I32] = {"I32", 4, 1},
+    [DTYPE_I64] = {"I64", 8, 1},         [DTYPE_U8] = {"U8", 1, 1},
+    [DTYPE_F64] = {"F64", 8, 1},         [DTYPE_F8_E4M3] = {"F8_E4M3", 1, 1},
+    [DTYPE_F8_E5M2] = {"F8_E5M2", 1, 1}, [DTYPE_I8] = {"I8", 1, 1},
+    [DTYPE_I16] = {"I16", 2, 1},         [DTYPE_BOOL] = {"BOOL", 1, 1},
+    [DTYPE_Q8_0] = {"Q8_0", 34, 32},     [DTYPE_Q4_0] = {"Q4_0", 18, 32},
+    [DTYPE_Q4_1] = {"Q4_1", 20, 32},     [DTYPE_Q5_0] = {"Q5_0", 22, 32},
+    [DTYPE_Q5_1] = {"Q5_1", 24, 32},     [DTYPE_Q4_K] = {"Q4_K", 144, 256},
+    [DTYPE_Q5_K] = {"Q5_K", 176, 256},   [DTYPE_Q6_K] = {"Q6_K", 210, 256},
 };
 
 size_t dtype_size(DType dtype)
 {
     return DTYPES[dtype].size;
+}
+
+int dtype_block(DType dtype)
+{
+    return DTYPES[dtype].block;
 }
 
 const char *dtype_name(DType dtype)
@@ -39,7 +56,7 @@ int64_t tensor_numel(const Tensor *t)
 
 size_t tensor_bytes(const Tensor *t)
 {
-    return (size_t)tensor_numel(t) * dtype_size(t->dtype);
+    return (size_t)(tensor_numel(t) / DTYPES[t->dtype].block) * DTYPES[t->dtype].size;
 }
 
 bool tensor_same_shape(const Tensor *a, const Tensor *b)
@@ -66,9 +83,29 @@ Tensor tensor_over(void *data, DType dtype, int ndim, const int64_t *shape)
 
 float f16_to_f32(uint16_t h)
 {
-    int sign = h >> 15, exponent = h >> 10 & 31, mantissa = h & 1023;
-    float v = exponent == 0    ? ldexpf((float)mantissa, -24)
-              : exponent == 31 ? (mantissa ? NAN : INFINITY)
-                               : ldexpf((float)(mantissa | 1024), exponent - 25);
-    return sign ? -v : v;
+    uint32_t exponent = h >> 10 & 31, mantissa = h & 1023;
+    union {
+        uint32_t u;
+        float f;
+    } v = {(exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13};
+    if (exponent == 0)
+        v.f = (float)mantissa * 0x1p-24f;
+    return h >> 15 ? -v.f : v.f;
+}
+
+uint16_t f32_to_f16(float f)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
+    uint32_t sign = v.u >> 16 & 0x8000, magnitude = v.u & 0x7fffffff;
+    if (magnitude > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00); /* keep a NaN a NaN */
+    if (magnitude >= 0x477ff000)          /* 65520: halfway beyond the largest */
+        return (uint16_t)(sign | 0x7c00);
+    if (magnitude < 0x38800000) /* 2^-14: below it steps are 2^-24 */
+        return (uint16_t)(sign | (uint32_t)lrintf(fabsf(f) * 0x1p24f));
+    magnitude += 0xfff + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | (magnitude - 0x38000000) >> 13);
 }

@@ -8,7 +8,14 @@
 
 enum { MAX_DIMS = 8 };
 
-typedef enum DType { DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_I32, DTYPE_I64, DTYPE_U8, DTYPE_F64, DTYPE_COUNT } DType;
+/* The first line is what ops compute with. The rest is what files hold besides: the float8 types of OCP and
+ * the quantised blocks of GGUF (weights/quant.h has their arithmetic). */
+typedef enum DType {
+    DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_I32, DTYPE_I64, DTYPE_U8, DTYPE_F64,
+    DTYPE_F8_E4M3, DTYPE_F8_E5M2, DTYPE_I8, DTYPE_I16, DTYPE_BOOL,
+    DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K,
+    DTYPE_COUNT
+} DType;
 
 typedef struct Tensor Tensor;
 struct Tensor {
@@ -21,8 +28,9 @@ struct Tensor {
     bool leaf;          /* not the output of a node: its gradient accumulates in place */
 };
 
-size_t dtype_size(DType dtype);       /* bytes of one element */
-const char *dtype_name(DType dtype);  /* safetensors' names: "F32", "BF16", ... */
+size_t dtype_size(DType dtype);       /* bytes of one element, or of one block of elements */
+int dtype_block(DType dtype);         /* elements in a block, which lie in one row; 1: there are no blocks */
+const char *dtype_name(DType dtype);  /* safetensors' names, then GGUF's: "F32", "BF16", "Q4_K" ... */
 bool dtype_parse(const char *name, DType *dtype);
 
 int64_t tensor_numel(const Tensor *t);
@@ -50,5 +58,7 @@ static inline uint16_t f32_to_bf16(float f)
 }
 
 float f16_to_f32(uint16_t h);
+/* To nearest, ties to even; what is too large becomes infinite. */
+uint16_t f32_to_f16(float f);
 
 #endif

@@ -1,25 +1,6 @@
 #include "weights/file_source.h"
 
-#include <string.h>
-
-/* src need not be aligned. */
-static void widen(float *out, const void *src, DType dtype, int64_t n)
-{
-    const char *p = src;
-    size_t size = dtype_size(dtype);
-    for (int64_t i = 0; i < n; i++, p += size) {
-        union {
-            uint16_t h;
-            float f;
-            double d;
-        } v;
-        memcpy(&v, p, size);
-        out[i] = dtype == DTYPE_F32    ? v.f
-                 : dtype == DTYPE_BF16 ? bf16_to_f32(v.h)
-                 : dtype == DTYPE_F16  ? f16_to_f32(v.h)
-                                       : (float)v.d;
-    }
-}
+#include "weights/quant.h"
 
 /* As it lies in the file. */
 static bool usable(const FileSource *s, const Tensor *wanted, const Tensor *found)
@@ -56,7 +37,7 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     tensor->data = arena_alloc(&s->memory, tensor_bytes(tensor));
     if (tensor->data == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: tensor \"%s\": out of memory", path, name);
-    widen(tensor->data, found->data, found->dtype, tensor_numel(tensor));
+    weight_decode(found->dtype, found->data, tensor_numel(tensor), tensor->data);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "weights/message.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors are little-endian and are used where they are mapped"
@@ -15,7 +16,6 @@
 
 enum {
     MAX_HEADER = 100000000, /* bytes; the format's own limit */
-    SHOWN = 100,            /* bytes of a path or name that a message shows */
 };
 
 /* One file of the set. */
@@ -49,59 +49,16 @@ struct Safetensors {
     Metadata *metadata, **metadata_end; /* a list, and where its next one goes */
 };
 
-/* What a hostile file may put into a message: no control characters, not too long, no cut UTF-8 character. */
-static const char *shown(const char *text, char buf[SHOWN + 4])
-{
-    size_t n = strnlen(text, SHOWN + 1);
-    bool cut = n > SHOWN;
-    if (cut)
-        for (n = SHOWN; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
-            n--;
-    for (size_t i = 0; i < n; i++)
-        buf[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? '?' : text[i];
-    strcpy(buf + n, cut ? "..." : "");
-    return buf;
-}
-
-/* The end of a path is what tells files apart. */
-static const char *path_end(const char *path)
-{
-    size_t n = strlen(path);
-    if (n <= SHOWN)
-        return path;
-    const char *p = path + n - SHOWN;
-    while (((unsigned char)*p & 0xc0) == 0x80)
-        p++;
-    return p;
-}
-
-static bool bad(const char *path, SoraError *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static bool bad(const char *path, SoraError *err, const char *fmt, ...)
-{
-    char text[sizeof err->message], buf[SHOWN + 4];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    return error_set(err, SORA_ERROR_INPUT, "%s: %s", shown(path_end(path), buf), text);
-}
-
 static bool bad_tensor(const Part *part, const char *name, SoraError *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 static bool bad_tensor(const Part *part, const char *name, SoraError *err, const char *fmt, ...)
 {
-    char text[sizeof err->message], buf[SHOWN + 4];
+    char text[sizeof err->message], buf[SHOWN_SIZE];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    return bad(part->path, err, "tensor \"%s\" %s", shown(name, buf), text);
-}
-
-static bool no_memory(const char *path, SoraError *err)
-{
-    char buf[SHOWN + 4];
-    return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", shown(path_end(path), buf));
+    return message_bad(part->path, err, "tensor \"%s\" %s", message_shown(name, buf), text);
 }
 
 /* --- one file --- */
@@ -109,14 +66,14 @@ static bool no_memory(const char *path, SoraError *err)
 static json_t *parse(const char *path, const char *text, size_t size, SoraError *err)
 {
     json_error_t e;
-    char buf[SHOWN + 4];
+    char buf[SHOWN_SIZE];
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
     if (json == NULL && json_error_code(&e) == json_error_out_of_memory)
-        no_memory(path, err);
+        message_no_memory(path, err);
     else if (json == NULL)
-        bad(path, err, "bad JSON at byte %d: %s", e.position, shown(e.text, buf));
+        message_bad(path, err, "bad JSON at byte %d: %s", e.position, message_shown(e.text, buf));
     else if (!json_is_object(json))
-        bad(path, err, "the JSON is not an object");
+        message_bad(path, err, "the JSON is not an object");
     else
         return json;
     json_decref(json);
@@ -126,18 +83,18 @@ static json_t *parse(const char *path, const char *text, size_t size, SoraError 
 static bool read_metadata(Safetensors *s, const Part *part, json_t *json, SoraError *err)
 {
     if (!json_is_object(json))
-        return bad(part->path, err, "__metadata__ is not an object");
+        return message_bad(part->path, err, "__metadata__ is not an object");
     const char *key;
     json_t *value;
     json_object_foreach(json, key, value)
     {
-        char buf[SHOWN + 4];
+        char buf[SHOWN_SIZE];
         if (!json_is_string(value))
-            return bad(part->path, err, "__metadata__ \"%s\" is not a text", shown(key, buf));
+            return message_bad(part->path, err, "__metadata__ \"%s\" is not a text", message_shown(key, buf));
         Metadata *m = arena_calloc(&s->memory, sizeof *m);
         if (m == NULL || (m->key = arena_strdup(&s->memory, key)) == NULL ||
             (m->value = arena_strdup(&s->memory, json_string_value(value))) == NULL)
-            return no_memory(part->path, err);
+            return message_no_memory(part->path, err);
         *s->metadata_end = m;
         s->metadata_end = &m->next;
     }
@@ -148,13 +105,13 @@ static bool read_metadata(Safetensors *s, const Part *part, json_t *json, SoraEr
 static bool read_shape(const Part *part, const char *name, json_t *json, Tensor *t, size_t *bytes,
                        SoraError *err)
 {
-    char buf[SHOWN + 4];
+    char buf[SHOWN_SIZE];
     json_t *dtype = json_object_get(json, "dtype"), *shape = json_object_get(json, "shape");
     if (!json_is_string(dtype))
         return bad_tensor(part, name, err, "has no dtype");
-    if (!dtype_parse(json_string_value(dtype), &t->dtype))
+    if (!dtype_parse(json_string_value(dtype), &t->dtype) || dtype_block(t->dtype) != 1)
         return bad_tensor(part, name, err, "has the type \"%s\", which is not supported",
-                          shown(json_string_value(dtype), buf));
+                          message_shown(json_string_value(dtype), buf));
     if (!json_is_array(shape))
         return bad_tensor(part, name, err, "has no shape");
     if (json_array_size(shape) > MAX_DIMS)
@@ -217,17 +174,18 @@ static int compare_place(const void *a, const void *b)
 static bool check_places(const Part *part, const Item *items, int count, size_t data_size, SoraError *err)
 {
     size_t at = 0;
-    char buf[SHOWN + 4];
+    char buf[SHOWN_SIZE];
     for (int i = 0; i < count; i++) {
         if (items[i].begin < at)
-            return bad_tensor(part, items[i].name, err, "overlaps \"%s\"", shown(items[i - 1].name, buf));
+            return bad_tensor(part, items[i].name, err, "overlaps \"%s\"",
+                              message_shown(items[i - 1].name, buf));
         if (items[i].begin > at)
             return bad_tensor(part, items[i].name, err, "begins at byte %zu of the data, expected %zu",
                               items[i].begin, at);
         at = items[i].end;
     }
     if (at != data_size)
-        return bad(part->path, err, "%zu bytes after the last tensor", data_size - at);
+        return message_bad(part->path, err, "%zu bytes after the last tensor", data_size - at);
     return true;
 }
 
@@ -237,7 +195,7 @@ static bool read_items(Safetensors *s, const Part *part, json_t *header, const u
     size_t capacity = (size_t)s->count + json_object_size(header);
     Item *items = capacity < INT32_MAX ? realloc(s->items, (capacity + 1) * sizeof *items) : NULL;
     if (items == NULL)
-        return no_memory(part->path, err);
+        return message_no_memory(part->path, err);
     s->items = items;
     int first = s->count;
     const char *name;
@@ -254,7 +212,7 @@ static bool read_items(Safetensors *s, const Part *part, json_t *header, const u
         if (!read_item(part, name, json, data_size, item, err))
             return false;
         if ((item->name = arena_strdup(&s->memory, name)) == NULL)
-            return no_memory(part->path, err);
+            return message_no_memory(part->path, err);
         s->count++;
     }
     qsort(s->items + first, (size_t)(s->count - first), sizeof *s->items, compare_place);
@@ -267,7 +225,7 @@ static bool read_items(Safetensors *s, const Part *part, json_t *header, const u
             continue;
         void *copy = arena_alloc(&s->memory, item->end - item->begin + 1);
         if (copy == NULL)
-            return no_memory(part->path, err);
+            return message_no_memory(part->path, err);
         item->tensor.data = memcpy(copy, item->tensor.data, item->end - item->begin);
     }
     return true;
@@ -276,16 +234,16 @@ static bool read_items(Safetensors *s, const Part *part, json_t *header, const u
 static bool read_part(Safetensors *s, const Part *part, const uint8_t *bytes, size_t size, SoraError *err)
 {
     if (size < 8)
-        return bad(part->path, err, "%zu bytes are no safetensors file", size);
+        return message_bad(part->path, err, "%zu bytes are no safetensors file", size);
     uint64_t header_size;
     memcpy(&header_size, bytes, 8);
     if (header_size > size - 8)
-        return bad(part->path, err,
-                   "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
-                   (unsigned long long)header_size, size);
+        return message_bad(part->path, err,
+                           "header of %llu bytes in a file of %zu: truncated, or no safetensors file",
+                           (unsigned long long)header_size, size);
     if (header_size > MAX_HEADER)
-        return bad(part->path, err, "header of %llu bytes, at most %d are accepted",
-                   (unsigned long long)header_size, MAX_HEADER);
+        return message_bad(part->path, err, "header of %llu bytes, at most %d are accepted",
+                           (unsigned long long)header_size, MAX_HEADER);
     json_t *header = parse(part->path, (const char *)bytes + 8, (size_t)header_size, err);
     if (header == NULL)
         return false;
@@ -301,7 +259,7 @@ static Part *add_part(Safetensors *s, const char *path, SoraError *err)
         s->parts = parts;
     char *copy = arena_strdup(&s->memory, path);
     if (parts == NULL || copy == NULL) {
-        no_memory(path, err);
+        message_no_memory(path, err);
         return NULL;
     }
     parts[s->part_count] = (Part){.path = copy};
@@ -324,16 +282,16 @@ static bool sort_names(Safetensors *s, SoraError *err)
 {
     s->by_name = malloc(((size_t)s->count + 1) * sizeof(Item *));
     if (s->by_name == NULL)
-        return no_memory(s->path, err);
+        return message_no_memory(s->path, err);
     for (int i = 0; i < s->count; i++)
         s->by_name[i] = &s->items[i];
     qsort(s->by_name, (size_t)s->count, sizeof(Item *), compare_name);
     for (int i = 1; i < s->count; i++) {
         const Item *item = s->by_name[i];
-        char buf[SHOWN + 4];
+        char buf[SHOWN_SIZE];
         if (strcmp(s->by_name[i - 1]->name, item->name) == 0)
             return bad_tensor(&s->parts[item->part], item->name, err, "is also in %s",
-                              shown(path_end(s->parts[s->by_name[i - 1]->part].path), buf));
+                              message_shown(message_path_end(s->parts[s->by_name[i - 1]->part].path), buf));
     }
     return true;
 }
@@ -372,11 +330,13 @@ static bool open_shards(Safetensors *s, json_t *weight_map, SoraError *err)
     json_t *shard;
     json_object_foreach(weight_map, name, shard)
     {
-        char buf[SHOWN + 4], buf2[SHOWN + 4];
+        char buf[SHOWN_SIZE], buf2[SHOWN_SIZE];
         if (!is_shard_name(shard))
-            return bad(s->path, err,
-                       "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
-                       shown(name, buf), json_is_string(shard) ? shown(json_string_value(shard), buf2) : "");
+            return message_bad(
+                s->path, err,
+                "tensor \"%s\" is said to be in \"%s\", which is no .safetensors file beside it",
+                message_shown(name, buf),
+                json_is_string(shard) ? message_shown(json_string_value(shard), buf2) : "");
         int i = 0;
         while (i < s->part_count && strcmp(base_name(s->parts[i].path), json_string_value(shard)) != 0)
             i++;
@@ -385,7 +345,7 @@ static bool open_shards(Safetensors *s, json_t *weight_map, SoraError *err)
         char *path = arena_printf(&s->memory, "%.*s%s", (int)(base_name(s->path) - s->path), s->path,
                                   json_string_value(shard));
         if (path == NULL)
-            return no_memory(s->path, err);
+            return message_no_memory(s->path, err);
         if (!open_part(s, path, err))
             return false;
     }
@@ -403,7 +363,7 @@ static bool open_index(Safetensors *s, SoraError *err)
     if (json == NULL)
         goto out;
     if (json_object_size(weight_map) == 0) {
-        bad(s->path, err, "no weight_map");
+        message_bad(s->path, err, "no weight_map");
         goto out;
     }
     if (!open_shards(s, weight_map, err))
@@ -413,10 +373,10 @@ static bool open_index(Safetensors *s, SoraError *err)
     json_object_foreach(weight_map, name, shard)
     {
         const Item *item = find(s, name);
-        char buf[SHOWN + 4], buf2[SHOWN + 4];
+        char buf[SHOWN_SIZE], buf2[SHOWN_SIZE];
         if (item == NULL || strcmp(base_name(s->parts[item->part].path), json_string_value(shard)) != 0) {
-            bad(s->path, err, "tensor \"%s\" is not in %s", shown(name, buf),
-                shown(json_string_value(shard), buf2));
+            message_bad(s->path, err, "tensor \"%s\" is not in %s", message_shown(name, buf),
+                        message_shown(json_string_value(shard), buf2));
             goto out;
         }
     }
@@ -458,11 +418,12 @@ static char *find_in_folder(Safetensors *s, const char *path, SoraError *err)
         return found[1];
     if (count[1] == 0 && count[0] == 1)
         return found[0];
-    char buf[SHOWN + 4];
+    char buf[SHOWN_SIZE];
     if (count[0] + count[1] == 0)
-        error_set(err, SORA_ERROR_NOT_FOUND, "%s: no .safetensors file in it", shown(path_end(path), buf));
+        error_set(err, SORA_ERROR_NOT_FOUND, "%s: no .safetensors file in it",
+                  message_shown(message_path_end(path), buf));
     else
-        bad(path, err, "%d .safetensors files and %d indexes in it, which one?", count[0], count[1]);
+        message_bad(path, err, "%d .safetensors files and %d indexes in it, which one?", count[0], count[1]);
     return NULL;
 }
 
@@ -470,13 +431,13 @@ static Safetensors *allocate(const char *path, SoraError *err)
 {
     Safetensors *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        no_memory(path, err);
+        message_no_memory(path, err);
         return NULL;
     }
     arena_init(&s->memory, 0);
     s->metadata_end = &s->metadata;
     if ((s->path = arena_strdup(&s->memory, path)) == NULL) {
-        no_memory(path, err);
+        message_no_memory(path, err);
         safetensors_close(s);
         return NULL;
     }
@@ -561,4 +522,10 @@ const char *safetensors_metadata(const Safetensors *s, const char *key)
 const char *safetensors_path(const Safetensors *s)
 {
     return s->path;
+}
+
+void safetensors_forget(const Safetensors *s, const Tensor *tensor)
+{
+    for (int i = 0; i < s->part_count; i++)
+        file_map_forget(&s->parts[i].map, tensor->data, tensor_bytes(tensor));
 }

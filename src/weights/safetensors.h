@@ -28,6 +28,9 @@ const Tensor *safetensors_find(const Safetensors *s, const char *name);
 const char *safetensors_metadata(const Safetensors *s, const char *key);
 const char *safetensors_path(const Safetensors *s); /* the file or index that was read */
 
+/* The pages of a tensor need not stay in memory; they come back from the file when they are used again. */
+void safetensors_forget(const Safetensors *s, const Tensor *tensor);
+
 /* Writing: declare all, then save, as often as wanted. Tensors are written in the order of their declaration
  * and one after the other, so declare wide types before narrow ones if they mix. The file appears under its
  * name when complete.
@@ -45,6 +48,8 @@ bool safetensors_writer_add(SafetensorsWriter *w, const char *name, const Tensor
 bool safetensors_writer_add_as(SafetensorsWriter *w, const char *name, const Tensor *tensor, DType dtype,
                                SoraError *err);
 bool safetensors_writer_save(SafetensorsWriter *w, const char *path, SoraError *err);
+/* Only what comes before the data, for tensors whose data follows piece by piece: theirs may be NULL. */
+bool safetensors_writer_header(const SafetensorsWriter *w, FILE *stream, SoraError *err);
 void safetensors_writer_free(SafetensorsWriter *w);
 
 #endif

@@ -140,27 +140,31 @@ static bool write_data(FILE *f, const Entry *entry)
     return true;
 }
 
-bool safetensors_writer_save(SafetensorsWriter *w, const char *path, SoraError *err)
+/* Padded with spaces, so that the data begins at a multiple of 64 bytes. */
+bool safetensors_writer_header(const SafetensorsWriter *w, FILE *stream, SoraError *err)
 {
     char *header = make_header(w);
     if (header == NULL)
         return no_memory(err);
-    FileWriter file;
-    if (!file_writer_open(&file, path, err)) {
-        free(header);
-        return false;
-    }
-    /* Padded with spaces, so that the data begins at a multiple of 8 bytes. */
     size_t text_size = strlen(header);
-    uint64_t size = (text_size + 7) / 8 * 8;
-    bool ok = fwrite(&size, sizeof size, 1, file.stream) == 1 &&
-              fprintf(file.stream, "%s%*s", header, (int)(size - text_size), "") == (int)size;
+    uint64_t size = (8 + text_size + 63) / 64 * 64 - 8;
+    bool ok = fwrite(&size, sizeof size, 1, stream) == 1 &&
+              fprintf(stream, "%s%*s", header, (int)(size - text_size), "") == (int)size;
     free(header);
+    return ok || error_set(err, SORA_ERROR_IO, "safetensors: cannot write: %s", strerror(errno));
+}
+
+bool safetensors_writer_save(SafetensorsWriter *w, const char *path, SoraError *err)
+{
+    FileWriter file;
+    if (!file_writer_open(&file, path, err))
+        return false;
+    bool ok = safetensors_writer_header(w, file.stream, err);
     for (int i = 0; ok && i < w->count; i++)
-        ok = write_data(file.stream, &w->entries[i]);
+        ok = write_data(file.stream, &w->entries[i]) ||
+             error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
     if (ok)
         return file_writer_commit(&file, err);
-    error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
     file_writer_abort(&file);
     return false;
 }

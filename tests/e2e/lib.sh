@@ -7,10 +7,10 @@ source_dir=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d "${TMPDIR:-/tmp}/sora-e2e-XXXXXX")
 trap 'rm -rf "$work" "$work".*' EXIT
 cd "$work" || exit 1
-# Keys of the tests' own; nobody's are touched.
-unset SORA_CREDENTIALS
-XDG_CONFIG_HOME=$work.config
-export XDG_CONFIG_HOME
+# Keys and index of the tests' own; nobody's are touched.
+unset SORA_CREDENTIALS SORA_TRACE_INDEX
+XDG_CONFIG_HOME=$work.config XDG_DATA_HOME=$work.data
+export XDG_CONFIG_HOME XDG_DATA_HOME
 # The first run would make them and say so, which is what a script with own_keys looks at.
 [ -n "$own_keys" ] || "$sora" credentials init >/dev/null || exit 1
 failures=0

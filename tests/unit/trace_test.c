@@ -18,7 +18,7 @@
 #include "media/video_writer.h"
 #include "safety/trace_index.h"
 
-enum { WIDTH = 128, HEIGHT = 96, FRAMES = 16, CLIPS = 12 };
+enum { WIDTH = 128, HEIGHT = 96, FRAMES = 16, CLIPS = 8 };
 static const double FPS = 12;
 
 static char dir[] = "/tmp/sora-trace-test-XXXXXX";
@@ -211,9 +211,9 @@ static void test_finds_changed_copies(void **state)
 static void test_other_clips_are_none(void **state)
 {
     make_index("others.sqlite");
-    for (int i = 0; i < 60; i++) {
-        /* Another landscape; from 30 on a known one, where something else happens. */
-        Clip *clip = draw_clip(i < 30 ? 1000 + (uint64_t)i : (uint64_t)(i % CLIPS), 1000 + (uint64_t)i);
+    for (int i = 0; i < 40; i++) {
+        /* Another landscape; from 20 on a known one, where something else happens. */
+        Clip *clip = draw_clip(i < 20 ? 1000 + (uint64_t)i : (uint64_t)(i % CLIPS), 1000 + (uint64_t)i);
         Fingerprint f;
         take(&f, clip, &(Change){0});
         TraceResult r = find("others.sqlite", &f);

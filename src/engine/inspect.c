@@ -1,0 +1,241 @@
+#include "engine/inspect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "engine/networks.h"
+#include "engine/variant.h"
+#include "weights/lora.h"
+#include "weights/part_source.h"
+
+/* Gives every tensor that a network asks for an empty one, and writes down what is wrong with the part's. */
+typedef struct Listing {
+    ParamSource source;
+    PartSource rules; /* what would be copied */
+    bool *asked;      /* by tensor of the part */
+    json_t *missing, *wrong;
+    int64_t copied, parameters;
+} Listing;
+
+static bool note(json_t *list, const char *text)
+{
+    return json_array_append_new(list, json_string(text)) == 0;
+}
+
+static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
+{
+    Listing *l = (Listing *)source;
+    const WeightPart *part = l->rules.part;
+    const PartTensor *found = weight_part_find(part, name);
+    SoraError problem = {0};
+    bool copied;
+    tensor->dtype = DTYPE_F32;
+    if (found == NULL)
+        return note(l->missing, name) || error_set(err, SORA_ERROR_MEMORY, "inspect: out of memory");
+    l->asked[found - weight_part_tensor(part, 0)] = true;
+    if (part_source_find(part, name, tensor, &problem) == NULL) {
+        const char *fact = strstr(problem.message, "tensor \"");
+        return note(l->wrong, fact != NULL ? fact : problem.message) ||
+               error_set(err, SORA_ERROR_MEMORY, "inspect: out of memory");
+    }
+    tensor->dtype = part_source_type(&l->rules, found, tensor, &copied);
+    l->copied += copied ? (int64_t)tensor_bytes(tensor) : 0;
+    l->parameters += tensor_numel(tensor);
+    return true;
+}
+
+static json_t *count_types(const WeightPart *part, int64_t *bytes)
+{
+    int counts[DTYPE_COUNT] = {0};
+    *bytes = 0;
+    for (int i = 0; i < weight_part_count(part); i++) {
+        const Tensor *t = &weight_part_tensor(part, i)->tensor;
+        counts[t->dtype]++;
+        *bytes += (int64_t)tensor_bytes(t);
+    }
+    json_t *types = json_object();
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (counts[i] > 0)
+            json_object_set_new(types, dtype_name((DType)i), json_integer(counts[i]));
+    return types;
+}
+
+/* last: what the names of the image encoder's last layer begin with, which is not run. */
+static json_t *list_unknown(const WeightPart *part, const bool *asked, const char *last)
+{
+    json_t *unknown = json_array();
+    for (int i = 0; i < weight_part_count(part); i++) {
+        const PartTensor *t = weight_part_tensor(part, i);
+        bool unused =
+            layout_is_unused(weight_part_kind(part), t->name) ||
+            (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(t->name, last, strlen(last)) == 0);
+        if (!asked[i] && !unused)
+            note(unknown, t->file_name);
+    }
+    return unknown;
+}
+
+/* The room for networks that are never run. */
+typedef struct Room {
+    Dit transformers[2];
+    Umt5 text_encoder;
+    Vae22 autoencoder;
+    Clip image_encoder;
+} Room;
+
+static json_t *describe_part(Room *room, const ModelFiles *files, ModelSlot slot, SoraError *err)
+{
+    const WeightPart *part = model_files_part(files, slot);
+    const WeightFile *file = weight_part_file(part);
+    Networks networks = {.transformers = {&room->transformers[0], &room->transformers[1]},
+                         .text_encoder = &room->text_encoder,
+                         .autoencoder = &room->autoencoder,
+                         .image_encoder = &room->image_encoder};
+    Listing l = {.source = {fill}, .missing = json_array(), .wrong = json_array()};
+    Params params;
+    SoraError problem = {0};
+    int64_t bytes;
+    part_source_init(&l.rules, part, NULL, FILE_SOURCE_MAPPED);
+    params_init(&params, &l.source);
+    l.asked = calloc((size_t)weight_part_count(part) + 1, sizeof *l.asked);
+    json_t *types = count_types(part, &bytes), *unknown = NULL, *json = NULL;
+    if (l.asked != NULL) {
+        if (!network_bind(&networks, files, slot, &params, &problem) || !params_ok(&params, &problem))
+            note(l.wrong, problem.message);
+        char last[64];
+        snprintf(last, sizeof last, "visual.transformer.%d.", room->image_encoder.config.num_layers - 1);
+        unknown = list_unknown(part, l.asked, last);
+        json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "file",
+                         weight_file_path(file), "format", weight_format_name(weight_file_format(file)),
+                         "layout", layout_name(weight_part_layout(part)), "prefix", weight_part_prefix(part),
+                         "types", types, "tensors", weight_part_count(part), "parameters",
+                         (json_int_t)l.parameters, "bytes", (json_int_t)bytes, "copied", (json_int_t)l.copied,
+                         "missing", l.missing, "wrong", l.wrong, "unknown", unknown);
+    }
+    if (json == NULL)
+        error_set(err, SORA_ERROR_MEMORY, "%s: cannot be described as JSON", weight_file_path(file));
+    free(l.asked);
+    params_deinit(&params);
+    part_source_deinit(&l.rules);
+    return json;
+}
+
+static int64_t available_memory(void)
+{
+    long long kilobytes = -1;
+    char line[128];
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f != NULL && kilobytes < 0 && fgets(line, sizeof line, f) != NULL)
+        sscanf(line, "MemAvailable: %lld kB", &kilobytes);
+    if (f != NULL)
+        fclose(f);
+    return kilobytes < 0 ? -1 : kilobytes * 1024;
+}
+
+static json_t *describe_tokenizer(const ModelFiles *files)
+{
+    const char *path = model_files_tokenizer(files);
+    const WeightPart *text = model_files_part(files, SLOT_TEXT_ENCODER);
+    if (path != NULL)
+        return json_string(path);
+    if (text != NULL && weight_part_tokenizer(text) != NULL)
+        return json_sprintf("in %s", weight_file_path(weight_part_file(text)));
+    return json_null();
+}
+
+/* What generating would still want. */
+static json_t *list_needs(const json_t *root, const ModelFiles *files, const Room *room)
+{
+    json_t *needs = json_array();
+    const json_t *parts = json_object_get(root, "parts");
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        const json_t *part = json_object_get(parts, model_slot_name((ModelSlot)i));
+        bool needed = i == SLOT_TRANSFORMER || i == SLOT_TEXT_ENCODER || i == SLOT_AUTOENCODER ||
+                      (i == SLOT_IMAGE_ENCODER && room->transformers[0].config.clip_dim > 0);
+        char text[80];
+        snprintf(text, sizeof text, "a%s %s", i == SLOT_TRANSFORMER || i == SLOT_TEXT_ENCODER ? "" : "n",
+                 model_slot_name((ModelSlot)i));
+        if (part == NULL && needed)
+            note(needs, text);
+        if (part != NULL && json_array_size(json_object_get(part, "missing")) +
+                                    json_array_size(json_object_get(part, "wrong")) >
+                                0) {
+            snprintf(text, sizeof text, "all tensors of the %s", model_slot_name((ModelSlot)i));
+            note(needs, text);
+        }
+    }
+    if (json_is_null(json_object_get(root, "tokenizer")))
+        note(needs, "a tokenizer (spiece.model)");
+    return needs;
+}
+
+static const char *guess_name(const ModelFiles *files, const Room *room)
+{
+    if (model_files_part(files, SLOT_TRANSFORMER) == NULL)
+        return NULL;
+    int experts = model_files_part(files, SLOT_LOW_NOISE) != NULL ? 2 : 1;
+    const Variant *v = variant_guess(&room->transformers[0].config, experts);
+    return v != NULL ? v->name : NULL;
+}
+
+static json_t *describe(const ModelFiles *files, SoraError *err)
+{
+    Room *room = calloc(1, sizeof *room);
+    json_t *root = json_object(), *parts = json_object();
+    int64_t weights = 0, copied = 0;
+    bool ok = room != NULL && root != NULL && json_object_set_new(root, "parts", parts) == 0;
+    if (!ok)
+        error_set(err, SORA_ERROR_MEMORY, "inspect: out of memory");
+    for (int i = 0; i < SLOT_COUNT && ok; i++) {
+        if (model_files_part(files, (ModelSlot)i) == NULL)
+            continue;
+        json_t *part = describe_part(room, files, (ModelSlot)i, err);
+        ok = part != NULL && json_object_set_new(parts, model_slot_name((ModelSlot)i), part) == 0;
+        weights += json_integer_value(json_object_get(part, "bytes"));
+        copied += json_integer_value(json_object_get(part, "copied"));
+    }
+    if (ok) {
+        const char *name = guess_name(files, room);
+        json_object_set_new(root, "model", name != NULL ? json_string(name) : json_null());
+        json_object_set_new(root, "tokenizer", describe_tokenizer(files));
+        json_t *needs = list_needs(root, files, room);
+        json_object_set_new(root, "runs", json_boolean(json_array_size(needs) == 0));
+        json_object_set_new(root, "needs", needs);
+        json_object_set_new(root, "memory",
+                            json_pack("{s:I, s:I, s:I}", "weights", (json_int_t)(weights + copied), "copied",
+                                      (json_int_t)copied, "available", (json_int_t)available_memory()));
+    }
+    free(room);
+    if (ok)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+/* Only for a file that holds no network. */
+static json_t *describe_lora(const char *path)
+{
+    Lora *lora = lora_open(path, NULL);
+    json_t *json = lora == NULL ? NULL
+                                : json_pack("{s:{s:s, s:i}}", "lora", "file", lora_path(lora), "changes",
+                                            lora_count(lora));
+    lora_close(lora);
+    return json;
+}
+
+json_t *inspect_model(const ModelPaths *paths, SoraError *err)
+{
+    SoraError problem = {0};
+    ModelFiles *files = model_files_open(paths, &problem);
+    json_t *json = NULL;
+    if (files != NULL)
+        json = describe(files, err);
+    else if (problem.code == SORA_ERROR_NOT_FOUND && paths->model != NULL && file_exists(paths->model))
+        json = describe_lora(paths->model);
+    if (files == NULL && json == NULL && err != NULL)
+        *err = problem;
+    model_files_close(files);
+    return json;
+}

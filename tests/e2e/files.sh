@@ -1,0 +1,43 @@
+#!/bin/sh
+# sora inspect, sora convert, and models made of files in other containers. $3 makes a tiny model.
+. "$(dirname "$0")/lib.sh"
+
+"$make_model" "$source_dir/models/nano/tokenizer.model" model || exit 1
+
+# Inspect.
+expect 0 "" "$sora" inspect model
+printed '^runs here: yes'
+printed '^transformer: model/transformer/model.safetensors'
+expect 0 "" "$sora" inspect model/vae/model.safetensors --json
+printed '"runs": false'
+printed '"a transformer"'
+expect 3 '^sora inspect: none: no such model' "$sora" inspect none
+expect 2 '^sora inspect: a model.s file or folder is missing' "$sora" inspect
+echo "no weights" >text.safetensors
+expect 2 '^sora inspect: text.safetensors: header of' "$sora" inspect text.safetensors
+rm text.safetensors
+
+# Convert.
+expect 0 "" "$sora" convert model/transformer model/t.gguf --type q8_0
+expect 0 "" "$sora" inspect model/t.gguf
+printed 'GGUF, names: original'
+printed 'F16 [0-9]+' # rows of 24 do not fit in blocks of 32
+expect 0 "" "$sora" convert model/t.gguf model/t.safetensors --type bf16
+expect 2 '^sora convert: x.bin: expected a name that ends in .safetensors or .gguf' "$sora" convert model/t.gguf x.bin
+expect 6 '^sora convert: Q4_0 is a type for .gguf files' "$sora" convert model/text_encoder x.safetensors --type q4_0
+expect 3 '^sora convert: none: ' "$sora" convert none x.gguf
+expect 2 '^sora convert: model: it is a folder' "$sora" convert model/t.gguf model
+only model
+
+# Parts from other files.
+cp model/transformer/config.json model
+for file in model/t.gguf model/t.safetensors; do
+    expect 0 "" "$sora" "a dog" --steps 1 -m model --transformer $file -o a.mp4
+    rm a.mp4
+done
+expect 2 '^sora: model/t.gguf: there is no autoencoder in it' "$sora" "a dog" -m model --vae model/t.gguf
+expect 3 '^sora: none.safetensors: cannot open' "$sora" "a dog" -m model --lora none.safetensors:0.5
+expect 2 '^sora: lora: a strength of "1e9"' "$sora" "a dog" -m model --lora model/t.safetensors:1e9
+expect 2 '^sora: model/t.safetensors: tensor ".*" is no part of a LoRA' "$sora" "a dog" -m model --lora model/t.safetensors
+only model
+finish
