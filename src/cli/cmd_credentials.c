@@ -107,7 +107,8 @@ static bool find_facts(const Signer *s, Facts *f, SoraError *err)
     if (X509_digest(x, EVP_sha256(), digest, &size) != 1 || size != 32)
         return error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
     for (unsigned i = 0; i < size; i++)
-        snprintf(f->fingerprint + 3 * i, sizeof f->fingerprint - 3 * i, i + 1 < size ? "%02x:" : "%02x", digest[i]);
+        snprintf(f->fingerprint + 3 * i, sizeof f->fingerprint - 3 * i, i + 1 < size ? "%02x:" : "%02x",
+                 digest[i]);
     return true;
 }
 
@@ -119,13 +120,14 @@ static bool show(const void *values, char **arguments, int count, SoraError *err
     bool required = false;
     char *folder = keys_folder(a->folder, err), *root = NULL;
     bool ok = folder != NULL && keys_open(a->folder, &signer, err) && find_facts(&signer, &f, err) &&
-              keys_required(a->folder, &required, err) && (root = keys_path(a->folder, "root.pem", err)) != NULL;
+              keys_required(a->folder, &required, err) &&
+              (root = keys_path(a->folder, "root.pem", err)) != NULL;
     bool own = ok && file_exists(root);
     if (ok && a->json) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "folder", folder, "algorithm",
-                              f.algorithm, "subject", f.subject, "issuer", f.issuer, "valid_from", f.from,
-                              "valid_to", f.to, "sha256", f.fingerprint, "root", own ? root : NULL, "required",
-                              required);
+        json_t *o =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "folder", folder, "algorithm",
+                      f.algorithm, "subject", f.subject, "issuer", f.issuer, "valid_from", f.from, "valid_to",
+                      f.to, "sha256", f.fingerprint, "root", own ? root : NULL, "required", required);
         ok = o != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
         if (ok) {
             json_dumpf(o, stdout, JSON_INDENT(2));
@@ -133,7 +135,8 @@ static bool show(const void *values, char **arguments, int count, SoraError *err
         }
         json_decref(o);
     } else if (ok) {
-        printf("folder     %s\nsigner     %s\nissuer     %s\nalgorithm  %s\nvalid      %s to %s\nsha256     %s\n",
+        printf("folder     %s\nsigner     %s\nissuer     %s\nalgorithm  %s\nvalid      %s to %s\nsha256     "
+               "%s\n",
                folder, f.subject, f.issuer, f.algorithm, f.from, f.to, f.fingerprint);
         if (own)
             printf("root       %s\n", root);
@@ -180,9 +183,10 @@ static bool import(const void *values, char **arguments, int count, SoraError *e
 static const Command COMMAND_INIT = {
     .name = "init",
     .summary = "make a private root and a signer below it",
-    .description = "Makes keys with OpenSSL. The first sora generate does the same by itself. Keys are readable by "
-                   "their owner alone and are never printed. A private root makes files valid: anybody can see "
-                   "that they were not changed. It makes them trusted only for those who were given root.pem.",
+    .description =
+        "Makes keys with OpenSSL. The first sora generate does the same by itself. Keys are readable by "
+        "their owner alone and are never printed. A private root makes files valid: anybody can see "
+        "that they were not changed. It makes them trusted only for those who were given root.pem.",
     .examples = "  sora credentials init\n"
                 "  sora credentials init --organization \"Fox Films\" --name \"Studio 1\"\n"
                 "  sora credentials init --algorithm ed25519 --folder /srv/sora/credentials",
@@ -207,10 +211,12 @@ static const Command COMMAND_SHOW = {
 static const Command COMMAND_REQUEST = {
     .name = "request",
     .summary = "make a key and a request for a certificate (CSR)",
-    .description = "A certificate authority on the C2PA Trust List answers the request with a certificate, which "
-                   "sora credentials import takes. Until then the signer stays as it is.",
-    .examples = "  sora credentials request --organization \"Fox Films\" --name \"Fox Films Studio\" -o fox.csr\n"
-                "  sora credentials request --algorithm ps256 | openssl req -text -noout",
+    .description =
+        "A certificate authority on the C2PA Trust List answers the request with a certificate, which "
+        "sora credentials import takes. Until then the signer stays as it is.",
+    .examples =
+        "  sora credentials request --organization \"Fox Films\" --name \"Fox Films Studio\" -o fox.csr\n"
+        "  sora credentials request --algorithm ps256 | openssl req -text -noout",
     .options = request_options,
     .defaults = &defaults,
     .size = sizeof defaults,
@@ -221,8 +227,9 @@ static const Command COMMAND_IMPORT = {
     .name = "import",
     .summary = "sign with a certificate that was bought",
     .arguments = "CHAIN.pem",
-    .description = "Takes a chain of certificates in PEM: the signer's first, then the intermediates. It must keep "
-                   "C2PA's rules and suit the key. It replaces the signer.",
+    .description =
+        "Takes a chain of certificates in PEM: the signer's first, then the intermediates. It must keep "
+        "C2PA's rules and suit the key. It replaces the signer.",
     .examples = "  sora credentials import fox-chain.pem\n"
                 "  sora credentials import fox-chain.pem --key fox-key.pem",
     .options = import_options,
@@ -233,12 +240,14 @@ static const Command COMMAND_IMPORT = {
     .run = import,
 };
 
-static const Command *const subcommands[] = {&COMMAND_INIT, &COMMAND_SHOW, &COMMAND_IMPORT, &COMMAND_REQUEST, NULL};
+static const Command *const subcommands[] = {&COMMAND_INIT, &COMMAND_SHOW, &COMMAND_IMPORT, &COMMAND_REQUEST,
+                                             NULL};
 
 const Command CMD_CREDENTIALS = {
     .name = "credentials",
     .summary = "keys and certificates that sign the files",
-    .description = "Every MP4 and PNG that sora writes says in a signed C2PA manifest that it was made by AI.",
+    .description =
+        "Every MP4 and PNG that sora writes says in a signed C2PA manifest that it was made by AI.",
     .examples = "  sora credentials init\n"
                 "  sora credentials show\n"
                 "  sora credentials request -o fox.csr\n"

@@ -157,9 +157,11 @@ const Command CMD_VERIFY = {
     .arguments = "FILE",
     .description =
         "Reads the C2PA manifest of an MP4, PNG, JPEG or WebP and checks it, offline: that the media and the "
-        "manifest are what was signed, the signature, its certificate, the time-stamp, and the files it was made "
+        "manifest are what was signed, the signature, its certificate, the time-stamp, and the files it was "
+        "made "
         "from. A valid file whose signer is not known here proves that it was not changed, and not who made "
-        "it.\n\nExit codes: 0 valid, 1 invalid, 2 no credentials (or a kind of file that has none); others as in "
+        "it.\n\nExit codes: 0 valid, 1 invalid, 2 no credentials (or a kind of file that has none); others "
+        "as in "
         "sora --help.",
     .examples = "  sora verify fox.mp4\n"
                 "  sora verify fox.mp4 --trust ~/.config/sora/credentials/root.pem\n"

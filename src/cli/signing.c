@@ -21,7 +21,8 @@ static bool make_keys(SoraError *err)
     char *folder = keys_folder(NULL, err);
     bool ok = folder != NULL && keys_init(NULL, &(KeysPlan){NULL, NULL, NULL}, &made, err);
     if (ok && made)
-        fprintf(stderr, "sora: made keys that sign what it writes, in %s; see sora credentials --help\n", folder);
+        fprintf(stderr, "sora: made keys that sign what it writes, in %s; see sora credentials --help\n",
+                folder);
     free(folder);
     return ok;
 }
@@ -36,7 +37,8 @@ bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraE
     if (!keys_required(NULL, &required, args->none || !can ? &ignored : err) && !args->none && can)
         return false;
     if (args->none || !can) {
-        s->without = args->none ? "nothing signed says that AI made it" : "this kind of file cannot carry them";
+        s->without =
+            args->none ? "nothing signed says that AI made it" : "this kind of file cannot carry them";
         if (required)
             return error_set(err, SORA_ERROR_INPUT, "%s: content credentials are demanded by policy.json: %s",
                              output, args->none ? "--no-credentials is refused" : s->without);

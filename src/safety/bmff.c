@@ -125,8 +125,8 @@ static bool find_tables(Mender *m, Asset *a, uint64_t at, uint64_t end, int dept
 
 bool bmff_is_container(const char *type)
 {
-    static const char *const names[] = {"moov", "trak", "mdia", "minf", "stbl", "edts", "dinf",
-                                        "mvex", "moof", "traf", "mfra", "udta"};
+    static const char *const names[] = {"moov", "trak", "mdia", "minf", "stbl", "edts",
+                                        "dinf", "mvex", "moof", "traf", "mfra", "udta"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (memcmp(type, names[i], 4) == 0)
             return true;
@@ -150,8 +150,7 @@ bool bmff_mender_open(Mender **out, Asset *a, uint64_t shift, SoraError *err)
             return false;
         if (memcmp(box.type, "meta", 4) == 0)
             return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: an MP4 with items cannot be signed", a->path);
-        if (memcmp(box.type, "moov", 4) == 0 &&
-            !find_tables(m, a, at + box.header, at + box.size, 0, err))
+        if (memcmp(box.type, "moov", 4) == 0 && !find_tables(m, a, at + box.header, at + box.size, 0, err))
             return false;
     }
     return true;

@@ -10,7 +10,8 @@
 /* Writing: shortest heads, definite lengths. An array or map is its head, then its items. */
 void cbor_put_uint(Bytes *b, uint64_t value);
 void cbor_put_int(Bytes *b, int64_t value);
-void cbor_put_uint_wide(Bytes *b, uint32_t value); /* always five bytes, so that its size is known before it */
+void cbor_put_uint_wide(Bytes *b,
+                        uint32_t value); /* always five bytes, so that its size is known before it */
 void cbor_put_bytes(Bytes *b, const void *data, size_t size);
 void cbor_put_text(Bytes *b, const char *text);
 void cbor_put_span(Bytes *b, Span text); /* as text */

@@ -10,7 +10,7 @@
 enum { MAX_ANCHORS = 16 << 20 };
 
 struct Anchors {
-    STACK_OF(X509) *list;
+    STACK_OF(X509) * list;
     X509_STORE *store;
 };
 
@@ -26,7 +26,8 @@ static bool is_known_signature(const X509 *x)
     return good && (key == NID_rsaEncryption || key == NID_rsassaPss || key == NID_X9_62_id_ecPublicKey);
 }
 
-/* The kind of key and, of elliptic ones, the curve: the key itself may be nonsense, the signature will tell. */
+/* The kind of key and, of elliptic ones, the curve: the key itself may be nonsense, the signature will tell.
+ */
 static bool is_known_key(X509 *x)
 {
     ASN1_OBJECT *kind = NULL;
@@ -68,7 +69,9 @@ static const char *check_purposes(X509 *x, CertificateUse use)
                                           "1.3.6.1.5.5.7.3.36",        /* documentSigning */
                                           "1.3.6.1.4.1.311.76.59.1.9", /* Microsoft's C2PA signing */
                                           "1.3.6.1.4.1.62558.2.1",     /* C2PA's own */
-                                          stamp, ocsp, NULL};
+                                          stamp,
+                                          ocsp,
+                                          NULL};
     static const char *const stamping[] = {stamp, NULL}, *const revoking[] = {ocsp, NULL};
     static const char *const any[] = {"2.5.29.37.0", NULL};
     EXTENDED_KEY_USAGE *list = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
@@ -190,7 +193,7 @@ static int judge(int ok, X509_STORE_CTX *c)
     return ok;
 }
 
-bool anchors_trust(const Anchors *a, STACK_OF(X509) *chain, time_t when)
+bool anchors_trust(const Anchors *a, STACK_OF(X509) * chain, time_t when)
 {
     if (sk_X509_num(a->list) == 0)
         return false;

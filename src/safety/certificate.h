@@ -19,6 +19,6 @@ void anchors_free(Anchors *a);
 
 /* Is there a path from the first certificate to an anchor, through the others? The times of the certificates
  * above it must hold at `when`. */
-bool anchors_trust(const Anchors *a, STACK_OF(X509) *chain, time_t when);
+bool anchors_trust(const Anchors *a, STACK_OF(X509) * chain, time_t when);
 
 #endif

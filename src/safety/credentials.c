@@ -55,8 +55,8 @@ bool sora_can_sign(const char *path)
     return false;
 }
 
-bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what, SoraSigned *result,
-               SoraError *err)
+bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
+               SoraSigned *result, SoraError *err)
 {
     return sign_file(&credentials->signer, path, what, result, err);
 }
@@ -90,8 +90,8 @@ bool sora_video_write_signed(const SoraVideo *video, const char *path, const Sor
                              const SoraSigning *what, SoraSigned *result, SoraError *err)
 {
     if (!sora_can_sign(path))
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: this kind of file cannot carry content credentials",
-                         path);
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "%s: this kind of file cannot carry content credentials", path);
     const char *prompt;
     json_t *parameters = parse_parameters(video, &prompt);
     VideoFormat format = {sora_video_width(video), sora_video_height(video), sora_video_fps(video), prompt,

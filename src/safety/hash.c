@@ -175,9 +175,9 @@ typedef struct Step {
 
 static bool parse_step(Span *path, Step *step)
 {
-    const uint8_t *p = path->data, *stop = p + path->size;
-    if (stop - p < 5 || *p != '/')
+    if (path->size < 5 || path->data[0] != '/')
         return false;
+    const uint8_t *p = path->data, *stop = p + path->size;
     memcpy(step->type, p + 1, 4);
     p += 5;
     step->index = 0;
@@ -216,7 +216,8 @@ static bool add_range(Search *s, uint64_t start, uint64_t length)
     return true;
 }
 
-/* Does the box hold what the exclusion says it must: length, version, flags, bytes at offsets? *match tells. */
+/* Does the box hold what the exclusion says it must: length, version, flags, bytes at offsets? *match tells.
+ */
 static bool check_box(Search *s, const BmffBox *box, bool *match)
 {
     uint8_t head[4], piece[256];
@@ -240,8 +241,8 @@ static bool check_box(Search *s, const BmffBox *box, bool *match)
     for (size_t i = 0; *match && data != NULL && i < data->count; i++) {
         const CborValue *offset = cbor_find_kind(&data->items[i], "offset", CBOR_UINT);
         const CborValue *value = cbor_find_kind(&data->items[i], "value", CBOR_BYTES);
-        if (offset == NULL || value == NULL || value->bytes.size > sizeof piece || offset->number > box->size ||
-            value->bytes.size > box->size - offset->number) {
+        if (offset == NULL || value == NULL || value->bytes.size > sizeof piece ||
+            offset->number > box->size || value->bytes.size > box->size - offset->number) {
             *match = false;
             break;
         }

@@ -18,9 +18,11 @@ static bool add_manifests(Inputs *in, const Verification *v, const char *path, S
         for (size_t k = 0; k < in->manifest_count && !known; k++)
             known = span_equal(in->manifests[k], box);
         for (size_t f = 0; f < in->count && !known; f++)
-            if (&in->files[f] != v && store_find(&in->files[f].store, (Span){(const uint8_t *)v->store.manifests[i].label,
-                                                                             strlen(v->store.manifests[i].label)}))
-                return error_set(err, SORA_ERROR_INPUT, "%s: its manifest has the name of another input's", path);
+            if (&in->files[f] != v &&
+                store_find(&in->files[f].store, (Span){(const uint8_t *)v->store.manifests[i].label,
+                                                       strlen(v->store.manifests[i].label)}))
+                return error_set(err, SORA_ERROR_INPUT, "%s: its manifest has the name of another input's",
+                                 path);
         if (!known)
             in->manifests[in->manifest_count++] = box;
     }

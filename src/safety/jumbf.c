@@ -2,7 +2,15 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 16, MAX_BOXES = 1 << 16, REQUESTABLE = 1, LABELLED = 2, HAS_ID = 4, SIGNED = 8, PRIVATE = 16 };
+enum {
+    MAX_DEPTH = 16,
+    MAX_BOXES = 1 << 16,
+    REQUESTABLE = 1,
+    LABELLED = 2,
+    HAS_ID = 4,
+    SIGNED = 8,
+    PRIVATE = 16
+};
 
 static const uint8_t ISO_TAIL[12] = {0x00, 0x11, 0x00, 0x10, 0x80, 0x00, 0x00, 0xaa, 0x00, 0x38, 0x9b, 0x71};
 static const uint8_t EMBEDDED_FILE[16] = {0x40, 0xcb, 0x0c, 0x32, 0xbb, 0x8a, 0x48, 0x9d,
@@ -53,8 +61,8 @@ static bool parse_header(const Parser *p, Span source, JumbfBox *box)
     return true;
 }
 
-/* The description: UUID, toggles, label, and what else the toggles announce, which nobody needs but which must
- * fill the box: no hash covers these bytes, so none of them may be free. */
+/* The description: UUID, toggles, label, and what else the toggles announce, which nobody needs but which
+ * must fill the box: no hash covers these bytes, so none of them may be free. */
 static bool parse_description(const Parser *p, Span d, JumbfBox *super)
 {
     if (d.size < 18)

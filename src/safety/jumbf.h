@@ -23,8 +23,8 @@ const JumbfBox *jumbf_parse(Arena *arena, Span source, SoraError *err);
 
 /* kind: the four letters of a JUMBF content type ("c2ma"); the rest of the UUID is fixed. */
 bool jumbf_is(const JumbfBox *box, const char *kind);
-const JumbfBox *jumbf_child(const JumbfBox *box, const char *label);        /* the first; NULL: none */
-const JumbfBox *jumbf_content(const JumbfBox *box, const char *type);       /* the first of a type; NULL: none */
+const JumbfBox *jumbf_child(const JumbfBox *box, const char *label);  /* the first; NULL: none */
+const JumbfBox *jumbf_content(const JumbfBox *box, const char *type); /* the first of a type; NULL: none */
 
 /* Writing: begin returns the place that end is given. A superbox begins with its description. */
 size_t jumbf_begin(Bytes *b, const char *type);

@@ -79,7 +79,8 @@ static EVP_PKEY *make_key(const char *algorithm, SoraError *err)
 
 static bool add_name(X509_NAME *name, const char *field, const char *text)
 {
-    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)text, -1, -1, 0) == 1;
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)text, -1, -1, 0) ==
+           1;
 }
 
 static bool set_name(X509_NAME *name, const KeysPlan *plan, const char *what, SoraError *err)
@@ -131,9 +132,9 @@ static X509 *make_certificate(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
     serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
     time_t end = time(NULL) + (time_t)YEARS * 365 * 86400;
     ok = ok && (number = BN_bin2bn(serial, sizeof serial, NULL)) != NULL &&
-         BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x)) != NULL && X509_set_version(x, X509_VERSION_3) &&
-         X509_gmtime_adj(X509_getm_notBefore(x), -86400) && X509_time_adj_ex(X509_getm_notAfter(x), 0, 0, &end) &&
-         X509_set_pubkey(x, key);
+         BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x)) != NULL &&
+         X509_set_version(x, X509_VERSION_3) && X509_gmtime_adj(X509_getm_notBefore(x), -86400) &&
+         X509_time_adj_ex(X509_getm_notAfter(x), 0, 0, &end) && X509_set_pubkey(x, key);
     BN_free(number);
     if (ok && !set_name(X509_get_subject_name(x), plan, issuer ? "signer" : "root", err)) {
         X509_free(x);
@@ -141,7 +142,8 @@ static X509 *make_certificate(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
     }
     ok = ok && X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) &&
          add_extensions(x, issuer ? issuer : x) &&
-         X509_sign(x, issuer_key, EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0;
+         X509_sign(x, issuer_key,
+                   EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0;
     if (!ok) {
         openssl_failed("make a certificate", err);
         X509_free(x);
@@ -153,8 +155,8 @@ static X509 *make_certificate(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
 /* What goes into one file. */
 typedef struct PemFile {
     const char *folder, *name;
-    EVP_PKEY *key;         /* NULL: none; with one the file is for the owner alone */
-    STACK_OF(X509) *chain; /* NULL: none */
+    EVP_PKEY *key;          /* NULL: none; with one the file is for the owner alone */
+    STACK_OF(X509) * chain; /* NULL: none */
 } PemFile;
 
 static bool write_pem(const PemFile *f, SoraError *err)
@@ -294,7 +296,8 @@ static bool check_import(const Signer *s, const char *chain_path, SoraError *err
 {
     bool expired;
     int count = sk_X509_num(s->chain);
-    const char *wrong = certificate_check(sk_X509_value(s->chain, 0), CERTIFICATE_SIGNING, time(NULL), &expired);
+    const char *wrong =
+        certificate_check(sk_X509_value(s->chain, 0), CERTIFICATE_SIGNING, time(NULL), &expired);
     if (wrong != NULL)
         return error_set(err, SORA_ERROR_INPUT, "%s: %s", chain_path, wrong);
     for (int i = 1; i < count; i++)
@@ -313,12 +316,13 @@ bool keys_import(const char *folder, const char *chain_path, const char *key_pat
     bool ok = lock >= 0;
     if (ok && key_path == NULL) {
         own = keys_path(place, "request.key", err);
-        ok = own != NULL && (file_exists(own) || error_set(err, SORA_ERROR_NOT_FOUND,
-                                                           "no key was made by `sora credentials request`; give "
-                                                           "the certificate's with --key"));
+        ok = own != NULL &&
+             (file_exists(own) || error_set(err, SORA_ERROR_NOT_FOUND,
+                                            "no key was made by `sora credentials request`; give "
+                                            "the certificate's with --key"));
     }
-    ok = ok && signer_open(&s, key_path ? key_path : own, chain_path, err) && check_import(&s, chain_path, err) &&
-         write_pem(&(PemFile){place, "signer.pem", s.key, s.chain}, err);
+    ok = ok && signer_open(&s, key_path ? key_path : own, chain_path, err) &&
+         check_import(&s, chain_path, err) && write_pem(&(PemFile){place, "signer.pem", s.key, s.chain}, err);
     signer_close(&s);
     if (lock >= 0)
         close(lock);
@@ -333,9 +337,9 @@ bool keys_open(const char *folder, Signer *signer, SoraError *err)
     char *path = keys_path(folder, "signer.pem", err);
     if (path == NULL)
         return false;
-    bool ok = file_exists(path)
-                  ? signer_open(signer, path, path, err)
-                  : error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such file; `sora credentials init` makes it", path);
+    bool ok = file_exists(path) ? signer_open(signer, path, path, err)
+                                : error_set(err, SORA_ERROR_NOT_FOUND,
+                                            "%s: no such file; `sora credentials init` makes it", path);
     free(path);
     return ok;
 }

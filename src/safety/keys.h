@@ -1,10 +1,9 @@
 /* The folder with a user's key and certificates.
  *
  *     signer.pem    private key, its certificate, intermediates; mode 0600
- *     root.pem      a private root's certificate: what others may trust; missing when the certificate was bought
- *     root.key      its private key, mode 0600
- *     request.key   private key of a certificate that was asked for, mode 0600
- *     policy.json   {"required": true}: every file must carry credentials */
+ *     root.pem      a private root's certificate: what others may trust; missing when the certificate was
+ * bought root.key      its private key, mode 0600 request.key   private key of a certificate that was asked
+ * for, mode 0600 policy.json   {"required": true}: every file must carry credentials */
 #ifndef SORA_SAFETY_KEYS_H
 #define SORA_SAFETY_KEYS_H
 
@@ -19,7 +18,7 @@ char *keys_folder(const char *folder, SoraError *err);
 char *keys_path(const char *folder, const char *name, SoraError *err);
 
 typedef struct KeysPlan {
-    const char *algorithm;          /* "es256", "ps256" or "ed25519"; NULL: es256 */
+    const char *algorithm;           /* "es256", "ps256" or "ed25519"; NULL: es256 */
     const char *organization, *name; /* of the certificate's subject; NULL: sora.c, and a number */
 } KeysPlan;
 

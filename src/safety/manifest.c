@@ -21,8 +21,8 @@ typedef struct Build {
     Bytes *out;
     Reference references[MAX_REFERENCES]; /* of all assertions, in their order */
     size_t count;
-    size_t parent, inputs; /* ingredients: references[inputs .. inputs + ingredient_count) */
-    bool failed;           /* a hash could not be made */
+    size_t inputs; /* ingredients: references[inputs .. inputs + ingredient_count) */
+    bool failed;   /* a hash could not be made */
 } Build;
 
 static void make_uuid(const char *prefix, const uint8_t random[16], char *out, size_t size)
@@ -31,8 +31,9 @@ static void make_uuid(const char *prefix, const uint8_t random[16], char *out, s
     memcpy(r, random, 16);
     r[6] = (uint8_t)((r[6] & 0x0f) | 0x40); /* version 4 */
     r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
-    snprintf(out, size, "%s%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", prefix, r[0],
-             r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    snprintf(out, size, "%s%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", prefix,
+             r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14],
+             r[15]);
 }
 
 bool manifest_plan_init(ManifestPlan *plan, AssetKind kind, SoraError *err)
@@ -315,8 +316,8 @@ static bool put_signature(const ManifestWriter *w, Span claim, Bytes *out, SoraE
         if (ok && w->stamp != NULL)
             token = w->stamp(bytes_span(&header), bytes_span(&signature), w->user);
     }
-    ok = ok && cose_put_sign1(bytes_span(&header), token, bytes_span(&signature), w->plan->signature_box, out,
-                              err);
+    ok = ok &&
+         cose_put_sign1(bytes_span(&header), token, bytes_span(&signature), w->plan->signature_box, out, err);
     bytes_deinit(&header);
     bytes_deinit(&to_sign);
     bytes_deinit(&signature);

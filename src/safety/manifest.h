@@ -14,17 +14,17 @@ enum { MANIFEST_LABEL = 48 }; /* "urn:c2pa:" and a UUID */
 typedef struct Ingredient {
     const char *title, *media_type; /* media_type NULL: not known */
     SoraInputRole role;
-    const char *label;     /* of its active manifest; NULL: it has no credentials */
+    const char *label;              /* of its active manifest; NULL: it has no credentials */
     Hash manifest, claim_signature; /* of the boxes */
-    Span results;          /* our validation of it: CBOR of the assertion's validationResults */
+    Span results;                   /* our validation of it: CBOR of the assertion's validationResults */
 } Ingredient;
 
 typedef struct ManifestPlan {
     AssetKind kind;
     char label[MANIFEST_LABEL], instance[MANIFEST_LABEL]; /* of the new manifest */
-    char when[24];                                       /* 2026-01-31T12:00:00Z */
-    const char *title, *model, *prompt;                  /* NULL: left out */
-    const Span *manifests; /* boxes of the inputs, copied as they are */
+    char when[24];                                        /* 2026-01-31T12:00:00Z */
+    const char *title, *model, *prompt;                   /* NULL: left out */
+    const Span *manifests;                                /* boxes of the inputs, copied as they are */
     size_t manifest_count;
     const Ingredient *ingredients;
     size_t ingredient_count;
@@ -37,15 +37,16 @@ typedef struct ManifestPlan {
 /* Fresh label, instance and time. */
 bool manifest_plan_init(ManifestPlan *plan, AssetKind kind, SoraError *err);
 
-/* The whole store. token: of a time-stamp, asked for with the signature; it may be NULL, and so may be what it
- * returns (an empty span). unsigned_: zeros stand for the signature, at the same size. */
+/* Asked for a time-stamp of a signature; an empty span: none. */
 typedef Span (*ManifestStamp)(Span header, Span signature, void *user);
 typedef struct ManifestWriter {
     const ManifestPlan *plan;
-    bool placeholder; /* zeros for the signature: only the size matters */
-    ManifestStamp stamp;
-    void *user;
+    bool placeholder;    /* zeros for the signature: only the size matters */
+    ManifestStamp stamp; /* NULL: no time-stamp */
+    void *user;          /* given to it */
 } ManifestWriter;
+
+/* The whole store, appended. Its size does not depend on hash, signature and time-stamp. */
 bool manifest_write(const ManifestWriter *w, Bytes *store, SoraError *err);
 
 #endif

@@ -99,9 +99,9 @@ static json_t *json_codes(const Report *r, const char *ingredient)
     for (int i = 0; o != NULL && i < r->count; i++) {
         const Status *s = &r->list[i];
         if (same_place(s, ingredient))
-            json_array_append_new(json_object_get(o, kind_names[s->kind]),
-                                  json_pack("{s:s, s:s, s:s}", "code", s->code, "url", s->url, "explanation",
-                                            s->explanation));
+            json_array_append_new(
+                json_object_get(o, kind_names[s->kind]),
+                json_pack("{s:s, s:s, s:s}", "code", s->code, "url", s->url, "explanation", s->explanation));
     }
     return o;
 }
@@ -115,16 +115,16 @@ json_t *report_json(const Report *r, const char *path)
     json_t *deltas = json_array();
     for (int i = 0; i < r->count; i++)
         if (r->list[i].ingredient != NULL && is_first(r, i))
-            json_array_append_new(deltas, json_pack("{s:s, s:o}", "ingredientAssertionURI", r->list[i].ingredient,
-                                                    "validationDeltas", json_codes(r, r->list[i].ingredient)));
+            json_array_append_new(deltas,
+                                  json_pack("{s:s, s:o}", "ingredientAssertionURI", r->list[i].ingredient,
+                                            "validationDeltas", json_codes(r, r->list[i].ingredient)));
     if (results != NULL && json_array_size(deltas) > 0)
         json_object_set(results, "ingredientDeltas", deltas);
     json_decref(deltas);
     const char *state = report_is_trusted(r) ? "Trusted" : report_is_valid(r) ? "Valid" : "Invalid";
-    return json_pack("{s:o, s:b, s:s, s:b, s:s?, s:O?, s:o}", "file", file ? file : json_null(), "credentials", true,
-                     "validation_state",
-                     state, "valid", report_is_valid(r), "active_manifest", r->active, "manifests", r->manifests,
-                     "validation_results", results);
+    return json_pack("{s:o, s:b, s:s, s:b, s:s?, s:O?, s:o}", "file", file ? file : json_null(),
+                     "credentials", true, "validation_state", state, "valid", report_is_valid(r),
+                     "active_manifest", r->active, "manifests", r->manifests, "validation_results", results);
 }
 
 static void put_codes(const Report *r, const char *ingredient, Bytes *out)

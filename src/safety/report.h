@@ -12,15 +12,16 @@ typedef enum StatusKind { STATUS_SUCCESS, STATUS_INFORMATIONAL, STATUS_FAILURE }
 typedef struct Status {
     StatusKind kind;
     const char *code, *url, *explanation; /* url and explanation may be "" */
-    const char *ingredient; /* URL of the ingredient assertion below which it was found; NULL: the active manifest */
+    const char
+        *ingredient; /* URL of the ingredient assertion below which it was found; NULL: the active manifest */
 } Status;
 
 typedef struct Report {
     Arena arena; /* of the strings */
     Status *list;
     int count, room;
-    bool failed;  /* out of memory; sticky */
-    bool present; /* the file has credentials, good or bad */
+    bool failed;        /* out of memory; sticky */
+    bool present;       /* the file has credentials, good or bad */
     const char *active; /* label of the active manifest; NULL: none was read */
     json_t *manifests;  /* for people: who, what and when, by label; NULL: none */
 } Report;
@@ -38,8 +39,8 @@ bool report_is_trusted(const Report *r);
 /* The whole report; the caller's. path: of the file. NULL when out of memory. */
 json_t *report_json(const Report *r, const char *path);
 
-/* {"activeManifest": {"success": [...], "informational": [...], "failure": [...]}, "ingredientDeltas": [...]},
- * as ingredient assertions hold it, in CBOR. */
+/* {"activeManifest": {"success": [...], "informational": [...], "failure": [...]}, "ingredientDeltas":
+ * [...]}, as ingredient assertions hold it, in CBOR. */
 void report_put_results(const Report *r, Bytes *out);
 
 #endif

@@ -68,7 +68,8 @@ static bool write_store(Signing *s, bool placeholder, Bytes *wrapped, SoraError 
         if (wrapped->failed)
             ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", s->path);
         /* what the hash leaves out is the wrapped bytes, but of a WebP's filling byte */
-        s->plan.excluded = (HashRange){s->at, wrapped->size - (s->in.kind == ASSET_WEBP ? store.size & 1 : 0)};
+        s->plan.excluded =
+            (HashRange){s->at, wrapped->size - (s->in.kind == ASSET_WEBP ? store.size & 1 : 0)};
     }
     bytes_deinit(&store);
     return ok;
@@ -82,7 +83,8 @@ static bool write_copy(Signing *s, SoraError *err)
     bool ok = write_store(s, true, &wrapped, err);
     s->wrapped = wrapped.size;
     if (ok && s->in.kind != ASSET_MP4 && s->at + s->wrapped > UINT32_MAX)
-        ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a picture of more than 4 GiB cannot be signed", s->path);
+        ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a picture of more than 4 GiB cannot be signed",
+                       s->path);
     ok = ok && asset_embed(&s->in, bytes_span(&wrapped), s->out.stream, err);
     bytes_deinit(&wrapped);
     if (ok && fflush(s->out.stream) != 0)
@@ -152,7 +154,8 @@ static bool make_plan(Signing *s, SoraError *err)
     return true;
 }
 
-bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraSigned *result, SoraError *err)
+bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraSigned *result,
+               SoraError *err)
 {
     SoraSigned ignored;
     Signing s = {.signer = signer, .how = how, .result = result ? result : &ignored, .path = path};

@@ -90,7 +90,8 @@ static bool read_key(Signer *s, const char *path, SoraError *err)
     if (ok) {
         s->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
         if (s->key == NULL)
-            ok = error_set(err, SORA_ERROR_INPUT, "%s: no private key without a password: %s", path, reason());
+            ok =
+                error_set(err, SORA_ERROR_INPUT, "%s: no private key without a password: %s", path, reason());
     }
     BIO_free(bio);
     if (text != NULL)
@@ -133,10 +134,11 @@ bool signer_open(Signer *s, const char *key_path, const char *chain_path, SoraEr
         return false;
     s->alg = cose_alg_of_key(s->key);
     if (s->alg == COSE_NONE)
-        return error_set(err, SORA_ERROR_INPUT,
-                         "%s: a key of this kind signs no credentials: P-256, P-384, P-521, RSA from 2048 bits "
-                         "and Ed25519 do",
-                         key_path);
+        return error_set(
+            err, SORA_ERROR_INPUT,
+            "%s: a key of this kind signs no credentials: P-256, P-384, P-521, RSA from 2048 bits "
+            "and Ed25519 do",
+            key_path);
     if (X509_check_private_key(sk_X509_value(s->chain, 0), s->key) != 1) {
         ERR_clear_error();
         return error_set(err, SORA_ERROR_INPUT, "%s: its first certificate is of another key than %s",

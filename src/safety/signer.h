@@ -24,16 +24,17 @@ const char *cose_alg_name(CoseAlg alg); /* "ES256"; NULL: no such number */
 
 typedef struct Signer {
     EVP_PKEY *key;
-    STACK_OF(X509) *chain; /* the key's own first; without the root */
-    CoseAlg alg;           /* follows from the key */
-    size_t signature_size; /* bytes */
+    STACK_OF(X509) * chain; /* the key's own first; without the root */
+    CoseAlg alg;            /* follows from the key */
+    size_t signature_size;  /* bytes */
 } Signer;
 
 /* PEM files; what they hold is checked against each other. signer_close() also after a failure. */
 bool signer_open(Signer *s, const char *key_path, const char *chain_path, SoraError *err);
 void signer_close(Signer *s);
 
-/* The algorithm for a key: ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519. COSE_NONE: another. */
+/* The algorithm for a key: ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519. COSE_NONE:
+ * another. */
 CoseAlg cose_alg_of_key(const EVP_PKEY *key);
 
 /* The protected header: the algorithm and the certificates. */

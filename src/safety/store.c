@@ -142,8 +142,8 @@ static bool load_assertions(Store *s, Manifest *m, const JumbfBox *box, const ch
             return fail(code, "general.error", err, "an assertion that is no superbox");
         const JumbfBox *content = jumbf_content(b, "cbor");
         SoraError ignored; /* who needs the assertion says that it is malformed */
-        m->assertions[m->assertion_count++] =
-            (Assertion){b->label, b, content ? cbor_parse(&s->arena, content->payload, &ignored) : NULL, false};
+        m->assertions[m->assertion_count++] = (Assertion){
+            b->label, b, content ? cbor_parse(&s->arena, content->payload, &ignored) : NULL, false};
     }
     return true;
 }
@@ -192,7 +192,8 @@ bool store_load(Store *s, Span source, const char **code, SoraError *err)
     for (int i = 0; i < root->count; i++) {
         const JumbfBox *box = &root->children[i];
         if (jumbf_is(box, "c2cm"))
-            return fail(code, "general.error", err, "a compressed manifest, which this program does not read");
+            return fail(code, "general.error", err,
+                        "a compressed manifest, which this program does not read");
         if (!jumbf_is(box, "c2ma") && !jumbf_is(box, "c2um") && !jumbf_is(box, "c2md"))
             continue;
         if (!load_manifest(s, &s->manifests[s->count++], box, code, err))

@@ -22,8 +22,8 @@ typedef struct Assertion {
 typedef struct Manifest {
     const char *label; /* "urn:c2pa:..." */
     const JumbfBox *box, *signature_box;
-    bool update;       /* an update manifest: no hard binding of its own */
-    int version;       /* of the claim: 1 or 2 */
+    bool update; /* an update manifest: no hard binding of its own */
+    int version; /* of the claim: 1 or 2 */
     const CborValue *claim;
     Span claim_bytes, signature; /* CBOR of the claim; COSE */
     Span alg;                    /* of the claim's hashes */

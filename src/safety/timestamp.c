@@ -28,7 +28,8 @@ static TS_REQ *make_request(Span data)
               EVP_Digest(data.data, data.size, digest, &size, EVP_sha256(), NULL) &&
               X509_ALGOR_set0(alg, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) &&
               TS_MSG_IMPRINT_set_algo(imprint, alg) && TS_MSG_IMPRINT_set_msg(imprint, digest, (int)size) &&
-              TS_REQ_set_version(req, 1) && TS_REQ_set_msg_imprint(req, imprint) && TS_REQ_set_cert_req(req, 1);
+              TS_REQ_set_version(req, 1) && TS_REQ_set_msg_imprint(req, imprint) &&
+              TS_REQ_set_cert_req(req, 1);
     X509_ALGOR_free(alg);
     TS_MSG_IMPRINT_free(imprint);
     if (!ok) {
@@ -64,9 +65,9 @@ static BIO *post(const char *url, TS_REQ *req)
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
         X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(tls), host, 0);
     }
-    answer = OSSL_HTTP_transfer(NULL, host, port, path, use_tls, NULL, NULL, NULL, NULL, tls ? secure : NULL, tls,
-                                0, NULL, "application/timestamp-query", body, "application/timestamp-reply", 1,
-                                MAX_RESPONSE, SECONDS, 0);
+    answer = OSSL_HTTP_transfer(NULL, host, port, path, use_tls, NULL, NULL, NULL, NULL, tls ? secure : NULL,
+                                tls, 0, NULL, "application/timestamp-query", body,
+                                "application/timestamp-reply", 1, MAX_RESPONSE, SECONDS, 0);
 out:
     SSL_CTX_free(tls);
     OPENSSL_free(host);
@@ -121,7 +122,8 @@ static CMS_ContentInfo *parse_token(Span der, bool response)
     CMS_ContentInfo *cms = NULL;
     TS_RESP *resp = d2i_TS_RESP(NULL, &p, (long)der.size);
     unsigned char *token = NULL;
-    int size = resp != NULL && TS_RESP_get_token(resp) != NULL ? i2d_PKCS7(TS_RESP_get_token(resp), &token) : 0;
+    int size =
+        resp != NULL && TS_RESP_get_token(resp) != NULL ? i2d_PKCS7(TS_RESP_get_token(resp), &token) : 0;
     p = token;
     if (size > 0)
         cms = d2i_CMS_ContentInfo(NULL, &p, size);
@@ -163,7 +165,7 @@ static bool read_time(TS_TST_INFO *info, time_t *when)
 }
 
 /* The signer's certificate, then the others of the token. */
-static STACK_OF(X509) *make_chain(CMS_ContentInfo *cms)
+static STACK_OF(X509) * make_chain(CMS_ContentInfo *cms)
 {
     STACK_OF(X509) *signers = CMS_get0_signers(cms), *all = CMS_get1_certs(cms), *chain = sk_X509_new_null();
     X509 *first = signers != NULL && sk_X509_num(signers) > 0 ? sk_X509_value(signers, 0) : NULL;

@@ -85,14 +85,16 @@ static void verify_reference(Validator *v, const Manifest *m, const HashedUri *u
     if (name.size > 0 && name.size < 200 && is_redacted(v->store, m, a ? a->label : ""))
         return;
     if (a == NULL)
-        validator_say(v, STATUS_FAILURE, "assertion.missing", url, "the claim refers to an assertion that is not there");
+        validator_say(v, STATUS_FAILURE, "assertion.missing", url,
+                      "the claim refers to an assertion that is not there");
     else if (!hash_span(uri->alg.size ? uri->alg : m->alg, a->box->payload, &hash, &err))
         validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url, err.message);
     else if (!hash_equal(&hash, uri->hash))
         validator_say(v, STATUS_FAILURE, "assertion.hashedURI.mismatch", url,
                       "the assertion is not the one that was signed");
     else
-        validator_say(v, STATUS_SUCCESS, "assertion.hashedURI.match", url, "the assertion is as it was signed");
+        validator_say(v, STATUS_SUCCESS, "assertion.hashedURI.match", url,
+                      "the assertion is as it was signed");
 }
 
 static void verify_assertions(Validator *v, const Manifest *m)
@@ -117,7 +119,8 @@ static void verify_assertions(Validator *v, const Manifest *m)
         if (m->assertions[i].referenced)
             continue;
         assertion_url(m, m->assertions[i].label, url, sizeof url);
-        validator_say(v, STATUS_FAILURE, "assertion.undeclared", url, "an assertion that the claim does not name");
+        validator_say(v, STATUS_FAILURE, "assertion.undeclared", url,
+                      "an assertion that the claim does not name");
     }
 }
 
@@ -127,7 +130,8 @@ static void verify_label(Validator *v, const Manifest *m)
     char url[URL_SIZE];
     manifest_url(m, "", url, sizeof url);
     if (m->version > 1 && strncmp(m->label, "urn:c2pa:", 9) != 0 && strstr(m->label, "urn:uuid:") == NULL)
-        validator_say(v, STATUS_FAILURE, "claim.malformed", url, "the manifest's name is not urn:c2pa: and a UUID");
+        validator_say(v, STATUS_FAILURE, "claim.malformed", url,
+                      "the manifest's name is not urn:c2pa: and a UUID");
 }
 
 static void verify_manifest(Validator *v, const Manifest *m)
@@ -146,7 +150,8 @@ static bool is_claim_hash(const IngredientView *view, const Manifest *m)
     Hash hash;
     SoraError ignored;
     return m->version == 1 &&
-           hash_span(view->manifest.alg.size ? view->manifest.alg : m->alg, m->claim_bytes, &hash, &ignored) &&
+           hash_span(view->manifest.alg.size ? view->manifest.alg : m->alg, m->claim_bytes, &hash,
+                     &ignored) &&
            hash_equal(&hash, view->manifest.hash);
 }
 
@@ -156,7 +161,8 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
 {
     const Manifest *other = store_find(v->store, url_manifest(view->manifest.url));
     char target[URL_SIZE];
-    snprintf(target, sizeof target, "%.*s", (int)(view->manifest.url.size < 400 ? view->manifest.url.size : 400),
+    snprintf(target, sizeof target, "%.*s",
+             (int)(view->manifest.url.size < 400 ? view->manifest.url.size : 400),
              (const char *)view->manifest.url.data);
     if (view->results == NULL && assertion_is(a, "c2pa.ingredient.v3"))
         validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
@@ -168,7 +174,8 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
     }
     Hash hash;
     SoraError err;
-    if (!hash_span(view->manifest.alg.size ? view->manifest.alg : other->alg, other->box->payload, &hash, &err))
+    if (!hash_span(view->manifest.alg.size ? view->manifest.alg : other->alg, other->box->payload, &hash,
+                   &err))
         validator_say(v, STATUS_FAILURE, "algorithm.unsupported", target, err.message);
     else if (hash_equal(&hash, view->manifest.hash))
         validator_say(v, STATUS_SUCCESS, "ingredient.manifest.validated", target,
@@ -182,7 +189,8 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
         verify_ingredients(v, other);
         v->depth--;
     } else {
-        validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url, "ingredients nested too deeply");
+        validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
+                      "ingredients nested too deeply");
     }
 }
 
@@ -197,7 +205,8 @@ static void verify_ingredients(Validator *v, const Manifest *m)
             continue;
         assertion_url(m, a->label, url, sizeof url);
         if (!ingredient_view(a, &view)) {
-            validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url, "an ingredient that says nothing");
+            validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
+                          "an ingredient that says nothing");
             continue;
         }
         v->ingredient = url;
@@ -286,8 +295,9 @@ bool verify_file(Verification *v, const char *path, const Anchors *anchors, Sora
     if (!v->has_store)
         return ok;
     if (!ok || v->asset.stores > 1) {
-        report_add(&v->report, &(Status){STATUS_FAILURE, "general.error", "",
-                                         ok ? "more than one manifest store in the file" : err->message, NULL});
+        report_add(&v->report,
+                   &(Status){STATUS_FAILURE, "general.error", "",
+                             ok ? "more than one manifest store in the file" : err->message, NULL});
         return true;
     }
     const char *code;

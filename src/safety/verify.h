@@ -16,7 +16,8 @@ typedef struct Verification {
 } Verification;
 
 /* path must stay. False when the file cannot be read at all, or carries nothing because of its kind
- * (SORA_ERROR_INPUT); a store that is damaged is no failure but a verdict. verification_deinit() in any case. */
+ * (SORA_ERROR_INPUT); a store that is damaged is no failure but a verdict. verification_deinit() in any case.
+ */
 bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err);
 void verification_deinit(Verification *v);
 

@@ -14,7 +14,8 @@ static bool refers_to(const Manifest *m, const CborValue *parameters, const char
     for (size_t i = 0; i < count; i++) {
         HashedUri uri;
         IngredientView view;
-        const Assertion *a = hashed_uri(one ? one : &list->items[i], &uri) ? manifest_assertion(m, uri.url) : NULL;
+        const Assertion *a =
+            hashed_uri(one ? one : &list->items[i], &uri) ? manifest_assertion(m, uri.url) : NULL;
         if (a != NULL && ingredient_view(a, &view) && span_is(view.relationship, relationship))
             return true;
     }
@@ -44,7 +45,8 @@ static const char *judge_action(const Manifest *m, const CborValue *action, bool
         (!is_text_given(parameters, "sourceLanguage") || !is_text_given(parameters, "targetLanguage")))
         return "translated without languages";
     *code = "assertion.action.ingredientMismatch";
-    if ((opened && !refers_to(m, parameters, "parentOf")) || (placed && !refers_to(m, parameters, "componentOf")))
+    if ((opened && !refers_to(m, parameters, "parentOf")) ||
+        (placed && !refers_to(m, parameters, "componentOf")))
         return "an action without the ingredient that it is about";
     bool packed = cbor_is_text(name, "c2pa.transcoded") || cbor_is_text(name, "c2pa.repackaged");
     if (packed && (cbor_find(parameters, "ingredient") || cbor_find(parameters, "ingredients")) &&
@@ -78,12 +80,14 @@ void verify_actions(Validator *v, const Manifest *m)
                 validator_say(v, STATUS_FAILURE, code, url, wrong);
         }
         const CborValue *name = cbor_find(&list->items[0], "action");
-        begun = begun || (number == 0 && (cbor_is_text(name, "c2pa.created") || cbor_is_text(name, "c2pa.opened")));
+        begun = begun ||
+                (number == 0 && (cbor_is_text(name, "c2pa.created") || cbor_is_text(name, "c2pa.opened")));
         number++;
     }
     manifest_url(m, "", url, sizeof url);
     if (!begun && !m->update)
-        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", url, "the first action is not created or opened");
+        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", url,
+                      "the first action is not created or opened");
 }
 
 /* c2pa.hash.data: a list of ranges that the hash leaves out. NULL with *code when it says nonsense. */
@@ -151,7 +155,8 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     if (!hash_data(v->asset, alg.size ? alg : m->alg, ranges, count, &hash, &err))
         validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url, err.message);
     else if (!hash_equal(&hash, expected->bytes))
-        validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url, "the file is not as it was signed");
+        validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url,
+                      "the file is not as it was signed");
     else
         validator_say(v, STATUS_SUCCESS, "assertion.dataHash.match", url, "the file is as it was signed");
     free(ranges);
@@ -166,7 +171,8 @@ static void verify_bmff(Validator *v, const Manifest *m, const Assertion *a, con
     Span alg = cbor_find_text(a->value, "alg");
     const CborValue *expected = cbor_find_kind(a->value, "hash", CBOR_BYTES);
     const CborValue *exclusions = cbor_find_kind(a->value, "exclusions", CBOR_ARRAY);
-    if (exclusions == NULL || exclusions->count == 0 || (expected == NULL && cbor_find(a->value, "merkle") == NULL)) {
+    if (exclusions == NULL || exclusions->count == 0 ||
+        (expected == NULL && cbor_find(a->value, "merkle") == NULL)) {
         validator_say(v, STATUS_FAILURE, "assertion.bmffHash.malformed", url, "not a hash with exclusions");
         return;
     }
@@ -182,7 +188,8 @@ static void verify_bmff(Validator *v, const Manifest *m, const Assertion *a, con
     if (!hash_bmff(v->asset, alg.size ? alg : m->alg, exclusions, version, &hash, &err))
         validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, err.message);
     else if (!hash_equal(&hash, expected->bytes))
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, "the file is not as it was signed");
+        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url,
+                      "the file is not as it was signed");
     else
         validator_say(v, STATUS_SUCCESS, "assertion.bmffHash.match", url, "the file is as it was signed");
 }
@@ -195,7 +202,8 @@ void verify_binding(Validator *v, const Manifest *m)
         count += assertion_is_binding(&m->assertions[i]);
     if (count > 1) {
         manifest_url(m, "", url, sizeof url);
-        validator_say(v, STATUS_FAILURE, "assertion.multipleHardBindings", url, "more than one hash of the media");
+        validator_say(v, STATUS_FAILURE, "assertion.multipleHardBindings", url,
+                      "more than one hash of the media");
     }
     for (int i = 0; i < m->assertion_count; i++) {
         const Assertion *a = &m->assertions[i];
@@ -228,8 +236,8 @@ static bool list_has(const CborValue *list, const Span *manifest, const Status *
         Span said = {(const uint8_t *)status->url, strlen(status->url)};
         static const char begin[] = "self#jumbf=";
         size_t n = sizeof begin - 1;
-        if (url_manifest(url).size == 0 && span_starts(url, begin) && span_equal(url_manifest(said), *manifest) &&
-            said.size >= url.size - n &&
+        if (url_manifest(url).size == 0 && span_starts(url, begin) &&
+            span_equal(url_manifest(said), *manifest) && said.size >= url.size - n &&
             memcmp(said.data + said.size - (url.size - n), url.data + n, url.size - n) == 0)
             return true;
     }
@@ -247,8 +255,8 @@ bool results_have(const IngredientView *view, const Status *status)
         return true;
     const CborValue *deltas = cbor_find_kind(view->results, "ingredientDeltas", CBOR_ARRAY);
     for (size_t i = 0; deltas != NULL && i < deltas->count; i++)
-        if (list_has(cbor_find(cbor_find(&deltas->items[i], "validationDeltas"), names[status->kind]), &manifest,
-                     status))
+        if (list_has(cbor_find(cbor_find(&deltas->items[i], "validationDeltas"), names[status->kind]),
+                     &manifest, status))
             return true;
     return false;
 }
@@ -260,7 +268,8 @@ static json_t *json_text(const CborValue *v)
         v = v->items;
     if (v != NULL && v->kind == CBOR_MAP)
         v = cbor_find(v, "name");
-    return v != NULL && v->kind == CBOR_TEXT ? json_stringn((const char *)v->bytes.data, v->bytes.size) : NULL;
+    return v != NULL && v->kind == CBOR_TEXT ? json_stringn((const char *)v->bytes.data, v->bytes.size)
+                                             : NULL;
 }
 
 static void describe_actions(const Assertion *a, json_t *out)
@@ -308,7 +317,8 @@ static void describe_ingredient(const Manifest *m, const Assertion *a, json_t *o
 
 static json_t *describe_manifest(const Manifest *m)
 {
-    json_t *o = json_object(), *actions = json_array(), *ingredients = json_array(), *signature = json_object();
+    json_t *o = json_object(), *actions = json_array(), *ingredients = json_array(),
+           *signature = json_object();
     json_t *generator = json_text(cbor_find(m->claim, "claim_generator_info"));
     if (generator == NULL)
         generator = json_text(cbor_find(m->claim, "claim_generator"));

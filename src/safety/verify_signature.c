@@ -10,10 +10,10 @@ typedef struct Sign1 {
     Span header, signature;
     const CborValue *protected_map, *unprotected;
     CoseAlg alg;
-    STACK_OF(X509) *chain; /* owned; NULL: none, or damaged */
+    STACK_OF(X509) * chain; /* owned; NULL: none, or damaged */
 } Sign1;
 
-static bool push_certificate(STACK_OF(X509) *chain, const CborValue *v)
+static bool push_certificate(STACK_OF(X509) * chain, const CborValue *v)
 {
     if (v->kind != CBOR_BYTES || v->bytes.size > 1 << 20)
         return false;
@@ -26,7 +26,8 @@ static bool push_certificate(STACK_OF(X509) *chain, const CborValue *v)
     return false;
 }
 
-/* x5chain: one certificate or several, in the protected header, or in the other one as older files have it. */
+/* x5chain: one certificate or several, in the protected header, or in the other one as older files have it.
+ */
 static void read_chain(Sign1 *s)
 {
     const CborValue *v = cbor_find_number(s->protected_map, 33);
@@ -93,7 +94,8 @@ static bool check_time(Validator *v, const Manifest *m, const Sign1 *s, const ch
     else
         bytes_put(&payload, m->claim_bytes.data, m->claim_bytes.size);
     cose_put_signed("CounterSignature", s->header, bytes_span(&payload), &data);
-    Timestamp t = timestamp_check(value->bytes, v2 == NULL, bytes_span(&data), m->version == 1 ? NULL : v->anchors);
+    Timestamp t =
+        timestamp_check(value->bytes, v2 == NULL, bytes_span(&data), m->version == 1 ? NULL : v->anchors);
     v->report->failed = v->report->failed || data.failed;
     bytes_deinit(&payload);
     bytes_deinit(&data);
@@ -105,13 +107,16 @@ static bool check_time(Validator *v, const Manifest *m, const Sign1 *s, const ch
         if (t.state == TIMESTAMP_TRUSTED)
             validator_say(v, STATUS_SUCCESS, "timeStamp.trusted", url, "the time-stamp's service is trusted");
         else
-            validator_say(v, STATUS_INFORMATIONAL, "timeStamp.untrusted", url, "the time-stamp's service is not known");
+            validator_say(v, STATUS_INFORMATIONAL, "timeStamp.untrusted", url,
+                          "the time-stamp's service is not known");
         return t.state == TIMESTAMP_TRUSTED;
     case TIMESTAMP_FORGED:
-        validator_say(v, STATUS_INFORMATIONAL, "timeStamp.untrusted", url, "the time-stamp's signature is wrong");
+        validator_say(v, STATUS_INFORMATIONAL, "timeStamp.untrusted", url,
+                      "the time-stamp's signature is wrong");
         return false;
     case TIMESTAMP_MISMATCH:
-        validator_say(v, STATUS_INFORMATIONAL, "timeStamp.mismatch", url, "the time-stamp is of something else");
+        validator_say(v, STATUS_INFORMATIONAL, "timeStamp.mismatch", url,
+                      "the time-stamp is of something else");
         return false;
     case TIMESTAMP_OUTSIDE_VALIDITY:
         validator_say(v, STATUS_INFORMATIONAL, "timeStamp.outsideValidity", url,
@@ -164,15 +169,18 @@ void verify_signature(Validator *v, const Manifest *m)
         validator_say(v, STATUS_FAILURE, "claimSignature.missing", url, "the claim's signature is elsewhere");
     bool parsed = parse_sign1(&s, &arena, m->signature);
     if (parsed && s.chain == NULL) {
-        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url, "the certificate cannot be read");
-        validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the certificate cannot be read");
+        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
+                      "the certificate cannot be read");
+        validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url,
+                      "the certificate cannot be read");
     }
     if (!parsed || s.chain == NULL) {
         validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the signature cannot be read");
         goto out;
     }
     if (cose_alg_name(s.alg) == NULL) {
-        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", url, "a signature algorithm that C2PA has not");
+        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", url,
+                      "a signature algorithm that C2PA has not");
         goto out;
     }
     if (!has_revocation(m, &s))
@@ -184,14 +192,15 @@ void verify_signature(Validator *v, const Manifest *m)
     bool expired;
     const char *wrong = certificate_check(sk_X509_value(s.chain, 0), CERTIFICATE_SIGNING, when, &expired);
     if (wrong != NULL)
-        validator_say(v, STATUS_FAILURE, expired ? "signingCredential.expired" : "signingCredential.invalid", url,
-                      wrong);
+        validator_say(v, STATUS_FAILURE, expired ? "signingCredential.expired" : "signingCredential.invalid",
+                      url, wrong);
     if (anchors_trust(v->anchors, s.chain, when))
         validator_say(v, STATUS_SUCCESS, "signingCredential.trusted", url, "the signer is trusted");
     else
         validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the signer is not known here");
     if (check_cose(m, &s)) {
-        validator_say(v, STATUS_SUCCESS, "claimSignature.insideValidity", url, "signed while the certificate was valid");
+        validator_say(v, STATUS_SUCCESS, "claimSignature.insideValidity", url,
+                      "signed while the certificate was valid");
         validator_say(v, STATUS_SUCCESS, "claimSignature.validated", url, "the claim is as it was signed");
     } else {
         validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the claim is not what was signed");
@@ -222,8 +231,9 @@ void describe_signature(const Manifest *m, json_t *out)
             set_name(out, "issuer", name, NID_organizationName);
             set_name(out, "common_name", name, NID_commonName);
         }
-        json_object_set_new(out, "time_stamp",
-                            json_boolean(cbor_find(s.unprotected, "sigTst2") || cbor_find(s.unprotected, "sigTst")));
+        json_object_set_new(
+            out, "time_stamp",
+            json_boolean(cbor_find(s.unprotected, "sigTst2") || cbor_find(s.unprotected, "sigTst")));
     }
     sk_X509_pop_free(s.chain, X509_free);
     ERR_clear_error();

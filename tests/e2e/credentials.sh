@@ -2,6 +2,7 @@
 # Keys, signing, verdicts and time-stamps as a user meets them. $4 signs a finished file.
 sign_file=$(realpath "$4")
 time_server=$(realpath "$5")
+own_keys=yes
 . "$(dirname "$0")/lib.sh"
 pictures=$source_dir/tests/data/pictures
 keys=$XDG_CONFIG_HOME/sora/credentials

@@ -6,7 +6,6 @@
 SORA_MODEL=$work.model
 export SORA_MODEL
 fast="--steps 2 --frames 5"
-"$sora" credentials init >"$work.out" || fail "credentials init"
 
 expect 0 "" "$sora" "a dog walks left" $fast
 printed '^out.mp4: 5 frames of [0-9]+x[0-9]+, '

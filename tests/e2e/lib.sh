@@ -11,6 +11,8 @@ cd "$work" || exit 1
 unset SORA_CREDENTIALS SORA_TRACE_INDEX
 XDG_CONFIG_HOME=$work.config XDG_DATA_HOME=$work.data
 export XDG_CONFIG_HOME XDG_DATA_HOME
+# The first run would make them and say so, which is what a script with own_keys looks at.
+[ -n "$own_keys" ] || "$sora" credentials init >/dev/null || exit 1
 failures=0
 checks=0
 

@@ -1,5 +1,6 @@
-/* sign_file [--prompt TEXT] [--parent FILE] [--input FILE] [--time URL] [--title TEXT] FILE: signs a finished file
- * with the user's credentials ($SORA_CREDENTIALS), as an app does through sora.h. Prints the manifest's name. */
+/* sign_file [--prompt TEXT] [--parent FILE] [--input FILE] [--time URL] [--title TEXT] FILE: signs a finished
+ * file with the user's credentials ($SORA_CREDENTIALS), as an app does through sora.h. Prints the manifest's
+ * name. */
 #include <sora.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,8 @@ int main(int argc, char **argv)
                 argv[i + 1], NULL, strcmp(argv[i], "--parent") == 0 ? SORA_INPUT_PARENT : SORA_INPUT_SOURCE};
     }
     if (i + 1 != argc) {
-        fprintf(stderr, "usage: sign_file [--prompt TEXT] [--parent FILE] [--input FILE] [--time URL] FILE\n");
+        fprintf(stderr,
+                "usage: sign_file [--prompt TEXT] [--parent FILE] [--input FILE] [--time URL] FILE\n");
         return 2;
     }
     SoraCredentials *credentials = sora_credentials_open(NULL, &err);

@@ -1,5 +1,5 @@
-/* time_server FOLDER COUNT: a time-stamp service of RFC 3161 over HTTP on 127.0.0.1, for COUNT requests. The stamps
- * come from `openssl ts -reply` with FOLDER/tsa.cnf. Prints its port. */
+/* time_server FOLDER COUNT: a time-stamp service of RFC 3161 over HTTP on 127.0.0.1, for COUNT requests. The
+ * stamps come from `openssl ts -reply` with FOLDER/tsa.cnf. Prints its port. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ static size_t read_request(int fd, char *text, size_t *size)
         *size += (size_t)n;
         text[*size] = 0;
         const char *end = strstr(text, "\r\n\r\n"), *length = strcasestr(text, "content-length:");
-        if (end != NULL && length != NULL && *size >= (size_t)(end + 4 - text) + strtoul(length + 15, NULL, 10))
+        if (end != NULL && length != NULL &&
+            *size >= (size_t)(end + 4 - text) + strtoul(length + 15, NULL, 10))
             return (size_t)(end + 4 - text);
     }
     return 0;
@@ -32,10 +33,11 @@ static void answer(int fd, const char *folder)
     size_t size, body = read_request(fd, text, &size);
     if (body == 0)
         return;
-    snprintf(command, sizeof command,
-             "cd '%s' && cat >query.tsq && openssl ts -reply -config tsa.cnf -queryfile query.tsq -out reply.tsr "
-             "2>/dev/null",
-             folder);
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && cat >query.tsq && openssl ts -reply -config tsa.cnf -queryfile query.tsq -out reply.tsr "
+        "2>/dev/null",
+        folder);
     FILE *pipe = popen(command, "w");
     if (pipe == NULL || fwrite(text + body, 1, size - body, pipe) != size - body || pclose(pipe) != 0)
         return;

@@ -83,7 +83,8 @@ static const char *make_small(AssetKind kind)
     SoraError err = {0};
     bool ok;
     if (kind == ASSET_JPEG || kind == ASSET_WEBP) {
-        ok = file_copy(kind == ASSET_JPEG ? "tests/data/pictures/corners.jpg" : "tests/data/pictures/corners.webp",
+        ok = file_copy(kind == ASSET_JPEG ? "tests/data/pictures/corners.jpg"
+                                          : "tests/data/pictures/corners.webp",
                        path, &err);
     } else {
         static uint8_t rgb[32 * 32 * 3];
@@ -405,13 +406,13 @@ static void test_cbor(void **state)
     assert_null(cbor_find_kind(map, "list", CBOR_MAP));
     bytes_deinit(&b);
     arena_deinit(&arena);
-    expect_cbor("\x9f\x01\x02\xff", 4, true);          /* indefinite lengths */
+    expect_cbor("\x9f\x01\x02\xff", 4, true); /* indefinite lengths */
     expect_cbor("\x7f\x61x\x61y\xff", 6, true);
-    expect_cbor("\x7f\x61x\x41y\xff", 6, false);       /* bytes in a text */
+    expect_cbor("\x7f\x61x\x41y\xff", 6, false);                   /* bytes in a text */
     expect_cbor("\x9b\xff\xff\xff\xff\xff\xff\xff\xff", 9, false); /* longer than the data */
-    expect_cbor("\xbf\x01\xff", 3, false);             /* a key without a value */
-    expect_cbor("\x61\xff", 2, false);                 /* no UTF-8 */
-    expect_cbor("\x01\x02", 2, false);                 /* two items */
+    expect_cbor("\xbf\x01\xff", 3, false);                         /* a key without a value */
+    expect_cbor("\x61\xff", 2, false);                             /* no UTF-8 */
+    expect_cbor("\x01\x02", 2, false);                             /* two items */
     expect_cbor("\xff", 1, false);
     expect_cbor("", 0, false);
     char deep[200];
@@ -449,10 +450,11 @@ static void test_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cbor),    cmocka_unit_test(test_mp4),    cmocka_unit_test(test_png),
-        cmocka_unit_test(test_jpeg),    cmocka_unit_test(test_webp),   cmocka_unit_test(test_offsets),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_finish), cmocka_unit_test(test_inputs),
-        cmocka_unit_test(test_constant_memory),
+        cmocka_unit_test(test_cbor),    cmocka_unit_test(test_mp4),
+        cmocka_unit_test(test_png),     cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_webp),    cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_inputs),  cmocka_unit_test(test_constant_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
