@@ -10,6 +10,7 @@
 #include "weights/quant.h"
 
 enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 }; /* elements of a matrix that is not worth the trouble; rows of a piece of work */
+static const size_t RESERVE = (size_t)32 << 20; /* bytes for everything that is not counted */
 
 typedef struct Range {
     char *data;
@@ -98,33 +99,41 @@ static PagerEntry *oldest(Pager *p)
     return found;
 }
 
-/* Memory of this process that is no file's. */
-static size_t own_memory(void)
+/* All memory of this process: its own, the weights', the libraries'. */
+static size_t process_memory(void)
 {
-    unsigned long long resident = 0, shared = 0;
+    unsigned long long resident = 0;
     FILE *f = fopen("/proc/self/statm", "r");
     if (f != NULL) {
-        if (fscanf(f, "%*u %llu %llu", &resident, &shared) != 2)
-            resident = shared = 0;
+        if (fscanf(f, "%*u %llu", &resident) != 1)
+            resident = 0;
         fclose(f);
     }
-    return (size_t)(resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
+    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Makes room for e, which the node at hand uses. */
-static bool bring(Pager *p, PagerEntry *e, SoraError *err)
+/* Gives weights back until there is room for what the node at hand will touch: weights that are not in memory, the
+ * kernel's own layout of them, and outputs, which have addresses but may have no pages yet. */
+static bool make_room(Pager *p, const Node *node, size_t weights, SoraError *err)
 {
-    bool fresh = e->used == 0;
-    e->used = p->clock;
-    p->resident += fresh ? e->bytes : 0;
-    if (!fresh || p->limit == 0)
-        return true;
-    size_t own = own_memory();
-    for (PagerEntry *old; own + p->resident > p->limit && (old = oldest(p)) != NULL;)
+    size_t now = process_memory(), more = weights;
+    for (int i = 0; i < node->n_out; i++)
+        more += node->out[i] != NULL ? tensor_bytes(node->out[i]) : 0;
+    for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
         give_back(p, old);
-    return own + p->resident <= p->limit ||
-           error_set(err, SORA_ERROR_MEMORY, "%.1f GB of memory are needed, the limit is %.1f GB: a smaller size or fewer "
-                     "frames need less", (double)(own + p->resident) / 1e9, (double)p->limit / 1e9);
+    return now + weights / 2 <= p->limit ||
+           error_set(err, SORA_ERROR_MEMORY, "%s: %.2f GB of memory are needed, the limit is %.2f GB: a smaller size or "
+                     "fewer frames need less", op_name(node->op), (double)(now + weights / 2) / 1e9, (double)p->limit / 1e9);
+}
+
+/* Notes that e is used; returns the bytes that this brings into memory, twice: as they are and as a kernel lays them
+ * out. */
+static size_t bring(Pager *p, PagerEntry *e)
+{
+    size_t fresh = e->used == 0 ? e->bytes : 0;
+    e->used = p->clock;
+    p->resident += fresh;
+    return 2 * fresh;
 }
 
 /* Remembers the order, and asks for what came after e the last time. */
@@ -238,35 +247,42 @@ static bool run_gather(Pager *p, const Node *node, const PagerEntry *e, SoraErro
     return ok;
 }
 
+/* The weight among a node's inputs, or NULL. Only one of them can be large. */
+static PagerEntry *weight_of(Pager *p, const Node *node, int *which)
+{
+    for (int i = 0; i < node->n_in; i++) {
+        PagerEntry *e = node->in[i] != NULL ? find(p, node->in[i]->data) : NULL;
+        if (e != NULL) {
+            *which = i;
+            return e;
+        }
+    }
+    return NULL;
+}
+
 static bool run(Backend *backend, const Node *node, SoraError *err)
 {
     Pager *p = (Pager *)backend;
     Node copy = *node;
-    Tensor wide = {0};
+    Tensor wide;
+    int i = 0;
+    PagerEntry *e = weight_of(p, node, &i);
+    bool rows = e != NULL && node->op == OP_GATHER && i == 0; /* few of many rows: they are not worth giving back */
     p->clock++;
-    for (int i = 0; i < node->n_in; i++) {
-        PagerEntry *e = node->in[i] != NULL ? find(p, node->in[i]->data) : NULL;
-        if (e == NULL)
-            continue;
-        if (node->op == OP_GATHER && i == 0) { /* few of many rows: they are not worth giving back */
-            if (e->widened != NULL)
-                return run_gather(p, node, e, err);
-            continue;
-        }
-        if (!bring(p, e, err))
+    if (p->limit > 0 && !make_room(p, node, e != NULL && !rows ? bring(p, e) : 0, err))
+        return false;
+    if (rows && e->widened != NULL)
+        return run_gather(p, node, e, err);
+    if (e != NULL && e->widened != NULL) {
+        Widening w = {.count = e->shape.shape[0], .width = tensor_numel(&e->shape) / e->shape.shape[0]};
+        if (!widen(p, e, &w, err))
             return false;
-        if (e->widened != NULL) {
-            Widening w = {.count = e->shape.shape[0], .width = tensor_numel(&e->shape) / e->shape.shape[0]};
-            if (wide.data != NULL) /* scratch holds one */
-                return error_set(err, SORA_ERROR_INTERNAL, "%s: two weights to widen", op_name(node->op));
-            if (!widen(p, e, &w, err))
-                return false;
-            wide = *node->in[i];
-            wide.data = w.out;
-            copy.in[i] = &wide;
-        }
-        look_ahead(p, e);
+        wide = *node->in[i];
+        wide.data = w.out;
+        copy.in[i] = &wide;
     }
+    if (e != NULL && !rows)
+        look_ahead(p, e);
     return p->inner->run(p->inner, &copy, err);
 }
 
