@@ -122,8 +122,8 @@ static bool make_room(Pager *p, const Node *node, size_t weights, SoraError *err
     for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
         give_back(p, old);
     return now + weights / 2 <= p->limit ||
-           error_set(err, SORA_ERROR_MEMORY, "%s: %.2f GB of memory are needed, the limit is %.2f GB: a smaller size or "
-                     "fewer frames need less", op_name(node->op), (double)(now + weights / 2) / 1e9, (double)p->limit / 1e9);
+           error_set(err, SORA_ERROR_MEMORY, "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer "
+                     "frames need less", (double)(now + weights / 2) / 1e9, (double)p->limit / 1e9);
 }
 
 /* Notes that e is used; returns the bytes that this brings into memory, twice: as they are and as a kernel lays them
