@@ -31,7 +31,7 @@ static int64_t keys_of(const Plan *p, int64_t b)
 /* The packed keys (or values) of sample b, head and key block. */
 static char *packed_at(const Plan *p, char *base, int64_t d, int64_t b, int64_t head, int64_t first)
 {
-    int64_t padded = pad_to(keys_of(p, b), MINI_PAD);
+    int64_t padded = round_up(keys_of(p, b), MINI_PAD);
     return base +
            (size_t)((p->samples[b].first_key * p->h.heads + head * padded + first) * d * p->h.mini->size);
 }
@@ -87,7 +87,7 @@ static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first)
     const MiniGemm *mini = h->mini;
     const Simd *simd = p->h.simd;
     int64_t count = keys_of(p, t->b) - first < KEY_BLOCK ? keys_of(p, t->b) - first : KEY_BLOCK;
-    int64_t columns = pad_to(count, 16), k = pad_to(count, mini->k_unit);
+    int64_t columns = round_up(count, 16), k = round_up(count, mini->k_unit);
     MiniShape scores = {t->rows, columns, h->d_k, h->d_k, columns, false};
     mini->multiply(&scores, w->q, packed_at(p, p->keys, h->d_pad, t->b, t->head, first), w->scores);
     for (int64_t r = 0; r < t->rows; r++) {
@@ -142,7 +142,7 @@ static Task find_task(const Plan *p, int64_t i)
             high = middle - 1;
     }
     int64_t queries = p->h.cu_q[low + 1] - p->h.cu_q[low],
-            blocks = pad_to(queries, QUERY_BLOCK) / QUERY_BLOCK;
+            blocks = round_up(queries, QUERY_BLOCK) / QUERY_BLOCK;
     i -= p->samples[low].first_task;
     Task t = {low, i / blocks, i % blocks * QUERY_BLOCK, 0};
     t.rows = queries - t.query < QUERY_BLOCK ? queries - t.query : QUERY_BLOCK;
@@ -165,8 +165,8 @@ static Sample *list_samples(const Heads *h)
     s[0] = (Sample){0, 0};
     for (int64_t b = 0; b < h->samples; b++) {
         s[b + 1].first_task =
-            s[b].first_task + h->heads * (pad_to(h->cu_q[b + 1] - h->cu_q[b], QUERY_BLOCK) / QUERY_BLOCK);
-        s[b + 1].first_key = s[b].first_key + pad_to(h->cu_k[b + 1] - h->cu_k[b], MINI_PAD);
+            s[b].first_task + h->heads * (round_up(h->cu_q[b + 1] - h->cu_q[b], QUERY_BLOCK) / QUERY_BLOCK);
+        s[b + 1].first_key = s[b].first_key + round_up(h->cu_k[b + 1] - h->cu_k[b], MINI_PAD);
     }
     return s;
 }

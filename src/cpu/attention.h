@@ -10,11 +10,6 @@ enum {
     CHUNK = 4,        /* heads that a thread takes at a time: neighbours are asked for ahead */
 };
 
-static inline int64_t pad_to(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
 static inline size_t pad_bytes(int64_t elements, size_t size)
 {
     return ((size_t)elements * size + 63) / 64 * 64;
@@ -43,9 +38,9 @@ static inline Heads find_heads(const CpuContext *ctx, const Node *node, int firs
                .bias = node->in[first + 2],
                .scale = (float)node->f[0]};
     h.d = h.n / h.heads;
-    h.d_k = pad_to(h.d, h.mini->k_unit);
-    h.d_pad = pad_to(h.d, MINI_PAD);
-    h.d_n = pad_to(h.d, 16);
+    h.d_k = round_up(h.d, h.mini->k_unit);
+    h.d_pad = round_up(h.d, MINI_PAD);
+    h.d_n = round_up(h.d, 16);
     return h;
 }
 

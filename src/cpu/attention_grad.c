@@ -92,13 +92,13 @@ static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t qu
 {
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
-    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, k = pad_to(t->keys, mini->k_unit);
+    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, k = round_up(t->keys, mini->k_unit);
     mini->pack_a(w->left, w->dweights, t->columns, rows, k, k);
     mini->multiply(&(MiniShape){rows, h->d_n, k, k, h->d_n, false}, w->left, w->keys_k, w->dq);
     for (int64_t r = 0; r < rows; r++)
         h->simd->scale(p->dq + at + r * h->n, w->dq + r * h->d_n, h->scale, 0, h->d);
-    int64_t padded = pad_to(rows, MINI_PAD);
-    MiniShape s = {t->keys, h->d_n, pad_to(rows, mini->k_unit), padded, h->d_n, query > 0};
+    int64_t padded = round_up(rows, MINI_PAD);
+    MiniShape s = {t->keys, h->d_n, round_up(rows, mini->k_unit), padded, h->d_n, query > 0};
     mini->pack_a_transposed(w->left, w->dweights, t->columns, rows, t->keys, padded);
     mini->multiply(&s, w->left, w->q_n, w->dk);
     mini->pack_a_transposed(w->left, w->weights, t->columns, rows, t->keys, padded);
@@ -110,7 +110,7 @@ static void attend_grad(const Plan *p, const Worker *w, int64_t b, int64_t head)
     const Heads *h = &p->h;
     int64_t keys = h->cu_k[b + 1] - h->cu_k[b], queries = h->cu_q[b + 1] - h->cu_q[b];
     int64_t at = h->cu_k[b] * h->n + head * h->d, at_q = h->cu_q[b] * h->n + head * h->d;
-    Task t = {b, head, keys, pad_to(keys, 16)};
+    Task t = {b, head, keys, round_up(keys, 16)};
     for (int64_t i = 0; i < queries && keys == 0; i++)
         memset(p->dq + at_q + i * h->n, 0, (size_t)h->d * sizeof *p->dq);
     if (keys == 0)
@@ -180,7 +180,7 @@ bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
               .dv = node->out[2]->data,
               .dbias = node->out[3]};
     for (int64_t b = 0; b < p.h.samples; b++) {
-        int64_t keys = pad_to(p.h.cu_k[b + 1] - p.h.cu_k[b], MINI_PAD);
+        int64_t keys = round_up(p.h.cu_k[b + 1] - p.h.cu_k[b], MINI_PAD);
         p.longest = keys > p.longest ? keys : p.longest;
     }
     Worker unused;

@@ -38,11 +38,6 @@ typedef struct Plan {
     char *weights, *threads;
 } Plan;
 
-static int64_t round_up(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
 static size_t pad64(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;

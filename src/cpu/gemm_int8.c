@@ -21,11 +21,6 @@ typedef struct Plan {
     char *threads;
 } Plan;
 
-static int64_t round_up(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
 bool int8_fits(const CpuContext *ctx, const Product *p)
 {
     return ctx->int8 && !p->a_transposed && p->b.k_stride == 1 && p->m >= SMALLEST && p->b.n >= SMALLEST &&

@@ -53,6 +53,11 @@ static inline Pool *cpu_pool(const CpuContext *ctx, int64_t elements)
     return elements > 1 << 15 ? ctx->pool : NULL;
 }
 
+static inline int64_t round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
 static inline int64_t last_dim(const Tensor *t)
 {
     return t->shape[t->ndim - 1];

@@ -15,13 +15,12 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "unit/real_models.h"
+#include "unit/temp_dir.h"
 #include "weights/convert.h"
 #include "weights/part_source.h"
 #include "weights/quant.h"
 #include "weights/safetensors.h"
 #include "weights/weight_writer.h"
-
-static char dir[] = "/tmp/sora-convert-XXXXXX";
 
 static const char *in_dir(const char *name)
 {
@@ -341,18 +340,6 @@ static void memory_stays_small(void **state)
     getrusage(RUSAGE_SELF, &after);
     print_message("peak before %ld MB, after %ld MB\n", before.ru_maxrss / 1024, after.ru_maxrss / 1024);
     assert_true(after.ru_maxrss - before.ru_maxrss < 80 * 1024); /* a tensor of it has 34 MB, all of it 268 */
-}
-
-static int setup(void **state)
-{
-    return mkdtemp(dir) == NULL;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command);
 }
 
 int main(void)

@@ -12,13 +12,12 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "unit/temp_dir.h"
 #include "weights/lora.h"
 #include "weights/part_source.h"
 #include "weights/safetensors.h"
 
 enum { OUT = 6, IN = 4, RANK = 2 };
-
-static char dir[] = "/tmp/sora-lora-XXXXXX";
 
 static const char *in_dir(const char *name)
 {
@@ -258,18 +257,6 @@ static void arguments_are_read(void **state)
     assert_false(lora_argument_parse(&a, "a:1e9", &err));
     assert_false(lora_argument_parse(&a, "a:nan", &err));
     assert_false(lora_argument_parse(&a, ":1", &err));
-}
-
-static int setup(void **state)
-{
-    return mkdtemp(dir) == NULL;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command);
 }
 
 int main(void)

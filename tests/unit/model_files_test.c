@@ -9,11 +9,10 @@
 
 #include "tiny_model.h"
 #include "unit/real_models.h"
+#include "unit/temp_dir.h"
 #include "weights/convert.h"
 #include "weights/model_files.h"
 #include <sora.h>
-
-static char dir[] = "/tmp/sora-files-XXXXXX";
 
 static const char *in_dir(const char *name)
 {
@@ -283,18 +282,6 @@ static void files_instead_of_folders(void **state)
         in_dir("tiny"), &(SoraOptions){.loras = (const char *[]){in_dir("other.safetensors"), NULL}}, &err));
     assert_non_null(strstr(err.message, "changes nothing that is in this transformer"));
     sora_video_free(a);
-}
-
-static int setup(void **state)
-{
-    return mkdtemp(dir) == NULL;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command);
 }
 
 int main(void)
