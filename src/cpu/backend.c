@@ -164,10 +164,11 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "cpu backend: out of memory");
         return NULL;
     }
-    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy};
+    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, DTYPE_F32};
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
+    b->base.operand = b->ctx.bf16 ? DTYPE_BF16 : DTYPE_F32;
     b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
     if (b->ctx.level == CPU_AVX2)
         onednn_limit_avx2();
@@ -199,6 +200,14 @@ void cpu_backend_free(Backend *backend)
     onednn_free(b->ctx.onednn);
     free(b->ctx.scratch);
     free(b);
+}
+
+void cpu_backend_keep_weights(Backend *backend, bool on)
+{
+    CpuContext *ctx = &((CpuBackend *)backend)->ctx;
+    ctx->keep_weights = on;
+    if (!on && ctx->onednn != NULL)
+        onednn_forget(ctx->onednn);
 }
 
 const char *cpu_backend_level(const Backend *backend)

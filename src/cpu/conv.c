@@ -1,38 +1,40 @@
-/* Convolutions cut into slabs: some samples, times and rows of the output and what they need of the input,
- * padding written out as zeros. All slabs of a convolution have one shape, so one oneDNN primitive made for
- * one thread does them all; what a slab at the edge computes too much is dropped. */
+/* Convolutions. The input is written out once as tiles read it (operand.h); then tiles of some rows, all of one shape,
+ * so that one oneDNN primitive made for one thread does them all. What a tile at the edge computes too much is
+ * dropped. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/gemm.h"
 #include "cpu/onednn.h"
+#include "cpu/operand.h"
+#include "cpu/simd.h"
 
 enum {
-    SLAB_BYTES = 384 << 10, /* of operands: stays in a core's own cache */
-    SMALL_SLAB = 32 << 10,
-    MIN_SLABS = 16,
+    TILE_BYTES = 512 << 10, /* of what a tile reads and writes: stays in a core's own cache */
+    LARGE_WEIGHTS = 1 << 20, /* bytes that do not: few tiles, because each reads them all */
+    MIN_TILES = 16,
+    MIN_LARGE_TILES = 4,
+    SMALL_TILE = 32 << 10,
     MAX_LANES = 16, /* partial sums of a weight gradient */
     SUM_CHUNK = 1 << 14,
     LANE_BYTES = 96 << 20, /* of all of them */
 };
 
-/* y[b, t, h, w] = sum over taps of w[tap] x[b, (t, h, w) * stride + tap - before], where x has dilate - 1
- * zeros between neighbours. */
+/* y[b, t, h, w] = sum over taps of w[tap] v[b, (t, h, w) * stride + tap - before], see Operand for v. */
 typedef struct Conv {
-    int64_t x[5], y[5]; /* shapes, channels last */
-    int64_t size[3], stride[3], before[3], dilate[3];
+    Operand in;
+    int64_t y[5]; /* B, T, H, W, C */
+    int64_t size[3], stride[3];
 } Conv;
 
 typedef struct Plan {
     Conv c;
-    bool bf16;
-    size_t size; /* bytes of an operand's element */
-    int64_t slab[4],
-        counts[4]; /* of the output: samples, times, rows; and how many slabs that makes. [3]: columns */
-    int64_t in[3]; /* times, rows, columns of the slab's input */
-    int64_t total; /* slabs */
+    size_t size;              /* bytes of an operand's element */
+    int64_t samples, times;   /* of the output, as the operand counts them */
+    int64_t slab[2], counts[2]; /* samples and rows of a tile; how many tiles that makes */
     const Tile *tile;
-    size_t in_bytes, out_bytes, weight_bytes, scratch_bytes;
+    size_t in_bytes, out_bytes, weight_bytes, scratch_bytes; /* of a tile; in_bytes as it lies in the operand */
+    size_t operand_bytes;
 } Plan;
 
 static size_t pad64(size_t bytes)
@@ -42,85 +44,79 @@ static size_t pad64(size_t bytes)
 
 static Conv describe(const Node *node, const Tensor *x, const Tensor *w, const Tensor *y)
 {
-    Conv c;
-    memcpy(c.x, x->shape, sizeof c.x);
+    Conv c = {.in = {.x = x, .repeat = 1}};
     memcpy(c.y, y->shape, sizeof c.y);
     for (int d = 0; d < 3; d++) {
         c.size[d] = w->shape[2 + d];
         c.stride[d] = node->i[d];
-        c.before[d] = node->i[3 + 2 * d];
-        c.dilate[d] = 1;
+        c.in.before[d] = node->i[3 + 2 * d];
+        c.in.dilate[d] = 1;
     }
     return c;
 }
 
-/* Without a kernel along time, times are samples. */
-static void fold_time(Conv *c)
+/* Bytes that a tile of n rows reads and writes for one sample. */
+static size_t tile_bytes(const CpuContext *ctx, const Plan *p, int64_t n, bool both)
 {
-    if (c->size[0] != 1 || c->stride[0] != 1 || c->dilate[0] != 1 || c->before[0] != 0 || c->x[1] != c->y[1])
-        return;
-    c->x[0] *= c->x[1];
-    c->y[0] *= c->y[1];
-    c->x[1] = c->y[1] = 1;
+    size_t out = (size_t)(n * p->times * p->c.y[3] * p->c.y[4]) * (both ? p->size : sizeof(float));
+    return (size_t)((n - 1) * p->c.stride[1] + p->c.size[1]) * operand_row_bytes(ctx, &p->c.in) + out;
 }
 
-static void measure(Plan *p, bool both)
+/* Tiles of n rows, or of n samples when all rows of one are little. */
+static void cut(const CpuContext *ctx, Plan *p, bool both)
 {
-    const Conv *c = &p->c;
-    int64_t in = p->slab[0] * c->x[4], out = c->y[4];
-    for (int d = 0; d < 3; d++) {
-        p->in[d] = (p->slab[1 + d] - 1) * c->stride[d] + c->size[d];
-        in *= p->in[d];
-    }
-    p->total = 1;
-    for (int d = 0; d < 4; d++) {
-        p->counts[d] = (c->y[d] + p->slab[d] - 1) / p->slab[d];
-        p->total *= p->counts[d];
-        out *= p->slab[d];
-    }
-    p->in_bytes = pad64((size_t)in * p->size);
-    p->out_bytes = pad64((size_t)out * (both ? p->size : sizeof(float)));
-}
-
-/* Halves dimension d of the slab, evenly. */
-static void split(Plan *p, int d, bool both)
-{
-    int64_t parts = 2 * p->counts[d];
-    p->slab[d] = (p->c.y[d] + parts - 1) / parts;
-    measure(p, both);
+    int64_t rows = p->c.y[2], n = rows;
+    size_t weights = (size_t)(p->c.size[0] * p->c.size[1] * p->c.size[2] * p->c.y[4] * last_dim(p->c.in.x)) * p->size;
+    bool large = weights > LARGE_WEIGHTS;
+    int64_t least = large ? MIN_LARGE_TILES : MIN_TILES, parts = 1;
+    while (n > 1 && tile_bytes(ctx, p, n, both) > (large ? 4 : 1) * (size_t)TILE_BYTES)
+        parts++, n = round_up(rows, parts) / parts;
+    while (n > 1 && p->samples * parts < least && tile_bytes(ctx, p, n, both) > 2 * SMALL_TILE)
+        parts++, n = round_up(rows, parts) / parts;
+    p->slab[0] = 1;
+    p->slab[1] = n;
+    p->counts[1] = (rows + n - 1) / n;
+    while (n == rows && p->slab[0] < p->samples && p->samples / p->slab[0] > least &&
+           (size_t)p->slab[0] * tile_bytes(ctx, p, n, both) < SMALL_TILE)
+        p->slab[0] *= 2;
+    p->counts[0] = (p->samples + p->slab[0] - 1) / p->slab[0];
 }
 
 /* From the shape alone. both: the output is an operand too. */
 static Plan make_plan(const CpuContext *ctx, const Conv *c, bool both)
 {
-    Plan p = {.c = *c, .bf16 = ctx->bf16, .size = ctx->bf16 ? 2 : 4, .slab = {1, c->y[1], c->y[2], c->y[3]}};
-    fold_time(&p.c);
-    p.slab[1] = p.c.y[1];
-    measure(&p, both);
-    while (p.in_bytes + (both ? p.out_bytes : 0) > SLAB_BYTES && (p.slab[2] > 2 || p.slab[1] > 1))
-        split(&p, p.slab[2] > 2 * p.c.size[1] || p.slab[1] == 1 ? 2 : 1, both);
-    while (p.total < MIN_SLABS && p.slab[2] >= 8 && p.in_bytes > SMALL_SLAB)
-        split(&p, 2, both);
-    while (p.in_bytes < SMALL_SLAB && p.total > MIN_SLABS && p.slab[0] < p.c.y[0]) {
-        p.slab[0] *= 2;
-        measure(&p, both);
+    Plan p = {.c = *c, .size = ctx->bf16 ? 2 : 4, .samples = c->y[0], .times = c->y[1]};
+    Operand *in = &p.c.in;
+    if (c->size[0] == 1 && c->stride[0] == 1 && in->dilate[0] == 1 && in->before[0] == 0 && in->past == NULL &&
+        in->x->shape[1] == c->y[1]) {
+        in->times_are_samples = true;
+        p.samples *= p.times;
+        p.times = 1;
     }
+    in->times = (p.times - 1) * c->stride[0] + c->size[0];
+    in->columns = (c->y[3] - 1) * c->stride[2] + c->size[2];
+    cut(ctx, &p, both);
+    in->samples = p.counts[0] * p.slab[0];
+    in->rows = (p.counts[1] * p.slab[1] - 1) * c->stride[1] + c->size[1];
+    p.in_bytes = (size_t)((p.slab[1] - 1) * c->stride[1] + c->size[1]) * operand_row_bytes(ctx, in);
+    p.out_bytes =
+        pad64((size_t)(p.slab[0] * p.slab[1] * p.times * c->y[3] * c->y[4]) * (both ? p.size : sizeof(float)));
+    p.operand_bytes = pad64(operand_bytes(ctx, in));
     return p;
 }
 
 static bool find_tile(CpuContext *ctx, Plan *p, TileKind kind, bool bias, SoraError *err)
 {
+    const Conv *c = &p->c;
     TileShape s = {.kind = (int32_t)kind,
-                   .type = p->bf16 ? TILE_BF16 : TILE_F32,
+                   .type = ctx->bf16 ? TILE_BF16 : TILE_F32,
                    .bias = bias,
                    .batch = (int32_t)p->slab[0],
-                   .cin = (int32_t)p->c.x[4],
-                   .cout = (int32_t)p->c.y[4]};
-    for (int d = 0; d < 3; d++) {
-        s.out[d] = (int32_t)p->slab[1 + d];
-        s.size[d] = (int32_t)p->c.size[d];
-        s.stride[d] = (int32_t)p->c.stride[d];
-    }
+                   .cin = (int32_t)last_dim(c->in.x),
+                   .cout = (int32_t)c->y[4],
+                   .out = {(int32_t)p->slab[1], (int32_t)p->times, (int32_t)c->y[3]},
+                   .size = {(int32_t)c->size[1], (int32_t)c->size[0], (int32_t)c->size[2]},
+                   .stride = {(int32_t)c->stride[1], (int32_t)c->stride[0], (int32_t)c->stride[2]}};
     onednn_tidy(ctx->onednn);
     p->tile = onednn_tile(ctx->onednn, &s, err);
     if (p->tile == NULL)
@@ -130,140 +126,77 @@ static bool find_tile(CpuContext *ctx, Plan *p, TileKind kind, bool bias, SoraEr
     return true;
 }
 
-static void put(const Plan *p, char *out, const float *from, int64_t n)
-{
-    if (p->bf16)
-        pack_bf16((uint16_t *)out, from, n);
-    else
-        memcpy(out, from, (size_t)n * sizeof *from);
-}
-
-/* One row of x, from column -before on, zeros where it has none. */
-static void fill_row(const Plan *p, char *out, const float *row)
-{
-    int64_t cin = p->c.x[4], dilate = p->c.dilate[2], before = p->c.before[2];
-    size_t pixel = (size_t)cin * p->size;
-    int64_t width = (p->c.x[3] - 1) * dilate + 1, first = before > 0 ? before : 0;
-    int64_t last = before + width < p->in[2] ? before + width : p->in[2];
-    if (first > 0 || dilate > 1 || last < p->in[2])
-        memset(out, 0, (size_t)p->in[2] * pixel);
-    if (dilate == 1 && last > first) {
-        put(p, out + (size_t)first * pixel, row + (first - before) * cin, (last - first) * cin);
-        return;
-    }
-    for (int64_t i = 0; i < p->c.x[3] && dilate > 1; i++) {
-        int64_t at = i * dilate + before;
-        if (at >= 0 && at < p->in[2])
-            put(p, out + (size_t)at * pixel, row + i * cin, cin);
-    }
-}
-
-/* Where place i of the zero-filled, padded dimension d comes from; -1: a zero. */
-static int64_t source(const Conv *c, int d, int64_t i)
-{
-    i -= c->before[d];
-    if (i < 0 || i % c->dilate[d] != 0 || i / c->dilate[d] >= c->x[1 + d])
-        return -1;
-    return i / c->dilate[d];
-}
-
-/* at: the slab's first sample, time and row of the output. */
-static void fill_input(const Plan *p, const float *x, const int64_t at[3], char *out)
-{
-    const Conv *c = &p->c;
-    size_t bytes = (size_t)(p->in[2] * c->x[4]) * p->size;
-    for (int64_t b = at[0]; b < at[0] + p->slab[0]; b++)
-        for (int64_t i = 0; i < p->in[0]; i++)
-            for (int64_t j = 0; j < p->in[1]; j++, out += bytes) {
-                int64_t t = source(c, 0, at[1] * c->stride[0] + i),
-                        h = source(c, 1, at[2] * c->stride[1] + j);
-                if (b < c->x[0] && t >= 0 && h >= 0)
-                    fill_row(p, out, x + ((b * c->x[1] + t) * c->x[2] + h) * c->x[3] * c->x[4]);
-                else
-                    memset(out, 0, bytes);
-            }
-}
-
-static void locate(const Plan *p, int64_t slab, int64_t at[3])
-{
-    at[2] = slab % p->counts[2] * p->slab[2];
-    at[1] = slab / p->counts[2] % p->counts[1] * p->slab[1];
-    at[0] = slab / p->counts[2] / p->counts[1] * p->slab[0];
-}
-
-/* Calls for the part of the slab's output that exists: each run of rows in y and in the slab. */
-typedef struct Run {
-    int64_t y, slab, length; /* elements */
-} Run;
-
-/* The run of (sample b, time t) of the slab; length 0 where there is none. */
-static Run find_run(const Plan *p, const int64_t at[3], int64_t b, int64_t t)
-{
-    const int64_t *y = p->c.y;
-    int64_t row = y[3] * y[4], rows = y[2] - at[2] < p->slab[2] ? y[2] - at[2] : p->slab[2];
-    if (at[0] + b >= y[0] || at[1] + t >= y[1])
-        rows = 0;
-    return (Run){(((at[0] + b) * y[1] + at[1] + t) * y[2] + at[2]) * row,
-                 (b * p->slab[1] + t) * p->slab[2] * row, rows * row};
-}
-
-static bool whole(const Plan *p, const int64_t at[3])
-{
-    bool one_run =
-        (p->slab[0] == 1 || p->counts[1] * p->counts[2] == 1) && (p->slab[1] == 1 || p->counts[2] == 1);
-    return one_run && at[0] + p->slab[0] <= p->c.y[0] && at[1] + p->slab[1] <= p->c.y[1] &&
-           at[2] + p->slab[2] <= p->c.y[2];
-}
-
-typedef struct Operands {
-    const float *x, *bias;
-    float *y;
-    char *weights, *threads; /* in scratch */
-} Operands;
-
-static bool convolve_slab(const Plan *p, const Operands *o, int64_t slab, char *mine)
-{
-    int64_t at[3];
-    locate(p, slab, at);
-    fill_input(p, o->x, at, mine);
-    float *out = (float *)(mine + p->in_bytes);
-    bool direct = whole(p, at);
-    TileData data = {mine, o->weights, o->bias, direct ? o->y + find_run(p, at, 0, 0).y : out,
-                     mine + p->in_bytes + p->out_bytes};
-    if (!tile_run(p->tile, &data))
-        return false;
-    for (int64_t i = 0; i < p->slab[0] * p->slab[1] && !direct; i++) {
-        Run run = find_run(p, at, i / p->slab[1], i % p->slab[1]);
-        memcpy(o->y + run.y, out + run.slab, (size_t)run.length * sizeof *out);
-    }
-    return true;
-}
-
 /* A plan at work. */
 typedef struct Job {
+    CpuContext *ctx;
     const Plan *plan;
-    const Operands *operands;
-    int64_t lanes; /* of a weight gradient */
+    const float *bias, *add;
+    float *y;
+    char *dy; /* of a weight gradient: the output as an operand */
+    const void *weights;
+    char *sums;    /* of a weight gradient, one for each lane */
+    int64_t lanes;
+    char *threads; /* thread_bytes for each */
     size_t thread_bytes;
     _Atomic bool failed;
 } Job;
 
-static void convolve_piece(void *arg, int64_t slab, int worker)
+/* The first sample and row of a tile, and how many of each exist. */
+typedef struct Part {
+    int64_t sample, row, samples, rows;
+} Part;
+
+static Part locate(const Plan *p, int64_t tile)
 {
-    Job *job = arg;
-    if (!convolve_slab(job->plan, job->operands, slab,
-                       job->operands->threads + (size_t)worker * job->thread_bytes))
-        atomic_store(&job->failed, true);
+    Part a = {.sample = tile / p->counts[1] * p->slab[0], .row = tile % p->counts[1] * p->slab[1]};
+    a.samples = p->samples - a.sample < p->slab[0] ? p->samples - a.sample : p->slab[0];
+    a.rows = p->c.y[2] - a.row < p->slab[1] ? p->c.y[2] - a.row : p->slab[1];
+    return a;
 }
 
-/* plain: weights [cout, cin, taps], F32, at the start of the scratch or elsewhere. */
-static bool convolve(CpuContext *ctx, const Plan *p, const Operands *o, const float *plain)
+static char *tile_input(const CpuContext *ctx, const Plan *p, Part at)
 {
-    Job job = {.plan = p, .operands = o, .thread_bytes = p->in_bytes + p->out_bytes + p->scratch_bytes};
-    if (!tile_pack(p->tile, plain, o->weights))
-        return false;
-    pool_run(ctx->pool, p->total, convolve_piece, &job);
-    return !atomic_load(&job.failed);
+    return p->c.in.data +
+           (size_t)(at.sample * p->c.in.rows + at.row * p->c.stride[1]) * operand_row_bytes(ctx, &p->c.in);
+}
+
+/* Element of y where a row of a sample and time begins. */
+static int64_t row_at(const Plan *p, int64_t sample, int64_t time, int64_t row)
+{
+    return ((sample * p->times + time) * p->c.y[2] + row) * p->c.y[3] * p->c.y[4];
+}
+
+/* From a tile's output [samples, rows, times, columns, channels] to where it belongs. */
+static void put_output(const Job *job, Part at, const float *from)
+{
+    const Plan *p = job->plan;
+    int64_t n = p->c.y[3] * p->c.y[4];
+    for (int64_t s = 0; s < at.samples; s++)
+        for (int64_t t = 0; t < p->times; t++)
+            for (int64_t r = 0; r < at.rows; r++) {
+                int64_t to = row_at(p, at.sample + s, t, at.row + r);
+                const float *row = from + ((s * p->slab[1] + r) * p->times + t) * n;
+                if (job->add != NULL)
+                    job->ctx->simd->add(job->y + to, row, job->add + to, n);
+                else
+                    memcpy(job->y + to, row, (size_t)n * sizeof *row);
+            }
+}
+
+static void convolve_tile(void *arg, int64_t tile, int worker)
+{
+    Job *job = arg;
+    const Plan *p = job->plan;
+    Part at = locate(p, tile);
+    char *mine = job->threads + (size_t)worker * job->thread_bytes;
+    bool direct = job->add == NULL && p->times == 1 && at.rows == p->slab[1] && at.samples == p->slab[0] &&
+                  (p->slab[0] == 1 || p->counts[1] == 1);
+    TileData data = {tile_input(job->ctx, p, at), (void *)job->weights, job->bias,
+                     direct ? job->y + row_at(p, at.sample, 0, at.row) : (float *)mine, mine + p->out_bytes};
+    if (!tile_run(p->tile, &data))
+        atomic_store(&job->failed, true);
+    else if (!direct)
+        put_output(job, at, (float *)mine);
 }
 
 /* F32 weights from those of a node. */
@@ -291,66 +224,117 @@ static void turn_input(void *arg, int64_t i, int worker)
                 element(w->w, (j * w->cin + i) * w->taps + w->taps - 1 - k);
 }
 
-/* Scratch for plain weights (if any), packed weights, and the threads. */
-static float *take_scratch(CpuContext *ctx, const Plan *p, Operands *o, int64_t plain, SoraError *err)
+static Widening weights_of(const Tensor *w, float *plain)
 {
-    size_t bytes = p->in_bytes + p->out_bytes + p->scratch_bytes,
-           first = pad64((size_t)plain * sizeof(float));
-    char *scratch = cpu_scratch(ctx, first + p->weight_bytes + (size_t)ctx->threads * bytes, err);
-    if (scratch == NULL)
+    return (Widening){w, plain, w->shape[0], w->shape[1], w->shape[2] * w->shape[3] * w->shape[4]};
+}
+
+/* Packs w for the plan's tile. turned: as the gradient of x wants it. plain: scratch for its elements in F32. */
+static bool pack_weights(CpuContext *ctx, const Plan *p, const Tensor *w, float *plain, char *packed, bool turned)
+{
+    Widening widening = weights_of(w, plain);
+    int64_t n = tensor_numel(w);
+    if (turned)
+        pool_run(cpu_pool(ctx, n), widening.cin, turn_input, &widening);
+    else if (w->dtype != DTYPE_F32)
+        pool_run(cpu_pool(ctx, n), widening.cout, widen_output, &widening);
+    return tile_pack(p->tile, turned || w->dtype != DTYPE_F32 ? plain : w->data, packed);
+}
+
+/* Packed weights: kept ones, or packed now, into the scratch or to be kept. NULL on failure. */
+static const void *find_weights(CpuContext *ctx, const Plan *p, const Tensor *w, char *scratch, SoraError *err)
+{
+    size_t plain = pad64((size_t)tensor_numel(w) * sizeof(float));
+    const void *kept = onednn_kept(ctx->onednn, p->tile, w->data);
+    if (kept != NULL)
+        return kept;
+    char *packed = ctx->keep_weights ? onednn_keep(ctx->onednn, p->tile, w->data) : scratch + plain;
+    if (packed == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "no memory for packed weights");
         return NULL;
-    o->weights = scratch + first;
-    o->threads = o->weights + p->weight_bytes;
-    return (float *)scratch;
+    }
+    if (pack_weights(ctx, p, w, (float *)scratch, packed, false))
+        return packed;
+    error_set(err, SORA_ERROR_INTERNAL, "onednn failed");
+    return NULL;
 }
 
 /* A kernel of one tap and nothing else: a matrix product over all places. */
 static bool is_product(const Conv *c)
 {
+    const int64_t *x = c->in.x->shape;
     for (int d = 0; d < 3; d++)
-        if (c->size[d] != 1 || c->stride[d] != 1 || c->before[d] != 0 || c->x[1 + d] != c->y[1 + d])
+        if (c->size[d] != 1 || c->stride[d] != 1 || c->in.before[d] != 0 || x[1 + d] != c->y[1 + d])
             return false;
-    return c->x[4] > 0;
+    return x[4] > 0;
 }
 
 static bool is_empty(const Conv *c)
 {
-    int64_t n = 1;
+    int64_t n = tensor_numel(c->in.x);
     for (int d = 0; d < 5; d++)
-        n *= c->x[d] * c->y[d];
+        n *= c->y[d];
     return n == 0;
 }
 
-static bool result(bool ok, const Node *node, SoraError *err)
+static bool result(const Job *job, const Node *node, SoraError *err)
 {
-    return ok || error_set(err, SORA_ERROR_INTERNAL, "%s: onednn failed", op_name(node->op));
+    return !atomic_load(&job->failed) || error_set(err, SORA_ERROR_INTERNAL, "%s: onednn failed", op_name(node->op));
+}
+
+/* Scratch: weights, in F32 and packed; the operand; the threads. */
+static char *take_scratch(CpuContext *ctx, Plan *p, Job *job, int64_t weights, SoraError *err)
+{
+    size_t first = pad64((size_t)weights * sizeof(float)) + p->weight_bytes;
+    job->ctx = ctx;
+    job->plan = p;
+    job->thread_bytes = p->out_bytes + p->scratch_bytes;
+    char *scratch = cpu_scratch(ctx, first + p->operand_bytes + (size_t)ctx->threads * job->thread_bytes, err);
+    if (scratch == NULL)
+        return NULL;
+    p->c.in.data = scratch + first;
+    job->threads = p->c.in.data + p->operand_bytes;
+    return scratch;
+}
+
+static bool convolve(CpuContext *ctx, const Plan *p, Job *job, const Node *node, SoraError *err)
+{
+    operand_fill(ctx, &p->c.in);
+    pool_run(ctx->pool, p->counts[0] * p->counts[1], convolve_tile, job);
+    return result(job, node, err);
 }
 
 bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err)
 {
-    const Tensor *x = node->in[0], *w = node->in[1], *b = node->in[2], *y = node->out[0];
-    Conv c = describe(node, x, w, y);
+    const Tensor *w = node->in[CONV_W], *b = node->in[CONV_B], *add = node->in[CONV_ADD], *y = node->out[CONV_Y];
+    Conv c = describe(node, node->in[CONV_X], w, y);
+    bool bare = node->n_in <= CONV_B + 1 ||
+                (node->in[CONV_NORM] == NULL && node->in[CONV_PAST] == NULL && node->in[CONV_EDGE] == NULL &&
+                 add == NULL && node->out[CONV_LAST] == NULL && node->out[CONV_RIM] == NULL && node->f[0] < 2);
     if (is_empty(&c))
         return ref_conv(ctx, node, err);
-    if (is_product(&c)) {
-        Product p = {.m = leading_rows(x),
-                     .a = x->data,
-                     .b = {w->data, w->dtype, c.x[4], c.y[4], 1, c.x[4]},
+    if (bare && is_product(&c)) {
+        Product p = {.m = leading_rows(c.in.x),
+                     .a = c.in.x->data,
+                     .b = {w->data, w->dtype, last_dim(c.in.x), c.y[4], 1, last_dim(c.in.x)},
                      .bias = b ? b->data : NULL,
                      .c = y->data};
         return gemm(ctx, &p, node->op, err);
     }
+    c.in.norm = node->in[CONV_NORM];
+    c.in.past = node->in[CONV_PAST];
+    c.in.edge = node->in[CONV_EDGE];
+    c.in.last = node->out[CONV_LAST];
+    c.in.rim = node->out[CONV_RIM];
+    c.in.edge_dim = (int)node->f[1];
+    c.in.repeat = node->f[0] > 1 ? 2 : 1;
     Plan p = make_plan(ctx, &c, false);
-    Operands o = {.x = x->data, .bias = b ? b->data : NULL, .y = y->data};
+    Job job = {.bias = b ? b->data : NULL, .add = add ? add->data : NULL, .y = y->data};
     if (!find_tile(ctx, &p, TILE_CONV, b != NULL, err))
         return false;
-    int64_t n = w->dtype == DTYPE_F32 ? 0 : tensor_numel(w);
-    float *plain = take_scratch(ctx, &p, &o, n, err);
-    if (plain == NULL)
-        return false;
-    Widening widening = {w, plain, c.y[4], c.x[4], c.size[0] * c.size[1] * c.size[2]};
-    pool_run(cpu_pool(ctx, n), n ? c.y[4] : 0, widen_output, &widening);
-    return result(convolve(ctx, &p, &o, n ? plain : w->data), node, err);
+    char *scratch = take_scratch(ctx, &p, &job, tensor_numel(w), err);
+    return scratch != NULL && (job.weights = find_weights(ctx, &p, w, scratch, err)) != NULL &&
+           convolve(ctx, &p, &job, node, err);
 }
 
 /* The gradient of x is the convolution of dy, spread by the stride, with the kernel turned round. */
@@ -363,58 +347,44 @@ bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err)
     if (is_product(&forward)) {
         Product p = {.m = leading_rows(dy),
                      .a = dy->data,
-                     .b = {w->data, w->dtype, forward.y[4], forward.x[4], forward.x[4], 1},
+                     .b = {w->data, w->dtype, forward.y[4], last_dim(dx), last_dim(dx), 1},
                      .c = dx->data};
         return gemm(ctx, &p, node->op, err);
     }
     for (int d = 0; d < 3; d++) {
-        c.dilate[d] = c.stride[d];
+        c.in.dilate[d] = c.stride[d];
         c.stride[d] = 1;
-        c.before[d] = c.size[d] - 1 - c.before[d];
+        c.in.before[d] = c.size[d] - 1 - c.in.before[d];
     }
     Plan p = make_plan(ctx, &c, false);
-    Operands o = {.x = dy->data, .y = dx->data};
-    int64_t cout = w->shape[0], cin = w->shape[1], taps = c.size[0] * c.size[1] * c.size[2];
+    Job job = {.y = dx->data};
     if (!find_tile(ctx, &p, TILE_CONV, false, err))
         return false;
-    float *plain = take_scratch(ctx, &p, &o, cout * cin * taps, err);
-    if (plain == NULL)
+    int64_t n = tensor_numel(w);
+    char *scratch = take_scratch(ctx, &p, &job, n, err);
+    if (scratch == NULL)
         return false;
-    Widening widening = {w, plain, cout, cin, taps};
-    pool_run(cpu_pool(ctx, cout * cin * taps), cin, turn_input, &widening);
-    return result(convolve(ctx, &p, &o, plain), node, err);
+    char *packed = scratch + pad64((size_t)n * sizeof(float));
+    job.weights = packed;
+    atomic_store(&job.failed, !pack_weights(ctx, &p, w, (float *)scratch, packed, true));
+    return convolve(ctx, &p, &job, node, err);
 }
 
-/* Rows of dy as operands, zeros beyond the edge. */
-static void fill_output(const Plan *p, const float *dy, const int64_t at[3], char *out)
-{
-    int64_t full = p->slab[2] * p->c.y[3] * p->c.y[4];
-    for (int64_t i = 0; i < p->slab[0] * p->slab[1]; i++) {
-        Run run = find_run(p, at, i / p->slab[1], i % p->slab[1]);
-        char *to = out + (size_t)run.slab * p->size;
-        if (run.length > 0)
-            put(p, to, dy + run.y, run.length);
-        if (run.length < full)
-            memset(to + (size_t)(run.length > 0 ? run.length : 0) * p->size, 0,
-                   (size_t)(full - (run.length > 0 ? run.length : 0)) * p->size);
-    }
-}
+/* --- the gradient of the weights --- */
 
-/* The weight gradient of every lanes-th slab, added up in sum. */
-static bool sum_lane(const Plan *p, const Operands *o, int64_t lane, int64_t lanes, char *mine)
+/* The weight gradient of every lanes-th tile, added up. */
+static bool sum_lane(const Job *job, int64_t lane, char *mine)
 {
-    float *sum = (float *)(o->weights + (size_t)lane * p->weight_bytes);
-    float *one = (float *)(mine + p->in_bytes + p->out_bytes + p->scratch_bytes);
-    for (int64_t slab = lane; slab < p->total; slab += lanes) {
-        int64_t at[3];
-        locate(p, slab, at);
-        fill_input(p, o->x, at, mine);
-        fill_output(p, o->y, at, mine + p->in_bytes);
-        TileData data = {mine, slab == lane ? sum : one, NULL, mine + p->in_bytes,
-                         mine + p->in_bytes + p->out_bytes};
+    const Plan *p = job->plan;
+    float *sum = (float *)(job->sums + (size_t)lane * p->weight_bytes), *one = (float *)mine;
+    int64_t total = p->counts[0] * p->counts[1], row = p->times * p->c.y[3] * p->c.y[4];
+    for (int64_t tile = lane; tile < total; tile += job->lanes) {
+        Part at = locate(p, tile);
+        char *dy = job->dy + (size_t)((at.sample * p->counts[1] * p->slab[1] + at.row) * row) * p->size;
+        TileData data = {tile_input(job->ctx, p, at), tile == lane ? sum : one, NULL, dy, mine + p->weight_bytes};
         if (!tile_run(p->tile, &data))
             return false;
-        for (size_t i = 0; i < p->weight_bytes / sizeof *sum && slab != lane; i++)
+        for (size_t i = 0; i < p->weight_bytes / sizeof *sum && tile != lane; i++)
             sum[i] += one[i];
     }
     return true;
@@ -423,8 +393,7 @@ static bool sum_lane(const Plan *p, const Operands *o, int64_t lane, int64_t lan
 static void lane_piece(void *arg, int64_t lane, int worker)
 {
     Job *job = arg;
-    char *mine = job->operands->threads + (size_t)worker * job->thread_bytes;
-    if (!sum_lane(job->plan, job->operands, lane, job->lanes, mine))
+    if (!sum_lane(job, lane, job->threads + (size_t)worker * job->thread_bytes))
         atomic_store(&job->failed, true);
 }
 
@@ -432,7 +401,7 @@ static void lane_piece(void *arg, int64_t lane, int worker)
 static void add_lanes(void *arg, int64_t chunk, int worker)
 {
     const Job *job = arg;
-    float *sum = (float *)job->operands->weights;
+    float *sum = (float *)job->sums;
     int64_t n = (int64_t)(job->plan->weight_bytes / sizeof *sum), end = (chunk + 1) * SUM_CHUNK;
     for (int64_t l = 1; l < job->lanes; l++)
         for (int64_t i = chunk * SUM_CHUNK; i < n && i < end; i++)
@@ -451,6 +420,19 @@ static bool product_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
     return gemm(ctx, &p, node->op, err);
 }
 
+/* dy as the tiles of the plan read it: its own places, rows before times, zeros in rows and samples too many. */
+static Operand output_operand(const Plan *p, const Tensor *dy)
+{
+    return (Operand){.x = dy,
+                     .repeat = 1,
+                     .dilate = {1, 1, 1},
+                     .times_are_samples = p->c.in.times_are_samples,
+                     .samples = p->counts[0] * p->slab[0],
+                     .rows = p->counts[1] * p->slab[1],
+                     .times = p->times,
+                     .columns = dy->shape[3]};
+}
+
 bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *dy = node->in[0], *x = node->in[1], *dw = node->out[0];
@@ -462,19 +444,25 @@ bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
     Plan p = make_plan(ctx, &c, true);
     if (!find_tile(ctx, &p, TILE_CONV_GRAD_W, false, err))
         return false;
-    int64_t lanes = p.total < MAX_LANES ? p.total : MAX_LANES;
-    while (lanes > 2 && (size_t)lanes * p.weight_bytes > LANE_BYTES)
-        lanes /= 2;
-    size_t bytes = p.in_bytes + p.out_bytes + p.scratch_bytes + p.weight_bytes;
-    char *scratch = cpu_scratch(ctx, (size_t)lanes * p.weight_bytes + (size_t)ctx->threads * bytes, err);
-    if (scratch == NULL)
+    Operand out = output_operand(&p, dy);
+    int64_t total = p.counts[0] * p.counts[1];
+    Job job = {.ctx = ctx, .plan = &p, .lanes = total < MAX_LANES ? total : MAX_LANES};
+    while (job.lanes > 2 && (size_t)job.lanes * p.weight_bytes > LANE_BYTES)
+        job.lanes /= 2;
+    job.thread_bytes = p.weight_bytes + p.scratch_bytes;
+    size_t sums = (size_t)job.lanes * p.weight_bytes, dy_bytes = pad64(operand_bytes(ctx, &out));
+    job.sums = cpu_scratch(ctx, sums + p.operand_bytes + dy_bytes + (size_t)ctx->threads * job.thread_bytes, err);
+    if (job.sums == NULL)
         return false;
-    Operands o = {
-        .x = x->data, .y = dy->data, .weights = scratch, .threads = scratch + (size_t)lanes * p.weight_bytes};
-    Job job = {.plan = &p, .operands = &o, .lanes = lanes, .thread_bytes = bytes};
-    pool_run(ctx->pool, lanes, lane_piece, &job);
+    p.c.in.data = job.sums + sums;
+    out.data = job.dy = p.c.in.data + p.operand_bytes;
+    job.threads = job.dy + dy_bytes;
+    operand_fill(ctx, &p.c.in);
+    operand_fill(ctx, &out);
+    pool_run(ctx->pool, job.lanes, lane_piece, &job);
     int64_t n = (int64_t)(p.weight_bytes / sizeof(float));
     pool_run(cpu_pool(ctx, n), (n + SUM_CHUNK - 1) / SUM_CHUNK, add_lanes, &job);
-    bool ok = !atomic_load(&job.failed);
-    return result(ok && tile_unpack(p.tile, scratch, dw->data), node, err);
+    if (!atomic_load(&job.failed))
+        atomic_store(&job.failed, !tile_unpack(p.tile, job.sums, dw->data));
+    return result(&job, node, err);
 }

@@ -16,11 +16,19 @@ struct Tile {
     dnnl_memory_desc_t src, weights, bias, dst, scratch;
 };
 
+typedef struct Kept {
+    struct Kept *next; /* in its bucket */
+    const void *plain;
+    dnnl_memory_desc_t layout;
+    void *packed;
+} Kept;
+
 struct OneDnn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     Tile *buckets[BUCKETS];
     int count;
+    Kept *kept[BUCKETS];
 };
 
 void onednn_limit_avx2(void)
@@ -62,6 +70,7 @@ void onednn_free(OneDnn *d)
     if (d == NULL)
         return;
     clear(d);
+    onednn_forget(d);
     if (d->stream != NULL)
         dnnl_stream_destroy(d->stream);
     if (d->engine != NULL)
@@ -128,21 +137,28 @@ static bool describe_matmul(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_
            dnnl_primitive_desc_create(pd, &op, attr, t->engine, NULL) == dnnl_success;
 }
 
-/* Convolutions without height and width work are cheaper as 2-D ones. */
+static bool is_flat(const TileShape *s)
+{
+    return s->out[1] == 1 && s->size[1] == 1;
+}
+
+/* Without times it is a 2-D convolution. */
 static bool describe_conv(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
     const TileShape *s = &t->shape;
     bool grad = s->kind == TILE_CONV_GRAD_W;
     int64_t x[5] = {s->batch, s->cin}, w[5] = {s->cout, s->cin}, y[5] = {s->batch, s->cout};
     dnnl_dims_t stride = {0}, none = {0};
-    int first = s->out[0] == 1 && s->size[0] == 1, ndim = 5 - first;
-    for (int d = first; d < 3; d++) {
-        x[2 + d - first] = (int64_t)(s->out[d] - 1) * s->stride[d] + s->size[d];
-        w[2 + d - first] = s->size[d];
-        y[2 + d - first] = s->out[d];
-        stride[d - first] = s->stride[d];
+    int ndim = is_flat(s) ? 4 : 5;
+    for (int d = 0, i = 0; d < 3; d++) {
+        if (ndim == 4 && d == 1)
+            continue;
+        x[2 + i] = (int64_t)(s->out[d] - 1) * s->stride[d] + s->size[d];
+        w[2 + i] = s->size[d];
+        y[2 + i] = s->out[d];
+        stride[i++] = s->stride[d];
     }
-    dnnl_format_tag_t tag = first ? dnnl_nhwc : dnnl_ndhwc;
+    dnnl_format_tag_t tag = ndim == 4 ? dnnl_nhwc : dnnl_ndhwc;
     dnnl_convolution_desc_t op, forward;
     dnnl_primitive_desc_t hint = NULL;
     bool ok = describe(&t->src, ndim, x, float_type(s), tag) &&
@@ -298,18 +314,68 @@ static bool reorder(const Tile *t, const dnnl_memory_desc_t *from, const void *i
     return ok;
 }
 
-static const dnnl_format_tag_t PLAIN[6] = {[4] = dnnl_abcd, [5] = dnnl_abcde};
+/* Dense F32 weights [cout, cin, kt, kh, kw], in the order of the tile's dimensions. */
+static bool describe_plain(const Tile *t, dnnl_memory_desc_t *md)
+{
+    const int64_t *dims = t->weights.dims;
+    int n = t->weights.ndims;
+    if (n == 4)
+        return describe(md, n, dims, dnnl_f32, dnnl_abcd);
+    int64_t kh = dims[2], kt = dims[3], kw = dims[4], taps = kh * kt * kw;
+    dnnl_dims_t strides = {dims[1] * taps, taps, kw, kh * kw, 1};
+    return dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides) == dnnl_success;
+}
 
 bool tile_pack(const Tile *t, const float *plain, void *packed)
 {
     dnnl_memory_desc_t md;
-    return describe(&md, t->weights.ndims, t->weights.dims, dnnl_f32, PLAIN[t->weights.ndims]) &&
-           reorder(t, &md, plain, &t->weights, packed);
+    return describe_plain(t, &md) && reorder(t, &md, plain, &t->weights, packed);
 }
 
 bool tile_unpack(const Tile *t, const void *packed, float *plain)
 {
     dnnl_memory_desc_t md;
-    return describe(&md, t->weights.ndims, t->weights.dims, dnnl_f32, PLAIN[t->weights.ndims]) &&
-           reorder(t, &t->weights, packed, &md, plain);
+    return describe_plain(t, &md) && reorder(t, &t->weights, packed, &md, plain);
+}
+
+/* --- packed weights that are kept --- */
+
+static uint32_t bucket_of(const void *plain)
+{
+    return (uint32_t)((uintptr_t)plain >> 6) * 2654435761u >> 16 & (BUCKETS - 1);
+}
+
+const void *onednn_kept(const OneDnn *d, const Tile *t, const void *plain)
+{
+    for (const Kept *k = d->kept[bucket_of(plain)]; k != NULL; k = k->next)
+        if (k->plain == plain && dnnl_memory_desc_equal(&k->layout, &t->weights))
+            return k->packed;
+    return NULL;
+}
+
+void *onednn_keep(OneDnn *d, const Tile *t, const void *plain)
+{
+    size_t bytes = (tile_weight_bytes(t) + 63) / 64 * 64;
+    Kept *k = malloc(sizeof *k);
+    void *packed = aligned_alloc(64, bytes);
+    if (k == NULL || packed == NULL) {
+        free(k);
+        free(packed);
+        return NULL;
+    }
+    Kept **bucket = &d->kept[bucket_of(plain)];
+    *k = (Kept){*bucket, plain, t->weights, packed};
+    *bucket = k;
+    return packed;
+}
+
+void onednn_forget(OneDnn *d)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        while (d->kept[i] != NULL) {
+            Kept *k = d->kept[i];
+            d->kept[i] = k->next;
+            free(k->packed);
+            free(k);
+        }
 }

@@ -15,7 +15,7 @@ typedef enum TileType { TILE_F32, TILE_BF16, TILE_INT8 } TileType;
 
 typedef enum TileKind {
     TILE_MATMUL,      /* dst[m, n] (+)= src[m, k] weights[k, n] + bias[n] */
-    TILE_CONV,        /* dst = conv(src, weights) + bias, no padding */
+    TILE_CONV,        /* dst = conv(src, weights) + bias, no padding; rows come before times */
     TILE_CONV_GRAD_W, /* weights = the gradient of TILE_CONV's weights; src and dst are given */
 } TileKind;
 
@@ -30,7 +30,7 @@ typedef struct TileShape {
                          * [k, n] */
     int32_t m, n, k;    /* matmul */
     int32_t batch, cin, cout;           /* convolution: src [batch, in.., cin], dst [batch, out.., cout] */
-    int32_t out[3], size[3], stride[3]; /* T, H, W; the input is (out - 1) * stride + size */
+    int32_t out[3], size[3], stride[3]; /* H, T, W; the input is (out - 1) * stride + size */
 } TileShape;
 
 typedef struct TileData {
@@ -63,6 +63,12 @@ bool tile_run(const Tile *tile, const TileData *data);
 bool tile_pack(const Tile *tile, const float *plain, void *packed);
 /* Packed F32 weights of TILE_CONV_GRAD_W to dense ones. Not inside a parallel region. */
 bool tile_unpack(const Tile *tile, const void *packed, float *plain);
+
+/* Packed weights that are kept under the address of the plain ones, for all tiles that want them in the same layout:
+ * the kept ones, or NULL; and room for new ones, or NULL when out of memory. */
+const void *onednn_kept(const OneDnn *d, const Tile *tile, const void *plain);
+void *onednn_keep(OneDnn *d, const Tile *tile, const void *plain);
+void onednn_forget(OneDnn *d); /* all of them */
 
 /* Makes oneDNN keep to AVX2, if it has not been used yet in this process. */
 void onednn_limit_avx2(void);

@@ -1,4 +1,5 @@
 /* Reference kernels: convolution over time, height and width, channels last, and its gradients. */
+#include <math.h>
 #include <string.h>
 
 #include "cpu/kernel.h"
@@ -43,16 +44,103 @@ static int64_t places(const Tensor *y)
     return leading_rows(y);
 }
 
+/* Where a place of the convolution's input is, before rows and columns are repeated: in the past, the edge or x. */
+typedef struct Place {
+    const Tensor *t;
+    int64_t first; /* element */
+} Place;
+
+/* at: sample, time, row and column of that input. */
+static Place find_place(const Node *node, const int64_t at[4])
+{
+    const Tensor *x = node->in[CONV_X], *past = node->in[CONV_PAST], *edge = node->in[CONV_EDGE];
+    int64_t frames = past != NULL ? past->shape[1] : 0, i[4] = {at[0], at[1] - frames, at[2], at[3]};
+    int dim = (int)node->f[1];
+    const Tensor *t = x;
+    if (at[1] < frames) {
+        t = past;
+        i[1] = at[1];
+    } else if (edge != NULL && at[dim] < edge->shape[dim]) {
+        t = edge;
+    } else if (edge != NULL) {
+        i[dim] -= edge->shape[dim];
+    }
+    return (Place){t, (((i[0] * t->shape[1] + i[1]) * t->shape[2] + i[2]) * t->shape[3] + i[3]) * t->shape[4]};
+}
+
+static void read_place(const Node *node, Place place, float *out)
+{
+    const Tensor *norm = node->in[CONV_NORM];
+    int64_t n = place.t->shape[4];
+    double squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = element(place.t, place.first + i);
+        squares += (double)out[i] * out[i];
+    }
+    if (place.t != node->in[CONV_X] || norm == NULL)
+        return;
+    double length = sqrt(squares), factor = sqrt((double)n) / (length > 1e-12 ? length : 1e-12);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)ref_unary_value(UNARY_SILU, out[i] * factor * element(norm, i));
+}
+
+static void remember(Tensor *t, const Tensor *v, int dim)
+{
+    for (int64_t i = 0, n = t != NULL ? tensor_numel(t) : 0; i < n; i++) {
+        int64_t at = 0, rest = i, step = 1;
+        for (int d = 4; d >= 0; d--) {
+            int64_t place = rest % t->shape[d] + (d == dim || d == 1 ? v->shape[d] - t->shape[d] : 0);
+            rest /= t->shape[d];
+            at += place * step;
+            step *= v->shape[d];
+        }
+        float value = ((const float *)v->data)[at];
+        if (t->dtype == DTYPE_BF16)
+            ((uint16_t *)t->data)[i] = f32_to_bf16(value);
+        else
+            ((float *)t->data)[i] = value;
+    }
+}
+
+/* The convolution's input as one tensor in scratch, see ConvBlock; and what is remembered of it. */
+static bool build_input(CpuContext *ctx, const Node *node, Tensor *v, SoraError *err)
+{
+    const Tensor *x = node->in[CONV_X], *past = node->in[CONV_PAST], *edge = node->in[CONV_EDGE];
+    int64_t repeat = node->f[0] > 1 ? 2 : 1;
+    *v = tensor_over(NULL, DTYPE_F32, 5, x->shape);
+    if (past != NULL)
+        v->shape[1] += past->shape[1];
+    if (edge != NULL)
+        v->shape[(int)node->f[1]] += edge->shape[(int)node->f[1]];
+    v->shape[2] *= repeat;
+    v->shape[3] *= repeat;
+    v->data = cpu_scratch(ctx, tensor_bytes(v), err);
+    if (v->data == NULL)
+        return false;
+    for (int64_t p = 0, n = leading_rows(v); p < n; p++) {
+        int64_t at[4], rest = p;
+        for (int d = 3; d >= 0; rest /= v->shape[d], d--)
+            at[d] = rest % v->shape[d] / (d >= 2 ? repeat : 1);
+        read_place(node, find_place(node, at), (float *)v->data + p * v->shape[4]);
+    }
+    remember(node->out[CONV_LAST], v, 1);
+    remember(node->out[CONV_RIM], v, (int)node->f[1]);
+    return true;
+}
+
 bool ref_conv(CpuContext *ctx, const Node *node, SoraError *err)
 {
-    const Tensor *b = node->in[2];
-    Conv c = describe(node->in[0], node->in[1], node->out[0]);
+    const Tensor *b = node->in[CONV_B], *add = node->in[CONV_ADD];
+    Tensor input;
+    if (!build_input(ctx, node, &input, err))
+        return false;
+    Conv c = describe(&input, node->in[CONV_W], node->out[CONV_Y]);
     const float *x = c.x->data;
     float *y = c.y->data;
     Tap tap;
     for (int64_t p = 0, n = places(c.y); p < n; p++)
         for (int64_t o = 0; o < c.cout; o++) {
-            double sum = b ? element(b, o) : 0;
+            double sum = (b ? element(b, o) : 0) + (add ? element(add, p * c.cout + o) : 0);
             for (int64_t k = 0; k < c.taps; k++)
                 for (int64_t i = 0, n_in = find_tap(&c, node, p, k, &tap) ? c.cin : 0; i < n_in; i++)
                     sum += (double)x[tap.x + i] * element(c.w, (o * c.cin + i) * c.taps + k);

@@ -57,6 +57,8 @@ typedef struct Simd {
     /* (x - shift) factor (w + one) + b; w and b may be NULL (then w + one is 1). */
     void (*normalise)(float *out, const float *x, RowScale s, const float *w, float one, const float *b,
                       int64_t n);
+    /* Rows of n: silu of the row, normalised as by measure(NORM_L2, 1e-12) and normalise(), times w. */
+    void (*norm_silu)(float *out, const float *x, const float *w, int64_t rows, int64_t n);
     void (*norm_grad)(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n);
     void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
     /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */

@@ -434,6 +434,16 @@ static void normalise(float *out, const float *x, RowScale s, const float *w, fl
     }
 }
 
+static void norm_silu(float *out, const float *x, const float *w, int64_t rows, int64_t n)
+{
+    for (int64_t row = 0; row < rows; row++, x += n, out += n) {
+        float factor = measure(NORM_L2, 1e-12f, x, n).factor;
+#define BODY(LOAD) r = activate(UNARY_SILU, LOAD(x) * factor * LOAD(w))
+        EACH(n, BODY, out);
+#undef BODY
+    }
+}
+
 /* See ref_norm_grad. */
 static void norm_grad(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n)
 {
@@ -570,6 +580,7 @@ const Simd SIMD_NAME = {
     .softmax_grad = softmax_grad,
     .measure = measure,
     .normalise = normalise,
+    .norm_silu = norm_silu,
     .norm_grad = norm_grad,
     .gate = gate,
     .rope = rope,

@@ -320,7 +320,7 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
 {
-    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download}, .inner = inner, .limit = limit, .last = -1};
+    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, inner->operand}, .inner = inner, .limit = limit, .last = -1};
     p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
     return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }

@@ -136,7 +136,7 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 void profile_init(Profile *p, Backend *inner)
 {
-    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download}, .inner = inner};
+    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, inner->operand}, .inner = inner};
 }
 
 void profile_deinit(Profile *p)

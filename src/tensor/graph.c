@@ -76,6 +76,11 @@ void graph_reset(Graph *g)
     g->failed = false;
 }
 
+DType graph_operand(const Graph *g)
+{
+    return g->backend->operand;
+}
+
 void graph_record(Graph *g, bool on)
 {
     g->recording = on;

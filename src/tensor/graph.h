@@ -20,6 +20,7 @@ struct Backend {
     void (*move)(Backend *backend, void *to, const void *from, size_t bytes);
     void (*upload)(Backend *backend, void *to, const void *host, size_t bytes);
     void (*download)(Backend *backend, void *host, const void *from, size_t bytes);
+    DType operand; /* what convolutions round their input to, so that what they remember loses nothing in it */
 };
 
 typedef struct Graph Graph;
@@ -28,6 +29,8 @@ Graph *graph_new(Backend *backend); /* NULL when out of memory */
 void graph_free(Graph *g);
 /* Forgets every tensor and the tape, keeps the memory; clears the failure. */
 void graph_reset(Graph *g);
+
+DType graph_operand(const Graph *g); /* the backend's */
 
 /* Recording is off at first. It stays as set over graph_reset(). */
 void graph_record(Graph *g, bool on);

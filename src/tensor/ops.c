@@ -334,27 +334,6 @@ Tensor *op_attention(Graph *g, AttentionInputs in)
 
 /* --- video --- */
 
-Tensor *op_conv(Graph *g, Tensor *x, Tensor *w, Tensor *b, ConvShape s)
-{
-    if (x == NULL || w == NULL)
-        return NULL;
-    Node node = {.op = OP_CONV, .n_in = 3, .in = {x, w, b}};
-    if (!is_f32(x) || !is_float(w) || x->ndim != 5 || w->ndim != 5 || w->shape[1] != x->shape[4] ||
-        (b != NULL && !is_vector(b, DTYPE_F32, w->shape[0])))
-        return mismatch(g, &node, "x [B, T, H, W, Cin], w [Cout, Cin, kt, kh, kw], b [Cout] expected");
-    int64_t shape[5] = {x->shape[0], 0, 0, 0, w->shape[0]};
-    for (int d = 0; d < 3; d++) {
-        int64_t room = x->shape[1 + d] + s.padding[2 * d] + s.padding[2 * d + 1] - w->shape[2 + d];
-        if (room < 0 || s.stride[d] < 1)
-            return mismatch(g, &node, "smaller than the kernel");
-        shape[1 + d] = room / s.stride[d] + 1;
-        node.i[d] = s.stride[d];
-        node.i[3 + 2 * d] = s.padding[2 * d];
-        node.i[4 + 2 * d] = s.padding[2 * d + 1];
-    }
-    return graph_apply(g, &node, 5, shape);
-}
-
 Tensor *op_upsample(Graph *g, Tensor *x)
 {
     if (x == NULL)

@@ -69,6 +69,29 @@ typedef struct ConvShape {
 Tensor *op_conv(Graph *g, Tensor *x, Tensor *w, Tensor *b, ConvShape shape);
 Tensor *op_upsample(Graph *g, Tensor *x); /* nearest, 2x in H and W */
 
+/* A convolution and what stands around it in an autoencoder, in one pass over memory:
+ *     v = [past; [edge; silu(l2_norm(x) * norm)]], rows and columns repeated,   y = conv(v) + add
+ * While recording it is the ops one after the other. What is remembered (past, edge, last, rim) is of type
+ * graph_operand(), or F32 while recording. */
+typedef struct ConvBlock {
+    Tensor *x;             /* [B, T, H, W, Cin] */
+    Tensor *w, *b;         /* as in op_conv */
+    Tensor *norm;          /* [Cin], or NULL: x as it is */
+    Tensor *past;          /* [B, P, H, W, Cin]: the frames before x, edge included; or NULL */
+    Tensor *edge;          /* the rows (edge_dim 2) or columns (3) before x; or NULL */
+    Tensor *add;           /* of y's shape; or NULL */
+    int edge_dim;
+    int repeat;            /* 1, or 2: nearest, as op_upsample; then nothing is remembered */
+    ConvShape shape;
+    int64_t keep_frames;   /* of v, at most: they become last */
+    int64_t keep_edge;     /* rows or columns of v without past: they become rim */
+} ConvBlock;
+typedef struct ConvMemory {
+    Tensor *last, *rim;    /* NULL where none were asked for */
+} ConvMemory;
+/* memory or NULL: nothing is remembered. */
+Tensor *op_conv_block(Graph *g, const ConvBlock *c, ConvMemory *memory);
+
 /* --- shape --- */
 Tensor *op_reshape(Graph *g, Tensor *x, int ndim, const int64_t *shape); /* a view; one -1 allowed */
 Tensor *op_permute(Graph *g, Tensor *x, const int *perm);                /* out dimension d is x's perm[d] */
