@@ -144,9 +144,36 @@ static void release(Backend *backend, void *p)
     free(p);
 }
 
+enum { MOVE_BYTES = 1 << 20 };
+
+typedef struct Move {
+    char *to;
+    const char *from;
+    size_t bytes;
+} Move;
+
+static void move_piece(void *arg, int64_t piece, int worker)
+{
+    const Move *m = arg;
+    size_t at = (size_t)piece * MOVE_BYTES;
+    memcpy(m->to + at, m->from + at, m->bytes - at < MOVE_BYTES ? m->bytes - at : MOVE_BYTES);
+}
+
 static void move(Backend *backend, void *to, const void *from, size_t bytes)
 {
-    memmove(to, from, bytes);
+    Move m = {to, from, bytes};
+    if (bytes < 2 * MOVE_BYTES || (m.to < m.from + bytes && m.from < m.to + bytes))
+        memmove(to, from, bytes);
+    else
+        pool_run(((CpuBackend *)backend)->ctx.pool, (int64_t)((bytes + MOVE_BYTES - 1) / MOVE_BYTES), move_piece, &m);
+}
+
+static void keep_weights(Backend *backend, bool on)
+{
+    CpuContext *ctx = &((CpuBackend *)backend)->ctx;
+    ctx->keep_weights = on;
+    if (!on && ctx->onednn != NULL)
+        onednn_forget(ctx->onednn);
 }
 
 static void copy(Backend *backend, void *to, const void *from, size_t bytes)
@@ -164,7 +191,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "cpu backend: out of memory");
         return NULL;
     }
-    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, DTYPE_F32};
+    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, keep_weights, DTYPE_F32};
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
@@ -200,14 +227,6 @@ void cpu_backend_free(Backend *backend)
     onednn_free(b->ctx.onednn);
     free(b->ctx.scratch);
     free(b);
-}
-
-void cpu_backend_keep_weights(Backend *backend, bool on)
-{
-    CpuContext *ctx = &((CpuBackend *)backend)->ctx;
-    ctx->keep_weights = on;
-    if (!on && ctx->onednn != NULL)
-        onednn_forget(ctx->onednn);
 }
 
 const char *cpu_backend_level(const Backend *backend)

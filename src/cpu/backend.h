@@ -18,10 +18,6 @@ typedef struct CpuOptions {
 Backend *cpu_backend_new(const CpuOptions *options, SoraError *err);
 void cpu_backend_free(Backend *backend); /* NULL is allowed */
 
-/* On: the weights of convolutions stay as they are from now until it is off, so the layout that the kernels want is made
- * once and kept, in as much memory again. Off at first. */
-void cpu_backend_keep_weights(Backend *backend, bool on);
-
 const char *cpu_backend_level(const Backend *backend); /* the level in use */
 bool cpu_backend_bf16(const Backend *backend);         /* whether products are in bf16 */
 bool cpu_backend_int8(const Backend *backend);         /* and large linear layers in int8 */

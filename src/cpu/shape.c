@@ -6,6 +6,8 @@
 enum {
     SMALL_MOVE = 1 << 16, /* bytes that one thread moves as fast as several */
     BLOCK = 16,           /* side of a transposed block */
+    TABLE = 1024,         /* elements that are gathered through a table */
+    SHORT = 16,           /* elements: shorter runs are */
 };
 
 /* A tensor as count runs of bytes, one for each place in the dimensions before dim. */
@@ -138,17 +140,32 @@ typedef struct Job {
     const float *x;
     int64_t count;    /* places in the dimensions before those that are moved together */
     int64_t together; /* of them in a piece of work */
-    int inner;        /* permute_block: the output's dimension that is contiguous in the input */
+    int64_t inner;    /* elements of a place */
+    int outer;        /* dimensions that count counts */
+    int close;        /* permute_block: the output's dimension that is contiguous in the input */
+    const int32_t *table; /* [inner]: where in the input the elements of a place are, from its first */
 } Job;
 
 /* The last dimension stays last: runs. */
 static void permute_runs(void *arg, int64_t piece, int worker)
 {
     const Job *job = arg;
-    int last = job->p->ndim - 1;
-    int64_t n = job->p->shape[last], end = (piece + 1) * job->together;
+    int64_t end = (piece + 1) * job->together;
     for (int64_t i = piece * job->together; i < end && i < job->count; i++)
-        memcpy(job->out + i * n, job->x + input_at(job->p, last, -1, i), (size_t)n * sizeof *job->x);
+        memcpy(job->out + i * job->inner, job->x + input_at(job->p, job->outer, -1, i),
+               (size_t)job->inner * sizeof *job->x);
+}
+
+static void permute_places(void *arg, int64_t piece, int worker)
+{
+    const Job *job = arg;
+    int64_t end = (piece + 1) * job->together;
+    for (int64_t i = piece * job->together; i < end && i < job->count; i++) {
+        const float *from = job->x + input_at(job->p, job->outer, -1, i);
+        float *to = job->out + i * job->inner;
+        for (int64_t k = 0; k < job->inner; k++)
+            to[k] = from[job->table[k]];
+    }
 }
 
 /* Another dimension is contiguous in the input: BLOCK places of it, and all of the last, are transposed. */
@@ -157,13 +174,13 @@ static void permute_block(void *arg, int64_t piece, int worker)
     const Job *job = arg;
     const Permutation *p = job->p;
     int last = p->ndim - 1;
-    int64_t rows = p->shape[job->inner], columns = p->shape[last], step = p->stride[last], out_step = 1;
-    for (int d = last; d > job->inner; d--)
+    int64_t rows = p->shape[job->close], columns = p->shape[last], step = p->stride[last], out_step = 1;
+    for (int d = last; d > job->close; d--)
         out_step *= p->shape[d];
     int64_t below = out_step / columns; /* places between inner and last */
     int64_t blocks = (rows + BLOCK - 1) / BLOCK, place = piece / blocks, r0 = piece % blocks * BLOCK;
     int64_t r1 = rows - r0 < BLOCK ? rows : r0 + BLOCK;
-    const float *from = job->x + input_at(p, last, job->inner, place);
+    const float *from = job->x + input_at(p, last, job->close, place);
     float *to = job->out + place / below * rows * out_step + place % below * columns;
     for (int64_t c0 = 0; c0 < columns; c0 += BLOCK) {
         int64_t c1 = columns - c0 < BLOCK ? columns : c0 + BLOCK;
@@ -173,22 +190,57 @@ static void permute_block(void *arg, int64_t piece, int worker)
     }
 }
 
+/* The last dimensions together, as many as the table holds: a place is gathered through it. */
+static bool fill_table(Job *job, int32_t table[TABLE])
+{
+    const Permutation *p = job->p;
+    int64_t reach = 0;
+    job->outer = p->ndim;
+    job->inner = 1;
+    while (job->outer > 0 && job->inner * p->shape[job->outer - 1] <= TABLE) {
+        job->outer--;
+        job->inner *= p->shape[job->outer];
+        reach += (p->shape[job->outer] - 1) * p->stride[job->outer];
+    }
+    if (job->inner < SHORT || reach > INT32_MAX)
+        return false;
+    for (int64_t k = 0; k < job->inner; k++) {
+        int64_t at = 0, rest = k;
+        for (int d = p->ndim - 1; d >= job->outer; rest /= p->shape[d--])
+            at += rest % p->shape[d] * p->stride[d];
+        table[k] = (int32_t)at;
+    }
+    job->table = table;
+    return true;
+}
+
 bool fast_permute(CpuContext *ctx, const Node *node, SoraError *err)
 {
     int64_t numel = tensor_numel(node->out[0]);
     if (node->in[0]->dtype != DTYPE_F32 || numel == 0)
         return ref_permute(ctx, node, err);
+    int32_t table[TABLE];
     Permutation p = simplify(node);
-    Job job = {&p, node->out[0]->data, node->in[0]->data, numel / p.shape[p.ndim - 1], 1, 0};
-    while (job.inner < p.ndim - 1 && p.stride[job.inner] != 1)
-        job.inner++;
-    if (job.inner == p.ndim - 1) {
-        int64_t n = p.shape[job.inner] * (int64_t)sizeof(float);
-        job.together = n >= SMALL_MOVE ? 1 : SMALL_MOVE / n;
-        pool_run(cpu_pool(ctx, numel), (job.count + job.together - 1) / job.together, permute_runs, &job);
-    } else {
-        int64_t rows = p.shape[job.inner];
+    Job job = {.p = &p, .out = node->out[0]->data, .x = node->in[0]->data};
+    int last = p.ndim - 1;
+    PoolTask task = permute_places;
+    if (p.stride[last] == 1 && p.shape[last] >= SHORT) {
+        task = permute_runs;
+        job.inner = p.shape[last];
+        job.outer = last;
+    } else if (!fill_table(&job, table)) {
+        while (p.stride[job.close] != 1)
+            job.close++;
+        if (job.close == last)
+            return ref_permute(ctx, node, err);
+        int64_t rows = p.shape[job.close];
+        job.count = numel / p.shape[last];
         pool_run(cpu_pool(ctx, numel), job.count / rows * ((rows + BLOCK - 1) / BLOCK), permute_block, &job);
+        return true;
     }
+    job.count = numel / job.inner;
+    int64_t bytes = job.inner * (int64_t)sizeof(float);
+    job.together = bytes >= SMALL_MOVE ? 1 : SMALL_MOVE / bytes;
+    pool_run(cpu_pool(ctx, numel), (job.count + job.together - 1) / job.together, task, &job);
     return true;
 }

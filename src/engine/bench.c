@@ -163,6 +163,7 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
     Graph *g = b->graph;
     VaeCache cache = {0};
     bool ok = true;
+    graph_keep_weights(g, true);
     profile_clear(&b->profile);
     for (int64_t f = 0, n; f < r->frames && ok; f += n) {
         n = r->chunk < r->frames - f ? r->chunk : r->frames - f;
@@ -179,6 +180,7 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
                 graph_input(g, DTYPE_F32, SHAPE(1, n, r->height, r->width, c->z_dim), r->data));
         ok = graph_ok(g, err);
     }
+    graph_keep_weights(g, false);
     vae_cache_free(g, &cache);
     return ok;
 }

@@ -312,6 +312,12 @@ static void upload(Backend *backend, void *to, const void *host, size_t bytes)
     inner->upload(inner, to, host, bytes);
 }
 
+static void keep_weights(Backend *backend, bool on)
+{
+    Backend *inner = ((Pager *)backend)->inner;
+    inner->keep_weights(inner, on);
+}
+
 static void download(Backend *backend, void *host, const void *from, size_t bytes)
 {
     Backend *inner = ((Pager *)backend)->inner;
@@ -320,7 +326,7 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
 {
-    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, inner->operand}, .inner = inner, .limit = limit, .last = -1};
+    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand}, .inner = inner, .limit = limit, .last = -1};
     p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
     return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }

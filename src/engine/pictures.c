@@ -67,6 +67,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
     float *latent = malloc((size_t)(latents * plane * c->z_dim) * sizeof *latent);
     bool ok = (frames != NULL && chunk != NULL && latent != NULL) || no_memory(err);
     VaeCache cache = {0};
+    graph_keep_weights(g, true);
     for (int64_t f = 0; f < latents && ok; f++) {
         int n = f == 0 ? 1 : stride, at = f == 0 ? 0 : 1 + ((int)f - 1) * stride;
         fill_frames(k, at, n, frames);
@@ -77,6 +78,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
         for (int64_t i = 0; i < plane * c->z_dim && ok; i++)
             latent[(i % c->z_dim * latents + f) * plane + i / c->z_dim] = chunk[i];
     }
+    graph_keep_weights(g, false);
     vae_cache_free(g, &cache);
     graph_reset(g);
     free(frames);

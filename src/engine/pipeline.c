@@ -176,6 +176,7 @@ bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *l
     float *pixels = malloc(frame * (size_t)(chunk * vae_stride_time(config)) * sizeof *pixels);
     bool ok = (z != NULL && pixels != NULL) || no_memory(err);
     VaeCache cache = {0};
+    graph_keep_weights(g, true);
     for (int64_t f = 0, n; f < shape->frames && ok; f += n) {
         n = chunk < shape->frames - f ? chunk : shape->frames - f;
         graph_reset(g);
@@ -185,6 +186,7 @@ bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *l
         graph_download(g, out, pixels);
         ok = graph_ok(g, err) && sink(user, pixels, (int)out->shape[1], err);
     }
+    graph_keep_weights(g, false);
     vae_cache_free(g, &cache);
     graph_reset(g);
     free(z);

@@ -24,7 +24,14 @@ static WorkShape conv_shape(const Node *node)
     const Tensor *w = node->in[1];
     WorkShape s = {.n = w->shape[0], .k = tensor_numel(w) / w->shape[0]};
     s.m = tensor_numel(node->out[0]) / s.n;
-    memcpy(s.in, node->in[0]->shape, sizeof s.in);
+    const Tensor *past = node->in[CONV_PAST], *edge = node->in[CONV_EDGE];
+    memcpy(s.in, node->in[CONV_X]->shape, sizeof s.in);
+    if (past != NULL)
+        s.in[1] += past->shape[1];
+    if (edge != NULL)
+        s.in[(int)node->f[1]] += edge->shape[(int)node->f[1]];
+    for (int d = 2; d < 4; d++)
+        s.in[d] *= node->f[0] > 1 ? 2 : 1;
     memcpy(s.kernel, w->shape + 2, sizeof s.kernel);
     memcpy(s.stride, node->i, sizeof s.stride);
     memcpy(s.padding, node->i + 3, sizeof s.padding);
@@ -128,6 +135,12 @@ static void upload(Backend *backend, void *to, const void *host, size_t bytes)
     inner->upload(inner, to, host, bytes);
 }
 
+static void keep_weights(Backend *backend, bool on)
+{
+    Backend *inner = ((Profile *)backend)->inner;
+    inner->keep_weights(inner, on);
+}
+
 static void download(Backend *backend, void *host, const void *from, size_t bytes)
 {
     Backend *inner = ((Profile *)backend)->inner;
@@ -136,7 +149,7 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 void profile_init(Profile *p, Backend *inner)
 {
-    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, inner->operand}, .inner = inner};
+    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, keep_weights, inner->operand}, .inner = inner};
 }
 
 void profile_deinit(Profile *p)

@@ -26,10 +26,8 @@ Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x
         h = graph_keep(g, scope, vae_residual(g, &l->residual[i], cache, h));
     if (l->resample.space.w == NULL)
         return h;
-    h = graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h));
-    if (!l->shortcut)
-        return h;
-    return graph_keep(g, scope, op_add(g, h, vae_dup_up(g, cache, x, l->channels, l->factors)));
+    Tensor *shortcut = l->shortcut ? vae_dup_up(g, cache, x, l->channels, l->factors) : NULL;
+    return graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h, shortcut));
 }
 
 static Tensor *middle(Graph *g, const Vae22Coder *coder, VaeCache *cache, Tensor *x)

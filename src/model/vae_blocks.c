@@ -23,13 +23,21 @@ void vae_cache_end_chunk(VaeCache *c)
     c->next = 0;
 }
 
-/* x after the frames that this convolution remembers; then it remembers the last `frames` of that. */
+/* Where the next convolution keeps what it remembers; NULL after a failure. */
+static Tensor **next_slot(Graph *g, VaeCache *c)
+{
+    if (c->next < VAE_MAX_SLOTS)
+        return &c->slots[c->next++];
+    graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d causal convolutions", VAE_MAX_SLOTS);
+    return NULL;
+}
+
+/* x after the frames that are remembered; then the last `frames` of that are. */
 static Tensor *with_past(Graph *g, VaeCache *c, Tensor *x, int64_t frames)
 {
-    if (c->next == VAE_MAX_SLOTS)
-        return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d causal convolutions",
-                          VAE_MAX_SLOTS);
-    Tensor **slot = &c->slots[c->next++];
+    Tensor **slot = next_slot(g, c);
+    if (slot == NULL)
+        return NULL;
     if (*slot != NULL)
         x = op_concat(g, 2, (Tensor *[]){*slot, x}, TIME);
     if (x == NULL || c->whole)
@@ -53,41 +61,52 @@ Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
     return op_linear(g, x, conv->w, conv->b, UNARY_NONE);
 }
 
-Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
+/* The convolution of what it remembers and x; then it remembers the last frames of that. Zeros stand before the first
+ * frame and around each. */
+static Tensor *convolve(Graph *g, VaeCache *c, const VaeConv *conv, ConvBlock b)
 {
-    if (x == NULL)
+    if (b.x == NULL)
+        return NULL;
+    Tensor **slot = next_slot(g, c);
+    if (slot == NULL)
         return NULL;
     GraphScope scope = graph_scope(g);
-    int64_t frames = x->shape[TIME];
     int past = (int)conv->w->shape[2] - 1, h = (int)conv->w->shape[3] / 2, w = (int)conv->w->shape[4] / 2;
-    x = with_past(g, c, x, past);
-    if (x == NULL)
-        return NULL;
-    int zeros = past - (int)(x->shape[TIME] - frames);
-    x = op_conv(g, x, conv->w, conv->b, (ConvShape){{1, 1, 1}, {zeros, 0, h, h, w, w}});
-    return graph_keep(g, scope, x);
+    b.w = conv->w;
+    b.b = conv->b;
+    b.repeat = 1;
+    b.past = *slot;
+    b.keep_frames = c->whole ? 0 : past;
+    int zeros = past - (b.past != NULL ? (int)b.past->shape[TIME] : 0);
+    b.shape = (ConvShape){{1, 1, 1}, {zeros, 0, h, h, w, w}};
+    ConvMemory memory;
+    Tensor *y = op_conv_block(g, &b, &memory);
+    graph_store(g, slot, memory.last);
+    return graph_keep(g, scope, y);
 }
 
-static Tensor *norm_channels(Graph *g, Tensor *norm, Tensor *x)
+Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
 {
-    return op_l2_norm(g, x, op_reshape(g, norm, SHAPE(-1)));
+    return convolve(g, c, conv, (ConvBlock){.x = x});
+}
+
+static Tensor *channels(Graph *g, Tensor *norm)
+{
+    return op_reshape(g, norm, SHAPE(-1));
 }
 
 Tensor *vae_norm_conv(Graph *g, Tensor *norm, const VaeConv *conv, VaeCache *c, Tensor *x)
 {
-    GraphScope scope = graph_scope(g);
-    Tensor *h = graph_keep(g, scope, op_silu(g, norm_channels(g, norm, x)));
-    return graph_keep(g, scope, vae_causal_conv(g, conv, c, h));
+    return convolve(g, c, conv, (ConvBlock){.x = x, .norm = channels(g, norm)});
 }
 
 Tensor *vae_residual(Graph *g, const VaeResidual *r, VaeCache *c, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
     Tensor *h = vae_norm_conv(g, r->norm1, &r->conv1, c, x);
-    h = graph_keep(g, scope, vae_norm_conv(g, r->norm2, &r->conv2, c, h));
-    if (r->shortcut.w != NULL)
-        x = vae_pointwise(g, &r->shortcut, x);
-    return graph_keep(g, scope, op_add(g, h, x));
+    Tensor *shortcut = r->shortcut.w != NULL ? vae_pointwise(g, &r->shortcut, x) : x;
+    h = convolve(g, c, &r->conv2, (ConvBlock){.x = h, .norm = channels(g, r->norm2), .add = shortcut});
+    return graph_keep(g, scope, h);
 }
 
 /* The row at which each frame begins, frames and the end, for op_attention. */
@@ -111,7 +130,7 @@ Tensor *vae_attention(Graph *g, const VaeAttention *a, Tensor *x)
     int64_t n = x->shape[CHANNELS];
     Tensor *starts = frame_starts(g, x);
     Tensor *rows = op_reshape(g, x, SHAPE(-1, n));
-    Tensor *qkv = vae_pointwise(g, &a->to_qkv, norm_channels(g, a->norm, rows));
+    Tensor *qkv = vae_pointwise(g, &a->to_qkv, op_l2_norm(g, rows, channels(g, a->norm)));
     Tensor *h = op_attention(g, (AttentionInputs){.q = op_slice(g, qkv, 1, 0, n),
                                                   .k = op_slice(g, qkv, 1, n, n),
                                                   .v = op_slice(g, qkv, 1, 2 * n, n),
@@ -154,7 +173,7 @@ static Tensor *double_frames(Graph *g, const VaeConv *conv, VaeCache *c, Tensor 
     return op_reshape(g, x, SHAPE(s[0], 2 * s[1], s[2], s[3], half));
 }
 
-Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
+Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Tensor *add)
 {
     GraphScope scope = graph_scope(g);
     if (r->time.w != NULL && x != NULL) {
@@ -171,9 +190,9 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
             c->next++;
         x = graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
     }
-    x = op_conv(g, op_upsample(g, x), kernel(g, &r->space), r->space.b,
-                (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}});
-    return graph_keep(g, scope, x);
+    ConvBlock b = {.x = x, .w = kernel(g, &r->space), .b = r->space.b, .add = add, .repeat = 2};
+    b.shape = (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}};
+    return graph_keep(g, scope, op_conv_block(g, &b, NULL));
 }
 
 Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f)

@@ -51,7 +51,8 @@ Tensor *vae_norm_conv(Graph *g, Tensor *norm, const VaeConv *conv, VaeCache *c, 
 Tensor *vae_residual(Graph *g, const VaeResidual *r, VaeCache *c, Tensor *x);
 Tensor *vae_attention(Graph *g, const VaeAttention *a, Tensor *x); /* over the places of each frame */
 Tensor *vae_downsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x);
-Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x);
+/* + add, of the result's shape, or NULL */
+Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Tensor *add);
 
 /* Shortcuts without weights between shapes that differ by these factors (1 or 2). */
 typedef struct VaeFactors {

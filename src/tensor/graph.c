@@ -81,6 +81,11 @@ DType graph_operand(const Graph *g)
     return g->backend->operand;
 }
 
+void graph_keep_weights(Graph *g, bool on)
+{
+    g->backend->keep_weights(g->backend, on);
+}
+
 void graph_record(Graph *g, bool on)
 {
     g->recording = on;

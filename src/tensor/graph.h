@@ -20,6 +20,8 @@ struct Backend {
     void (*move)(Backend *backend, void *to, const void *from, size_t bytes);
     void (*upload)(Backend *backend, void *to, const void *host, size_t bytes);
     void (*download)(Backend *backend, void *host, const void *from, size_t bytes);
+    /* On: weights stay as they are until it is off, so what kernels make of them may be kept. Off at first. */
+    void (*keep_weights)(Backend *backend, bool on);
     DType operand; /* what convolutions round their input to, so that what they remember loses nothing in it */
 };
 
@@ -31,6 +33,9 @@ void graph_free(Graph *g);
 void graph_reset(Graph *g);
 
 DType graph_operand(const Graph *g); /* the backend's */
+/* Weights of convolutions stay as they are from now until it is off: the layout that the kernels want is made once and
+ * kept, in as much memory again. */
+void graph_keep_weights(Graph *g, bool on);
 
 /* Recording is off at first. It stays as set over graph_reset(). */
 void graph_record(Graph *g, bool on);

@@ -339,7 +339,7 @@ static Tensor *run_block(Ops *o, const Block *b, VaeCache *cache, Tensor *x)
         return NULL;
     return b->kind == RESIDUAL ? vae_residual(o->g, &b->residual, cache, x)
            : b->kind == DOWN   ? vae_downsample(o->g, &b->resample, cache, x)
-                               : vae_upsample(o->g, &b->resample, cache, x);
+                               : vae_upsample(o->g, &b->resample, cache, x, NULL);
 }
 
 /* "NAME.out" of "resample.x", whatever 2-D block that is. */

@@ -107,7 +107,7 @@ static Tensor *look_level(Probe *p, const Vae22Level *l, int index, VaeCache *ca
         h = look(p, vae_residual(g, &l->residual[i], cache, h), "%s.%d", blocks, first + i);
     if (resizes)
         h = look(p,
-                 down ? vae_downsample(g, &l->resample, cache, h) : vae_upsample(g, &l->resample, cache, h),
+                 down ? vae_downsample(g, &l->resample, cache, h) : vae_upsample(g, &l->resample, cache, h, NULL),
                  "%s.%d", blocks, first + l->residuals);
     if (!l->shortcut)
         return h;

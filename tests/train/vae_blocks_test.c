@@ -72,7 +72,7 @@ static void bind_upsample(Net *n)
 
 static Tensor *run_upsample(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
-    return vae_upsample(g, &n->resample, c, x);
+    return vae_upsample(g, &n->resample, c, x, NULL);
 }
 
 static void bind_down_level(Net *n)
