@@ -36,6 +36,7 @@ static const Kernel FAST[OP_COUNT] = {
     [OP_GROUP_MEAN] = fast_group_mean,
     [OP_GROUP_REPEAT] = fast_group_repeat,
     [OP_LINEAR] = fast_linear,
+    [OP_LINEAR_GRAD] = fast_linear_grad,
     [OP_MATMUL] = fast_matmul,
     [OP_SOFTMAX] = fast_softmax,
     [OP_SOFTMAX_GRAD] = fast_softmax_grad,

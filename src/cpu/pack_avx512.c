@@ -142,6 +142,11 @@ static void prefetch(const PackSource *b, int64_t i, int64_t count)
 
 void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
 {
+    pack_strip_bf16(out, b, k_padded, k_padded);
+}
+
+void pack_strip_bf16(uint16_t *out, const PackSource *b, int64_t k_padded, int64_t ld)
+{
     for (int64_t i = 0; i < k_padded; i += 32) {
         prefetch(b, i + 32, 32);
         for (int64_t j = 0; j < b->n; j += 16) {
@@ -156,7 +161,7 @@ void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
             }
             transpose(r);
             for (int c = 0; c < 16 && j + c < b->n; c++)
-                _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
+                _mm512_storeu_si512(out + (j + c) * ld + i, r[c]);
         }
     }
 }

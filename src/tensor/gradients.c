@@ -74,26 +74,28 @@ static void grad_group_repeat(Graph *g, const Node *n, Tensor *dy)
     graph_accumulate(g, IN(0), op_scale(g, op_group_mean(g, dy, n->i[0]), (double)n->i[0], 0));
 }
 
-static Tensor *as_rows(Graph *g, Tensor *x)
+/* Where the gradient of a parameter is added to: the leaf's own, or zeros that graph_accumulate gets. */
+static Tensor *sum_for(Graph *g, Tensor *t)
 {
-    return x == NULL ? NULL : op_reshape(g, x, SHAPE(-1, x->shape[x->ndim - 1]));
+    if (t == NULL || !t->requires_grad)
+        return NULL;
+    return t->leaf ? graph_leaf_gradient(g, t) : op_fill(g, t->ndim, t->shape, 0);
 }
 
 /* y = x w^T + b: dx = dy w, dw = dy^T x, db = the sum of dy's rows. */
 static void grad_linear(Graph *g, const Node *n, Tensor *dy)
 {
-    Tensor *rows = as_rows(g, dy);
-    Tensor *w = op_reshape(g, IN(1), SHAPE(IN(1)->shape[0], -1));
-    if (IN(0)->requires_grad) {
-        Tensor *dx = op_matmul(g, rows, w, (MatmulFlags){0});
-        graph_accumulate(g, IN(0), dx ? op_reshape(g, dx, IN(0)->ndim, IN(0)->shape) : NULL);
-    }
-    if (IN(1)->requires_grad) {
-        Tensor *dw = op_matmul(g, rows, as_rows(g, IN(0)), (MatmulFlags){.transpose_a = true});
-        graph_accumulate(g, IN(1), dw ? op_reshape(g, dw, IN(1)->ndim, IN(1)->shape) : NULL);
-    }
-    if (IN(2) != NULL && IN(2)->requires_grad)
-        graph_accumulate(g, IN(2), op_sum_leading(g, rows, 1));
+    Node back = {.op = OP_LINEAR_GRAD, .n_in = 3, .n_out = 3, .in = {dy, IN(0), IN(1)}};
+    if (IN(0)->requires_grad)
+        back.out[0] = graph_tensor(g, DTYPE_F32, IN(0)->ndim, IN(0)->shape);
+    back.out[1] = sum_for(g, IN(1));
+    back.out[2] = sum_for(g, IN(2));
+    if (dy == NULL || !graph_run(g, &back))
+        return;
+    graph_accumulate(g, IN(0), back.out[0]);
+    for (int i = 1; i < 3; i++)
+        if (IN(i) != NULL && !IN(i)->leaf)
+            graph_accumulate(g, IN(i), back.out[i]);
 }
 
 static void grad_matmul(Graph *g, const Node *n, Tensor *dy)

@@ -431,6 +431,18 @@ static void accumulate_inner(Graph *g, Tensor *t, Tensor *d)
     t->grad = sum;
 }
 
+Tensor *graph_leaf_gradient(Graph *g, Tensor *t)
+{
+    if (g->failed || t == NULL || !t->requires_grad || !t->leaf)
+        return NULL;
+    if (t->grad == NULL) {
+        t->grad = op_fill(g, t->ndim, t->shape, 0);
+        if (t->grad != NULL)
+            count_users(g, t->grad, 1);
+    }
+    return t->grad;
+}
+
 void graph_accumulate(Graph *g, Tensor *t, Tensor *d)
 {
     if (g->failed || t == NULL || !t->requires_grad || d == NULL)

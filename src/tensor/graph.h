@@ -67,5 +67,7 @@ bool graph_run(Graph *g, Node *node);
 bool graph_backward(Graph *g, Tensor *loss);
 /* For the gradient table: adds d to t's gradient if t wants one. d may be NULL after a failure. */
 void graph_accumulate(Graph *g, Tensor *t, Tensor *d);
+/* A leaf's gradient, to be added to in place: zeros if it has none yet. NULL if t is no leaf that wants one. */
+Tensor *graph_leaf_gradient(Graph *g, Tensor *t);
 
 #endif

@@ -20,6 +20,7 @@
     X(GROUP_MEAN, group_mean)           /* last dimension: mean of each i[0] neighbours */                   \
     X(GROUP_REPEAT, group_repeat)       /* last dimension: each element i[0] times */                        \
     X(LINEAR, linear)                   /* in0: x, in1: w, in2: bias or NULL; i[0]: Unary */                 \
+    X(LINEAR_GRAD, linear_grad)         /* in: dy x w; out: dx|NULL, dw|NULL, db|NULL, the last two added to */ \
     X(MATMUL, matmul)                   /* i[0]: transpose in0, i[1]: transpose in1 */                       \
     X(SOFTMAX, softmax)                                                                                      \
     X(SOFTMAX_GRAD, softmax_grad)       /* in0: dy, in1: y */                                                \
