@@ -44,6 +44,7 @@ static const Kernel FAST[OP_COUNT] = {
     [OP_NORM_GRAD] = fast_norm_grad,
     [OP_MODULATE] = fast_modulate,
     [OP_GATE] = fast_gate,
+    [OP_GATE_GRAD] = fast_gate_grad,
     [OP_GATHER] = fast_gather,
     [OP_SCATTER] = fast_scatter,
     [OP_ROPE] = fast_rope,

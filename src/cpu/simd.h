@@ -23,6 +23,13 @@ typedef struct ScoreRow {
     int64_t n, padded;
 } ScoreRow;
 
+/* One row of a norm y = (x - shift) factor (w + one) + b backwards. w NULL: it is 1. Sums are added to. */
+typedef struct NormGradRow {
+    const float *dy, *x, *w;
+    float one;
+    float *dx, *dw, *db; /* each may be NULL; dx is no input */
+} NormGradRow;
+
 /* Small matrix products in cache: c[m, n] (+)= a b, where a and b are packed and c is F32. n is padded to a
  * multiple of 16 and k to one of k_unit, with zeros. */
 typedef struct MiniGemm {
@@ -57,8 +64,9 @@ typedef struct Simd {
     /* (x - shift) factor (w + one) + b; w and b may be NULL (then w + one is 1). */
     void (*normalise)(float *out, const float *x, RowScale s, const float *w, float one, const float *b,
                       int64_t n);
-    void (*norm_grad)(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n);
+    void (*norm_grad)(Norm kind, float eps, const NormGradRow *row, int64_t n);
     void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
+    void (*mul_add)(float *sum, const float *a, const float *b, int64_t n);                 /* sum += a b */
     /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */
     void (*rope)(float *out, const float *x, const float *table, int64_t d, int64_t n, float sign);
     float (*max)(const float *x, int64_t n);

@@ -434,23 +434,45 @@ static void normalise(float *out, const float *x, RowScale s, const float *w, fl
     }
 }
 
-/* See ref_norm_grad. */
-static void norm_grad(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n)
+static void mul_add(float *total, const float *a, const float *b, int64_t n)
 {
-    RowScale s = measure(kind, eps, x, n);
-    float mean = 0, product;
-#define TERM(LOAD) LOAD(dy)
-    if (kind == NORM_LAYER)
-        REDUCE(n, TERM, mean);
-#undef TERM
-    mean /= (float)n;
-    product = dot(dy, x, n) - s.shift * mean * (float)n;
-    if (kind == NORM_L2 && s.factor * eps >= square_root((float)n))
-        product = 0; /* shorter than eps: the factor is constant */
-    float slope_x = product * s.factor * s.factor / (float)n;
-#define BODY(LOAD) r = s.factor * (LOAD(dy) - mean - (LOAD(x) - s.shift) * slope_x)
-    EACH(n, BODY, out);
+#define BODY(LOAD) r = LOAD(total) + LOAD(a) * LOAD(b)
+    EACH(n, BODY, total);
 #undef BODY
+}
+
+/* See ref_norm_grad. dx holds dy (w + one) at first. */
+static void norm_grad(Norm kind, float eps, const NormGradRow *row, int64_t n)
+{
+    const float *dy = row->dy, *x = row->x, *w = row->w, *d = row->w ? row->dx : row->dy;
+    float mean = 0, product, one = row->one;
+    RowScale s = measure(kind, eps, x, n);
+    if (row->dx != NULL) {
+        if (w != NULL) {
+#define BODY(LOAD) r = LOAD(dy) * (LOAD(w) + one)
+            EACH(n, BODY, row->dx);
+#undef BODY
+        }
+#define TERM(LOAD) LOAD(d)
+        if (kind == NORM_LAYER)
+            REDUCE(n, TERM, mean);
+#undef TERM
+        mean /= (float)n;
+        product = dot(d, x, n) - s.shift * mean * (float)n;
+        if (kind == NORM_L2 && s.factor * eps >= square_root((float)n))
+            product = 0; /* shorter than eps: the factor is constant */
+        float slope_x = product * s.factor * s.factor / (float)n;
+#define BODY(LOAD) r = s.factor * (LOAD(d) - mean - (LOAD(x) - s.shift) * slope_x)
+        EACH(n, BODY, row->dx);
+#undef BODY
+    }
+    if (row->dw != NULL) {
+#define BODY(LOAD) r = LOAD(row->dw) + LOAD(dy) * ((LOAD(x) - s.shift) * s.factor)
+        EACH(n, BODY, row->dw);
+#undef BODY
+    }
+    if (row->db != NULL)
+        add(row->db, row->db, dy, n);
 }
 
 static void gate(float *out, const float *x, const float *y, const float *g, int64_t n)
@@ -572,6 +594,7 @@ const Simd SIMD_NAME = {
     .normalise = normalise,
     .norm_grad = norm_grad,
     .gate = gate,
+    .mul_add = mul_add,
     .rope = rope,
     .max = max_of,
     .bias_max = bias_max,

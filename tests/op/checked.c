@@ -127,6 +127,12 @@ static void compare(Checked *c, const Node *node, const Tensor *expected, const 
     }
 }
 
+/* Whether outputs, or some of them, are added to. */
+static bool adds(Op op)
+{
+    return op == OP_ADD_INTO || op == OP_LINEAR_GRAD || op == OP_NORM_GRAD || op == OP_GATE_GRAD;
+}
+
 static bool run(Backend *base, const Node *node, SoraError *err)
 {
     Checked *c = (Checked *)base;
@@ -144,7 +150,7 @@ static bool run(Backend *base, const Node *node, SoraError *err)
             }
         for (int i = 0; i < node->n_out; i++)
             if (node->out[i] != NULL) {
-                out[r][i] = guard(node->out[i], node->op == OP_ADD_INTO || node->op == OP_LINEAR_GRAD);
+                out[r][i] = guard(node->out[i], adds(node->op));
                 copy.out[i] = &out[r][i].tensor;
             }
         ok[r] = backends[r]->run(backends[r], &copy, &errors[r]);
