@@ -57,6 +57,8 @@ static void pairs_along_n(uint16_t *out, const PackSource *b, int block, int64_t
                 uint16_t *to = out + block_at(first, block, k_padded) + i * block;
                 for (int j = 0; j < block; j += 16) {
                     __mmask16 mask = first16(b->n - first - j);
+                    _mm_prefetch(at(b, i + STREAMS, first + j), _MM_HINT_T0); /* a hint may point beyond b */
+                    _mm_prefetch(at(b, i + STREAMS + 1, first + j), _MM_HINT_T0);
                     __m512 even =
                         i < b->k ? load_f32(b->dtype, at(b, i, first + j), mask) : _mm512_setzero_ps();
                     __m512 odd = i + 1 < b->k ? load_f32(b->dtype, at(b, i + 1, first + j), mask)
@@ -74,9 +76,12 @@ static void pairs_along_k(uint16_t *out, const PackSource *b, int block, int64_t
         for (int64_t i = 0; i < b->k; i += 32) {
             uint16_t *to = out + block_at(j, block, k_padded) + i * block + 2 * (j % block);
             __m512i r[16];
-            for (int c = 0; c < 16; c++)
+            for (int c = 0; c < 16; c++) {
+                _mm_prefetch(at(b, i + 32, j + c), _MM_HINT_T0); /* a hint may point beyond b */
+                _mm_prefetch(at(b, i + 48, j + c), _MM_HINT_T0);
                 r[c] = j + c < b->n ? load_bf16(b->dtype, at(b, i, j + c), first32(b->k - i))
                                     : _mm512_setzero_si512();
+            }
             transpose(r);
             for (int c = 0; c < 16; c++)
                 _mm512_storeu_si512(to + 2 * c * block, r[c]);
