@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-#include "cpu/lanes_avx512.h"
+#include "cpu/lanes_bf16.h"
 
 enum { STREAMS = 16 }; /* rows read side by side; divides both groups */
 
@@ -20,14 +20,6 @@ static inline __m512i load_bf16(DType dtype, const char *p, __mmask32 mask)
     __m512 low = load_f32(dtype, p, (__mmask16)mask),
            high = load_f32(dtype, p + step, (__mmask16)(mask >> 16));
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* Pairs (a[i], b[i]) of BF16, a in the lower half. */
-static inline __m512i join(__m512 a, __m512 b)
-{
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
-                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
 
 void pack_bf16(uint16_t *out, const float *x, int64_t n)

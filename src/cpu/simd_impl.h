@@ -520,6 +520,31 @@ static void pack_a(void *out, const float *x, int64_t ld, int64_t rows, int64_t 
         memcpy((float *)out + r * k_padded, x + r * ld, (size_t)k * sizeof *x);
 }
 
+static void weigh(float *scores, const ScoreRow *row, const float *dp, float sums[2])
+{
+    sums[0] = pack_weights(scores, row);
+    sums[1] = dot(scores, dp, row->n);
+}
+
+static void score_grads(const ScoreGrad *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *p = (float *)s->p_n + r * s->columns, *ds = (float *)s->ds_n + r * s->columns;
+        scale(p, s->e + r * s->columns, s->inverse[r], 0, s->columns);
+        score_grad(ds, p, s->dp + r * s->columns, s->d[r], s->columns, s->columns);
+        memcpy((float *)s->ds + r * s->k, ds, (size_t)s->k * sizeof *ds);
+        if (s->keep)
+            memcpy(s->dp + r * s->columns, ds, (size_t)s->columns * sizeof *ds);
+    }
+}
+
+static void transpose(float *out, const float *x, int64_t ld, int64_t k, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < k; i++)
+            out[j * k + i] = x[i * ld + j];
+}
+
 static void pack_a_transposed(void *out, const float *x, int64_t ld, int64_t k, int64_t n, int64_t k_padded)
 {
     for (int64_t j = 0; j < n; j++)
@@ -598,8 +623,6 @@ const Simd SIMD_NAME = {
     .rope = rope,
     .max = max_of,
     .bias_max = bias_max,
-    .exp_sum = exp_sum,
-    .score_grad = score_grad,
     .dot = dot,
     .f32 = {.size = 4,
             .k_unit = 1,
@@ -607,5 +630,8 @@ const Simd SIMD_NAME = {
             .pack_a_transposed = pack_a_transposed,
             .pack_b = pack_b,
             .pack_weights = pack_weights,
+            .weigh = weigh,
+            .score_grad = score_grads,
+            .transpose = transpose,
             .multiply = multiply},
 };
