@@ -1,6 +1,7 @@
 /* The gradient of attention: the scores of a block of queries against all keys are computed again. With
  * weights P = softmax(S): dV = P^T dO, dP = dO V^T, dS = P (dP - rowsum(P dP)), dQ = scale dS K, dK = scale
- * dS^T Q, dbias = dS. */
+ * dS^T Q, dbias = dS. Sums are of dV^T = dO^T P and dK^T = Q^T dS, so that P and dS, which are large, are right operands
+ * as they come. */
 #include <string.h>
 
 #include "cpu/attention.h"
@@ -15,12 +16,14 @@ typedef struct Plan {
     size_t thread_bytes;
 } Plan;
 
-/* What a thread works in. Names end in what they are for: _k along k of a product, _n along n. */
+/* What a thread works in. Names end in what they are for: _k along k of a product, _n along n, _t transposed. */
 typedef struct Worker {
-    char *keys_n, *values_n, *keys_k;         /* K^T, V^T, K as the right operand */
-    char *q, *dy, *q_n, *dy_n;                /* the block's Q and dO as left and as right operand */
-    char *left;                               /* dS, or the transpose of P or dS */
-    float *weights, *dweights, *dk, *dv, *dq; /* P, dP then dS; sums */
+    char *keys_n, *values_n, *keys_k;    /* K^T, V^T, K as the right operand */
+    char *q, *dy, *q_t, *dy_t, *left;    /* the block's Q, dO, their transposes and dS as left operands */
+    char *weights_n, *dscores_n;         /* the block's P and dS as right operands */
+    float *weights, *dweights;           /* exp of scores, dP */
+    float *dk_t, *dv_t, *dq, *rows;      /* sums; dK or dV */
+    float inverse[QUERY_BLOCK], d[QUERY_BLOCK];
 } Worker;
 
 /* Lays the worker out in memory; returns the bytes. memory may be NULL, to measure. */
@@ -37,14 +40,17 @@ static size_t lay_out(const Plan *p, char *memory, Worker *w)
         {&w->keys_k, pad_bytes(p->longest * h->d_n, size)},
         {&w->q, pad_bytes(QUERY_BLOCK * h->d_pad, size)},
         {&w->dy, pad_bytes(QUERY_BLOCK * h->d_pad, size)},
-        {&w->q_n, pad_bytes(QUERY_BLOCK * h->d_n, size)},
-        {&w->dy_n, pad_bytes(QUERY_BLOCK * h->d_n, size)},
+        {&w->q_t, pad_bytes(h->d_n * QUERY_BLOCK, size)},
+        {&w->dy_t, pad_bytes(h->d_n * QUERY_BLOCK, size)},
         {&w->left, pad_bytes(QUERY_BLOCK * p->longest, size)},
+        {&w->weights_n, pad_bytes(QUERY_BLOCK * p->longest, size)},
+        {&w->dscores_n, pad_bytes(QUERY_BLOCK * p->longest, size)},
         {&w->weights, pad_bytes(QUERY_BLOCK * p->longest, sizeof(float))},
         {&w->dweights, pad_bytes(QUERY_BLOCK * p->longest, sizeof(float))},
-        {&w->dk, pad_bytes(p->longest * h->d_n, sizeof(float))},
-        {&w->dv, pad_bytes(p->longest * h->d_n, sizeof(float))},
+        {&w->dk_t, pad_bytes(h->d_n * p->longest, sizeof(float))},
+        {&w->dv_t, pad_bytes(h->d_n * p->longest, sizeof(float))},
         {&w->dq, pad_bytes(QUERY_BLOCK * h->d_n, sizeof(float))},
+        {&w->rows, pad_bytes(p->longest * h->d_n, sizeof(float))},
     };
     size_t total = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -60,31 +66,35 @@ typedef struct Task {
     int64_t b, head, keys, columns; /* columns: keys padded as n */
 } Task;
 
-/* Packs the block's rows and leaves P in weights, dS in dweights, both zero in the padding. */
-static void differentiate(const Plan *p, const Worker *w, const Task *t, int64_t query, int64_t rows)
+/* Packs the block's rows and leaves P and dS as operands. */
+static void differentiate(const Plan *p, Worker *w, const Task *t, int64_t query, int64_t rows)
 {
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
-    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d;
+    int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, padded = round_up(rows, MINI_PAD);
     mini->pack_a(w->q, p->q + at, h->n, rows, h->d, h->d_k);
     mini->pack_a(w->dy, p->dy + at, h->n, rows, h->d, h->d_k);
-    mini->pack_b(w->q_n, p->q + at, h->n, rows, h->d, false);
-    mini->pack_b(w->dy_n, p->dy + at, h->n, rows, h->d, false);
+    mini->pack_a_transposed(w->q_t, p->q + at, h->n, rows, h->d, padded);
+    mini->pack_a_transposed(w->dy_t, p->dy + at, h->n, rows, h->d, padded);
     MiniShape s = {rows, t->columns, h->d_k, h->d_k, t->columns, false};
     mini->multiply(&s, w->q, w->keys_n, w->weights);
     mini->multiply(&s, w->dy, w->values_n, w->dweights);
     for (int64_t r = 0; r < rows; r++) {
-        float *weights = w->weights + r * t->columns, *dweights = w->dweights + r * t->columns;
-        float max = h->simd->bias_max(weights, h->scale, bias_row(h, t->head, query + r), t->keys);
-        float total = h->simd->exp_sum(weights, max, t->keys, t->columns);
-        h->simd->scale(weights, weights, 1 / total, 0, t->keys);
-        float d = h->simd->dot(weights, dweights, t->keys);
-        h->simd->score_grad(dweights, weights, dweights, d, t->keys, t->columns);
-        if (p->dbias != NULL) {
-            const int64_t *shape = p->dbias->shape;
-            float *row = (float *)p->dbias->data + (t->head * shape[1] + query + r) * shape[2];
-            h->simd->add(row, row, dweights, t->keys);
-        }
+        float *scores = w->weights + r * t->columns, sums[2];
+        const float *bias = bias_row(h, t->head, query + r);
+        float max = bias ? h->simd->bias_max(scores, h->scale, bias, t->keys) : h->scale * h->simd->max(scores, t->keys);
+        mini->weigh(scores, &(ScoreRow){scores, bias ? 1 : h->scale, max, t->keys, t->columns},
+                    w->dweights + r * t->columns, sums);
+        w->inverse[r] = 1 / sums[0];
+        w->d[r] = sums[1] / sums[0];
+    }
+    mini->score_grad(&(ScoreGrad){.e = w->weights, .inverse = w->inverse, .d = w->d, .dp = w->dweights, .rows = rows,
+                                  .columns = t->columns, .k = round_up(t->keys, mini->k_unit),
+                                  .keep = p->dbias != NULL, .p_n = w->weights_n, .ds_n = w->dscores_n, .ds = w->left});
+    for (int64_t r = 0; r < rows && p->dbias != NULL; r++) {
+        const int64_t *shape = p->dbias->shape;
+        float *row = (float *)p->dbias->data + (t->head * shape[1] + query + r) * shape[2];
+        h->simd->add(row, row, w->dweights + r * t->columns, t->keys);
     }
 }
 
@@ -93,19 +103,24 @@ static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t qu
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
     int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, k = round_up(t->keys, mini->k_unit);
-    mini->pack_a(w->left, w->dweights, t->columns, rows, k, k);
     mini->multiply(&(MiniShape){rows, h->d_n, k, k, h->d_n, false}, w->left, w->keys_k, w->dq);
     for (int64_t r = 0; r < rows; r++)
         h->simd->scale(p->dq + at + r * h->n, w->dq + r * h->d_n, h->scale, 0, h->d);
-    int64_t padded = round_up(rows, MINI_PAD);
-    MiniShape s = {t->keys, h->d_n, round_up(rows, mini->k_unit), padded, h->d_n, query > 0};
-    mini->pack_a_transposed(w->left, w->dweights, t->columns, rows, t->keys, padded);
-    mini->multiply(&s, w->left, w->q_n, w->dk);
-    mini->pack_a_transposed(w->left, w->weights, t->columns, rows, t->keys, padded);
-    mini->multiply(&s, w->left, w->dy_n, w->dv);
+    MiniShape s = {h->d, t->columns, round_up(rows, mini->k_unit), round_up(rows, MINI_PAD), t->columns, query > 0};
+    mini->multiply(&s, w->q_t, w->dscores_n, w->dk_t);
+    mini->multiply(&s, w->dy_t, w->weights_n, w->dv_t);
 }
 
-static void attend_grad(const Plan *p, const Worker *w, int64_t b, int64_t head)
+/* The transpose of a head's sums [d, keys], times factor, to its rows of out. */
+static void put(const Plan *p, const Worker *w, const Task *t, const float *sums, float *out, float factor)
+{
+    const Heads *h = &p->h;
+    h->mini->transpose(w->rows, sums, t->columns, h->d_n, t->keys);
+    for (int64_t j = 0; j < t->keys; j++)
+        h->simd->scale(out + j * h->n, w->rows + j * h->d_n, factor, 0, h->d);
+}
+
+static void attend_grad(const Plan *p, Worker *w, int64_t b, int64_t head)
 {
     const Heads *h = &p->h;
     int64_t keys = h->cu_k[b + 1] - h->cu_k[b], queries = h->cu_q[b + 1] - h->cu_q[b];
@@ -129,16 +144,14 @@ static void attend_grad(const Plan *p, const Worker *w, int64_t b, int64_t head)
         differentiate(p, w, &t, query, rows);
         accumulate(p, w, &t, query, rows);
     }
-    for (int64_t j = 0; j < keys; j++) {
-        float *dk = p->dk + at + j * h->n, *dv = p->dv + at + j * h->n;
-        if (queries == 0) {
-            memset(dk, 0, (size_t)h->d * sizeof *dk);
-            memset(dv, 0, (size_t)h->d * sizeof *dv);
-        } else {
-            h->simd->scale(dk, w->dk + j * h->d_n, h->scale, 0, h->d);
-            memcpy(dv, w->dv + j * h->d_n, (size_t)h->d * sizeof *dv);
-        }
+    for (int64_t j = 0; j < keys && queries == 0; j++) {
+        memset(p->dk + at + j * h->n, 0, (size_t)h->d * sizeof *p->dk);
+        memset(p->dv + at + j * h->n, 0, (size_t)h->d * sizeof *p->dv);
     }
+    if (queries == 0)
+        return;
+    put(p, w, &t, w->dk_t, p->dk + at, h->scale);
+    put(p, w, &t, w->dv_t, p->dv + at, 1);
 }
 
 static void clear(const Plan *p, const Node *node)

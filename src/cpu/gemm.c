@@ -227,7 +227,7 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
         w->ready = prepare_a(plan, row, rows, padded, w->a);
         w->ready_row = row;
     }
-    bool direct = rows == padded && plan->column_tiles == 1;
+    bool direct = rows == padded && plan->column_tiles == 1 && !p->accumulate;
     float *c = direct ? p->c + row * plan->n : (float *)w->c;
     if (plan->slices > 1)
         memset(c, 0, (size_t)(padded * columns) * sizeof *c);
@@ -239,8 +239,13 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
     }
     if (p->act != UNARY_NONE)
         plan->simd->unary(p->act, c, c, rows * columns);
-    for (int64_t r = 0; r < rows && !direct; r++)
-        memcpy(p->c + (row + r) * plan->n + column, c + r * columns, (size_t)columns * sizeof *c);
+    for (int64_t r = 0; r < rows && !direct; r++) {
+        float *out = p->c + (row + r) * plan->n + column;
+        if (p->accumulate)
+            plan->simd->add(out, out, c + r * columns, columns);
+        else
+            memcpy(out, c + r * columns, (size_t)columns * sizeof *c);
+    }
     return true;
 }
 

@@ -12,7 +12,8 @@ typedef struct Product {
     PackSource b;      /* [k, n] in either order */
     const float *bias; /* [n] or NULL */
     Unary act;
-    float *c; /* [m, n] */
+    bool accumulate; /* adds to c */
+    float *c;        /* [m, n] */
 } Product;
 
 /* In BF16 with F32 sums if the context says so. op: for messages. */

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "cpu/lanes_bf16.h"
 #include "cpu/pack.h"
 #include "cpu/simd.h"
 
@@ -57,6 +58,58 @@ static float pack_weights(void *out, const ScoreRow *row)
         _mm256_mask_storeu_epi16(weights + i, room, (__m256i)_mm512_cvtneps_pbh(e));
     }
     return _mm512_reduce_add_ps(total);
+}
+
+static void weigh(float *scores, const ScoreRow *row, const float *dp, float sums[2])
+{
+    const float log2_e = 1.44269504f;
+    const __m512 factor = _mm512_set1_ps(row->factor * log2_e), max = _mm512_set1_ps(row->max * log2_e);
+    __m512 total = _mm512_setzero_ps(), product = _mm512_setzero_ps();
+    for (int64_t i = 0; i < row->padded; i += 16) {
+        __mmask16 mask = row->n - i >= 16 ? 0xffff : row->n <= i ? 0 : (__mmask16)((1u << (row->n - i)) - 1);
+        __m512 s = _mm512_maskz_loadu_ps(mask, row->scores + i);
+        __m512 e = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmsub_ps(s, factor, max)));
+        total = _mm512_add_ps(total, e);
+        product = _mm512_fmadd_ps(e, _mm512_maskz_loadu_ps(mask, dp + i), product);
+        _mm512_storeu_ps(scores + i, e);
+    }
+    sums[0] = _mm512_reduce_add_ps(total);
+    sums[1] = _mm512_reduce_add_ps(product);
+}
+
+/* A row's weights and their gradients at columns i .. i+15. */
+typedef struct Lanes {
+    __m512 p, ds;
+} Lanes;
+
+static inline Lanes differentiate(const ScoreGrad *s, int64_t r, int64_t i)
+{
+    __m512 p = _mm512_mul_ps(_mm512_loadu_ps(s->e + r * s->columns + i), _mm512_set1_ps(s->inverse[r]));
+    __m512 dp = _mm512_loadu_ps(s->dp + r * s->columns + i);
+    Lanes l = {p, _mm512_mul_ps(p, _mm512_sub_ps(dp, _mm512_set1_ps(s->d[r])))};
+    __mmask16 room = s->k - i >= 16 ? 0xffff : s->k <= i ? 0 : (__mmask16)((1u << (s->k - i)) - 1);
+    _mm256_mask_storeu_epi16((uint16_t *)s->ds + r * s->k + i, room, (__m256i)_mm512_cvtneps_pbh(l.ds));
+    if (s->keep)
+        _mm512_storeu_ps(s->dp + r * s->columns + i, l.ds);
+    return l;
+}
+
+static void score_grad(const ScoreGrad *s)
+{
+    for (int64_t r = 0; r < s->rows; r += 2)
+        for (int64_t i = 0; i < s->columns; i += 16) {
+            Lanes even = differentiate(s, r, i), odd = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+            if (r + 1 < s->rows)
+                odd = differentiate(s, r + 1, i);
+            int64_t at = r * s->columns + 2 * i;
+            _mm512_storeu_si512((uint16_t *)s->p_n + at, join(even.p, odd.p));
+            _mm512_storeu_si512((uint16_t *)s->ds_n + at, join(even.ds, odd.ds));
+        }
+}
+
+static void transpose_f32(float *out, const float *x, int64_t ld, int64_t k, int64_t n)
+{
+    pack_transposed_f32(out, &(PackSource){x, DTYPE_F32, k, n, ld, 1}, k);
 }
 
 static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,
@@ -142,4 +195,7 @@ const MiniGemm mini_bf16 = {.size = 2,
                             .pack_a_transposed = pack_a_transposed,
                             .pack_b = pack_b,
                             .pack_weights = pack_weights,
+                            .weigh = weigh,
+                            .score_grad = score_grad,
+                            .transpose = transpose_f32,
                             .multiply = multiply};

@@ -24,5 +24,7 @@ void pack_rows(float *out, const PackSource *b, int block, int64_t k_padded);
 /* out[n][k_padded] = the transpose of b, F32 with n_stride 1; k_padded a multiple of 32, or of 16 for F32. */
 void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded);
 void pack_transposed_f32(float *out, const PackSource *b, int64_t k_padded);
+/* The same into rows of ld, of which k_padded are written. */
+void pack_strip_bf16(uint16_t *out, const PackSource *b, int64_t k_padded, int64_t ld);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-#include "cpu/lanes_avx512.h"
+#include "cpu/lanes_bf16.h"
 
 enum { STREAMS = 16 }; /* rows read side by side; divides both groups */
 
@@ -20,14 +20,6 @@ static inline __m512i load_bf16(DType dtype, const char *p, __mmask32 mask)
     __m512 low = load_f32(dtype, p, (__mmask16)mask),
            high = load_f32(dtype, p + step, (__mmask16)(mask >> 16));
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-/* Pairs (a[i], b[i]) of BF16, a in the lower half. */
-static inline __m512i join(__m512 a, __m512 b)
-{
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
-                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
 
 void pack_bf16(uint16_t *out, const float *x, int64_t n)
@@ -57,6 +49,8 @@ static void pairs_along_n(uint16_t *out, const PackSource *b, int block, int64_t
                 uint16_t *to = out + block_at(first, block, k_padded) + i * block;
                 for (int j = 0; j < block; j += 16) {
                     __mmask16 mask = first16(b->n - first - j);
+                    _mm_prefetch(at(b, i + STREAMS, first + j), _MM_HINT_T0); /* a hint may point beyond b */
+                    _mm_prefetch(at(b, i + STREAMS + 1, first + j), _MM_HINT_T0);
                     __m512 even =
                         i < b->k ? load_f32(b->dtype, at(b, i, first + j), mask) : _mm512_setzero_ps();
                     __m512 odd = i + 1 < b->k ? load_f32(b->dtype, at(b, i + 1, first + j), mask)
@@ -74,9 +68,12 @@ static void pairs_along_k(uint16_t *out, const PackSource *b, int block, int64_t
         for (int64_t i = 0; i < b->k; i += 32) {
             uint16_t *to = out + block_at(j, block, k_padded) + i * block + 2 * (j % block);
             __m512i r[16];
-            for (int c = 0; c < 16; c++)
+            for (int c = 0; c < 16; c++) {
+                _mm_prefetch(at(b, i + 32, j + c), _MM_HINT_T0); /* a hint may point beyond b */
+                _mm_prefetch(at(b, i + 48, j + c), _MM_HINT_T0);
                 r[c] = j + c < b->n ? load_bf16(b->dtype, at(b, i, j + c), first32(b->k - i))
                                     : _mm512_setzero_si512();
+            }
             transpose(r);
             for (int c = 0; c < 16; c++)
                 _mm512_storeu_si512(to + 2 * c * block, r[c]);
@@ -142,6 +139,11 @@ static void prefetch(const PackSource *b, int64_t i, int64_t count)
 
 void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
 {
+    pack_strip_bf16(out, b, k_padded, k_padded);
+}
+
+void pack_strip_bf16(uint16_t *out, const PackSource *b, int64_t k_padded, int64_t ld)
+{
     for (int64_t i = 0; i < k_padded; i += 32) {
         prefetch(b, i + 32, 32);
         for (int64_t j = 0; j < b->n; j += 16) {
@@ -156,7 +158,7 @@ void pack_transposed_bf16(uint16_t *out, const PackSource *b, int64_t k_padded)
             }
             transpose(r);
             for (int c = 0; c < 16 && j + c < b->n; c++)
-                _mm512_storeu_si512(out + (j + c) * k_padded + i, r[c]);
+                _mm512_storeu_si512(out + (j + c) * ld + i, r[c]);
         }
     }
 }

@@ -78,17 +78,6 @@ bool fast_norm(CpuContext *ctx, const Node *node, SoraError *err)
     return for_rows(ctx, node, leading_rows(node->in[0]), last_dim(node->in[0]), norm_row);
 }
 
-static void norm_grad_row(const CpuContext *ctx, const Node *node, int64_t r, int64_t n)
-{
-    ctx->simd->norm_grad((Norm)node->i[0], (float)node->f[0], row_of(node->out[0], r, n),
-                         row_of(node->in[0], r, n), row_of(node->in[1], r, n), n);
-}
-
-bool fast_norm_grad(CpuContext *ctx, const Node *node, SoraError *err)
-{
-    return for_rows(ctx, node, leading_rows(node->in[1]), last_dim(node->in[1]), norm_grad_row);
-}
-
 static void modulate_row(const CpuContext *ctx, const Node *node, int64_t r, int64_t n)
 {
     const float *x = row_of(node->in[0], r, n);

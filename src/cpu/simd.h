@@ -23,6 +23,24 @@ typedef struct ScoreRow {
     int64_t n, padded;
 } ScoreRow;
 
+/* One row of a norm y = (x - shift) factor (w + one) + b backwards. w NULL: it is 1. Sums are added to. */
+typedef struct NormGradRow {
+    const float *dy, *x, *w;
+    float one;
+    float *dx, *dw, *db; /* each may be NULL; dx is no input */
+} NormGradRow;
+
+/* Attention backwards, for a block of queries: e = exp(s - max) of their scores and dp = d of the weights, both
+ * [rows, columns] with e zero beyond the keys. Weights p = e inverse and ds = p (dp - d), inverse and d by row. */
+typedef struct ScoreGrad {
+    const float *e, *inverse, *d;
+    float *dp;               /* becomes ds if keep */
+    int64_t rows, columns, k; /* columns: padded as n of a product; k: keys padded as k */
+    bool keep;
+    void *p_n, *ds_n; /* as right operands [rows padded, columns] */
+    void *ds;         /* as left operand [rows, k] */
+} ScoreGrad;
+
 /* Small matrix products in cache: c[m, n] (+)= a b, where a and b are packed and c is F32. n is padded to a
  * multiple of 16 and k to one of k_unit, with zeros. */
 typedef struct MiniGemm {
@@ -37,6 +55,11 @@ typedef struct MiniGemm {
     void (*pack_b)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
     /* The same of weights, one row; returns their sum before they are rounded. */
     float (*pack_weights)(void *out, const ScoreRow *row);
+    /* Scores become exp(score factor - max), zeros beyond n: sums[0] is their sum, sums[1] that of their products with dp. */
+    void (*weigh)(float *scores, const ScoreRow *row, const float *dp, float sums[2]);
+    void (*score_grad)(const ScoreGrad *s);
+    /* out[n][k] = the transpose of x [k, n], ld floats apart; k is a multiple of 16. */
+    void (*transpose)(float *out, const float *x, int64_t ld, int64_t k, int64_t n);
     void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
 } MiniGemm;
 
@@ -59,17 +82,14 @@ typedef struct Simd {
                       int64_t n);
     /* Rows of n: silu of the row, normalised as by measure(NORM_L2, 1e-12) and normalise(), times w. */
     void (*norm_silu)(float *out, const float *x, const float *w, int64_t rows, int64_t n);
-    void (*norm_grad)(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n);
+    void (*norm_grad)(Norm kind, float eps, const NormGradRow *row, int64_t n);
     void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
+    void (*mul_add)(float *sum, const float *a, const float *b, int64_t n);                 /* sum += a b */
     /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */
     void (*rope)(float *out, const float *x, const float *table, int64_t d, int64_t n, float sign);
     float (*max)(const float *x, int64_t n);
-    /* For attention, over a row of n scores: s = s scale + bias (or NULL), returns the largest; then
-     * s = exp(s - max), returns the sum; the rest up to padded becomes 0. */
+    /* For attention, over a row of n scores: s = s scale + bias (or NULL), returns the largest. */
     float (*bias_max)(float *s, float scale, const float *bias, int64_t n);
-    float (*exp_sum)(float *s, float max, int64_t n, int64_t padded);
-    /* out = p (dp - d): softmax backwards, zeros up to padded. */
-    void (*score_grad)(float *out, const float *p, const float *dp, float d, int64_t n, int64_t padded);
     float (*dot)(const float *a, const float *b, int64_t n);
     MiniGemm f32;
 } Simd;

@@ -444,23 +444,45 @@ static void norm_silu(float *out, const float *x, const float *w, int64_t rows, 
     }
 }
 
-/* See ref_norm_grad. */
-static void norm_grad(Norm kind, float eps, float *out, const float *dy, const float *x, int64_t n)
+static void mul_add(float *total, const float *a, const float *b, int64_t n)
 {
-    RowScale s = measure(kind, eps, x, n);
-    float mean = 0, product;
-#define TERM(LOAD) LOAD(dy)
-    if (kind == NORM_LAYER)
-        REDUCE(n, TERM, mean);
-#undef TERM
-    mean /= (float)n;
-    product = dot(dy, x, n) - s.shift * mean * (float)n;
-    if (kind == NORM_L2 && s.factor * eps >= square_root((float)n))
-        product = 0; /* shorter than eps: the factor is constant */
-    float slope_x = product * s.factor * s.factor / (float)n;
-#define BODY(LOAD) r = s.factor * (LOAD(dy) - mean - (LOAD(x) - s.shift) * slope_x)
-    EACH(n, BODY, out);
+#define BODY(LOAD) r = LOAD(total) + LOAD(a) * LOAD(b)
+    EACH(n, BODY, total);
 #undef BODY
+}
+
+/* See ref_norm_grad. dx holds dy (w + one) at first. */
+static void norm_grad(Norm kind, float eps, const NormGradRow *row, int64_t n)
+{
+    const float *dy = row->dy, *x = row->x, *w = row->w, *d = row->w ? row->dx : row->dy;
+    float mean = 0, product, one = row->one;
+    RowScale s = measure(kind, eps, x, n);
+    if (row->dx != NULL) {
+        if (w != NULL) {
+#define BODY(LOAD) r = LOAD(dy) * (LOAD(w) + one)
+            EACH(n, BODY, row->dx);
+#undef BODY
+        }
+#define TERM(LOAD) LOAD(d)
+        if (kind == NORM_LAYER)
+            REDUCE(n, TERM, mean);
+#undef TERM
+        mean /= (float)n;
+        product = dot(d, x, n) - s.shift * mean * (float)n;
+        if (kind == NORM_L2 && s.factor * eps >= square_root((float)n))
+            product = 0; /* shorter than eps: the factor is constant */
+        float slope_x = product * s.factor * s.factor / (float)n;
+#define BODY(LOAD) r = s.factor * (LOAD(d) - mean - (LOAD(x) - s.shift) * slope_x)
+        EACH(n, BODY, row->dx);
+#undef BODY
+    }
+    if (row->dw != NULL) {
+#define BODY(LOAD) r = LOAD(row->dw) + LOAD(dy) * ((LOAD(x) - s.shift) * s.factor)
+        EACH(n, BODY, row->dw);
+#undef BODY
+    }
+    if (row->db != NULL)
+        add(row->db, row->db, dy, n);
 }
 
 static void gate(float *out, const float *x, const float *y, const float *g, int64_t n)
@@ -506,6 +528,31 @@ static void pack_a(void *out, const float *x, int64_t ld, int64_t rows, int64_t 
 {
     for (int64_t r = 0; r < rows; r++)
         memcpy((float *)out + r * k_padded, x + r * ld, (size_t)k * sizeof *x);
+}
+
+static void weigh(float *scores, const ScoreRow *row, const float *dp, float sums[2])
+{
+    sums[0] = pack_weights(scores, row);
+    sums[1] = dot(scores, dp, row->n);
+}
+
+static void score_grads(const ScoreGrad *s)
+{
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *p = (float *)s->p_n + r * s->columns, *ds = (float *)s->ds_n + r * s->columns;
+        scale(p, s->e + r * s->columns, s->inverse[r], 0, s->columns);
+        score_grad(ds, p, s->dp + r * s->columns, s->d[r], s->columns, s->columns);
+        memcpy((float *)s->ds + r * s->k, ds, (size_t)s->k * sizeof *ds);
+        if (s->keep)
+            memcpy(s->dp + r * s->columns, ds, (size_t)s->columns * sizeof *ds);
+    }
+}
+
+static void transpose(float *out, const float *x, int64_t ld, int64_t k, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < k; i++)
+            out[j * k + i] = x[i * ld + j];
 }
 
 static void pack_a_transposed(void *out, const float *x, int64_t ld, int64_t k, int64_t n, int64_t k_padded)
@@ -583,11 +630,10 @@ const Simd SIMD_NAME = {
     .norm_silu = norm_silu,
     .norm_grad = norm_grad,
     .gate = gate,
+    .mul_add = mul_add,
     .rope = rope,
     .max = max_of,
     .bias_max = bias_max,
-    .exp_sum = exp_sum,
-    .score_grad = score_grad,
     .dot = dot,
     .f32 = {.size = 4,
             .k_unit = 1,
@@ -595,5 +641,8 @@ const Simd SIMD_NAME = {
             .pack_a_transposed = pack_a_transposed,
             .pack_b = pack_b,
             .pack_weights = pack_weights,
+            .weigh = weigh,
+            .score_grad = score_grads,
+            .transpose = transpose,
             .multiply = multiply},
 };

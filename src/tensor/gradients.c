@@ -15,6 +15,21 @@ static Tensor *reduce_to(Graph *g, Tensor *d, const Tensor *t)
     return tensor_numel(t) == 1 ? op_reshape(g, op_sum(g, d), t->ndim, t->shape) : op_sum_leading(g, d, t->ndim);
 }
 
+/* Where the gradient is added to in place: the leaf's own, or zeros that graph_accumulate gets. */
+static Tensor *sum_for(Graph *g, Tensor *t)
+{
+    if (t == NULL || !t->requires_grad)
+        return NULL;
+    return t->leaf ? graph_leaf_gradient(g, t) : op_fill(g, t->ndim, t->shape, 0);
+}
+
+/* After an op that added to what sum_for() gave. */
+static void end_sum(Graph *g, Tensor *t, Tensor *sum)
+{
+    if (t != NULL && !t->leaf)
+        graph_accumulate(g, t, sum);
+}
+
 static void grad_copy(Graph *g, const Node *n, Tensor *dy)
 {
     graph_accumulate(g, IN(0), op_reshape(g, dy, IN(0)->ndim, IN(0)->shape));
@@ -74,26 +89,19 @@ static void grad_group_repeat(Graph *g, const Node *n, Tensor *dy)
     graph_accumulate(g, IN(0), op_scale(g, op_group_mean(g, dy, n->i[0]), (double)n->i[0], 0));
 }
 
-static Tensor *as_rows(Graph *g, Tensor *x)
-{
-    return x == NULL ? NULL : op_reshape(g, x, SHAPE(-1, x->shape[x->ndim - 1]));
-}
-
 /* y = x w^T + b: dx = dy w, dw = dy^T x, db = the sum of dy's rows. */
 static void grad_linear(Graph *g, const Node *n, Tensor *dy)
 {
-    Tensor *rows = as_rows(g, dy);
-    Tensor *w = op_reshape(g, IN(1), SHAPE(IN(1)->shape[0], -1));
-    if (IN(0)->requires_grad) {
-        Tensor *dx = op_matmul(g, rows, w, (MatmulFlags){0});
-        graph_accumulate(g, IN(0), dx ? op_reshape(g, dx, IN(0)->ndim, IN(0)->shape) : NULL);
-    }
-    if (IN(1)->requires_grad) {
-        Tensor *dw = op_matmul(g, rows, as_rows(g, IN(0)), (MatmulFlags){.transpose_a = true});
-        graph_accumulate(g, IN(1), dw ? op_reshape(g, dw, IN(1)->ndim, IN(1)->shape) : NULL);
-    }
-    if (IN(2) != NULL && IN(2)->requires_grad)
-        graph_accumulate(g, IN(2), op_sum_leading(g, rows, 1));
+    Node back = {.op = OP_LINEAR_GRAD, .n_in = 3, .n_out = 3, .in = {dy, IN(0), IN(1)}};
+    if (IN(0)->requires_grad)
+        back.out[0] = graph_tensor(g, DTYPE_F32, IN(0)->ndim, IN(0)->shape);
+    back.out[1] = sum_for(g, IN(1));
+    back.out[2] = sum_for(g, IN(2));
+    if (dy == NULL || !graph_run(g, &back))
+        return;
+    graph_accumulate(g, IN(0), back.out[0]);
+    end_sum(g, IN(1), back.out[1]);
+    end_sum(g, IN(2), back.out[2]);
 }
 
 static void grad_matmul(Graph *g, const Node *n, Tensor *dy)
@@ -114,61 +122,60 @@ static void grad_softmax(Graph *g, const Node *n, Tensor *dy)
     graph_accumulate(g, IN(0), graph_apply(g, &back, dy->ndim, dy->shape));
 }
 
-/* y = norm(x) w + b */
-static void grad_norm(Graph *g, const Node *n, Tensor *dy)
+/* y = norm(x) (w + one) + b, where w and b may be rows of tables. back: in, i and f are set. */
+static void run_norm_grad(Graph *g, Node *back, Tensor *x, Tensor *b)
 {
-    Tensor *w = IN(1), *b = IN(2);
-    if (IN(0)->requires_grad) {
-        Node back = {.op = OP_NORM_GRAD, .n_in = 2, .in = {w ? op_mul(g, dy, w) : dy, IN(0)},
-                     .i = {n->i[0]}, .f = {n->f[0]}};
-        graph_accumulate(g, IN(0), graph_apply(g, &back, dy->ndim, dy->shape));
-    }
-    if (w != NULL && w->requires_grad) {
-        Node plain = *n;
-        plain.in[1] = plain.in[2] = NULL;
-        Tensor *normalised = graph_apply(g, &plain, dy->ndim, dy->shape);
-        graph_accumulate(g, w, op_sum_leading(g, op_mul(g, dy, normalised), 1));
-    }
-    if (b != NULL && b->requires_grad)
-        graph_accumulate(g, b, op_sum_leading(g, dy, 1));
+    Tensor *w = back->in[2];
+    back->op = OP_NORM_GRAD;
+    back->n_in = 4;
+    back->n_out = 3;
+    if (x->requires_grad)
+        back->out[0] = graph_tensor(g, DTYPE_F32, x->ndim, x->shape);
+    back->out[1] = sum_for(g, w);
+    back->out[2] = sum_for(g, b);
+    if (back->in[0] == NULL || !graph_run(g, back))
+        return;
+    graph_accumulate(g, x, back->out[0]);
+    end_sum(g, w, back->out[1]);
+    end_sum(g, b, back->out[2]);
 }
 
-/* y = x (1 + scale[index]) + shift[index], for a given x */
-static void grad_modulation(Graph *g, const Node *n, Tensor *x, Tensor *dy)
+static void grad_norm(Graph *g, const Node *n, Tensor *dy)
+{
+    Node back = {.in = {dy, IN(0), IN(1)}, .i = {n->i[0]}, .f = {n->f[0]}};
+    run_norm_grad(g, &back, IN(0), IN(2));
+}
+
+/* y = x (1 + scale[index]) + shift[index] */
+static void grad_modulate(Graph *g, const Node *n, Tensor *dy)
 {
     Tensor *shift = IN(1), *scale = IN(2), *index = IN(3);
+    if (IN(0)->requires_grad)
+        graph_accumulate(g, IN(0), op_modulate(g, dy, (Modulation){NULL, scale, index}));
     if (scale->requires_grad)
-        graph_accumulate(g, scale, op_scatter(g, op_mul(g, dy, x), index, scale->shape[0]));
+        graph_accumulate(g, scale, op_scatter(g, op_mul(g, dy, IN(0)), index, scale->shape[0]));
     if (shift != NULL && shift->requires_grad)
         graph_accumulate(g, shift, op_scatter(g, dy, index, shift->shape[0]));
 }
 
-static void grad_modulate(Graph *g, const Node *n, Tensor *dy)
-{
-    if (IN(0)->requires_grad)
-        graph_accumulate(g, IN(0), op_modulate(g, dy, (Modulation){NULL, IN(2), IN(3)}));
-    grad_modulation(g, n, IN(0), dy);
-}
-
 static void grad_norm_modulate(Graph *g, const Node *n, Tensor *dy)
 {
-    if (IN(0)->requires_grad) {
-        Tensor *d = op_modulate(g, dy, (Modulation){NULL, IN(2), IN(3)});
-        Node back = {.op = OP_NORM_GRAD, .n_in = 2, .in = {d, IN(0)}, .i = {NORM_LAYER}, .f = {n->f[0]}};
-        graph_accumulate(g, IN(0), graph_apply(g, &back, dy->ndim, dy->shape));
-    }
-    if (IN(2)->requires_grad || (IN(1) != NULL && IN(1)->requires_grad))
-        grad_modulation(g, n, op_layer_norm(g, IN(0), NULL, NULL, n->f[0]), dy);
+    Node back = {.in = {dy, IN(0), IN(2), IN(3)}, .i = {NORM_LAYER}, .f = {n->f[0], 1}};
+    run_norm_grad(g, &back, IN(0), IN(1));
 }
 
 /* y = x + b gate[index] */
 static void grad_gate(Graph *g, const Node *n, Tensor *dy)
 {
-    graph_accumulate(g, IN(0), dy);
+    Node back = {.op = OP_GATE_GRAD, .n_in = 4, .n_out = 2, .in = {dy, IN(1), IN(2), IN(3)}};
     if (IN(1)->requires_grad)
-        graph_accumulate(g, IN(1), op_mul(g, dy, op_gather(g, IN(2), IN(3))));
-    if (IN(2)->requires_grad)
-        graph_accumulate(g, IN(2), op_scatter(g, op_mul(g, dy, IN(1)), IN(3), IN(2)->shape[0]));
+        back.out[0] = graph_tensor(g, DTYPE_F32, IN(1)->ndim, IN(1)->shape);
+    back.out[1] = sum_for(g, IN(2));
+    if (dy == NULL || !graph_run(g, &back))
+        return;
+    graph_accumulate(g, IN(0), dy);
+    graph_accumulate(g, IN(1), back.out[0]);
+    end_sum(g, IN(2), back.out[1]);
 }
 
 static void grad_gather(Graph *g, const Node *n, Tensor *dy)

@@ -16,6 +16,14 @@ typedef struct Chunk {
     size_t size;
 } Chunk;
 
+/* A tensor's memory that was taken during backward: a gradient, or a step on the way to one. */
+typedef struct Lease {
+    char *data;
+    size_t size;
+    int users;     /* gradients in it that are still wanted */
+    uint64_t idle; /* when it became free; 0 while in use */
+} Lease;
+
 typedef struct Stored {
     struct Stored *next;
     Tensor **slot;
@@ -31,6 +39,9 @@ struct Graph {
     Node **tape;
     size_t tape_count, tape_capacity;
     Stored *stored;
+    Lease *leases;
+    size_t lease_count, lease_capacity;
+    uint64_t turn; /* of backward, from 1; 0 outside of it */
     bool recording, failed;
     SoraError error;
 };
@@ -65,6 +76,7 @@ void graph_free(Graph *g)
         g->backend->free(g->backend, g->chunks[i].data);
     free(g->chunks);
     free(g->tape);
+    free(g->leases);
     arena_deinit(&g->structs);
     free(g);
 }
@@ -138,6 +150,62 @@ static bool insert_chunk(Graph *g, size_t at, size_t need)
     return true;
 }
 
+/* Memory of the same size that backward no longer needs: what was freed last is most likely in cache. */
+static void *take_idle(Graph *g, size_t bytes)
+{
+    Lease *best = NULL;
+    for (size_t i = 0; i < g->lease_count; i++) {
+        Lease *l = &g->leases[i];
+        if (l->idle > 0 && l->size == bytes && (best == NULL || l->idle > best->idle))
+            best = l;
+    }
+    if (best == NULL)
+        return NULL;
+    best->idle = 0;
+    return best->data;
+}
+
+static bool add_lease(Graph *g, void *data, size_t bytes)
+{
+    if (g->lease_count == g->lease_capacity) {
+        size_t capacity = g->lease_capacity ? 2 * g->lease_capacity : 64;
+        Lease *leases = realloc(g->leases, capacity * sizeof *leases);
+        if (leases == NULL)
+            return false;
+        g->leases = leases;
+        g->lease_capacity = capacity;
+    }
+    g->leases[g->lease_count++] = (Lease){.data = data, .size = bytes};
+    return true;
+}
+
+/* NULL for what is not leased: it lives as long as the arena. */
+static Lease *lease_of(Graph *g, const Tensor *d)
+{
+    const char *p = d->data;
+    for (size_t i = 0; i < g->lease_count; i++)
+        if (p >= g->leases[i].data && p < g->leases[i].data + g->leases[i].size)
+            return &g->leases[i];
+    return NULL;
+}
+
+/* change: 1 when a tensor's gradient begins to be d, -1 when that is over. */
+static void count_users(Graph *g, const Tensor *d, int change)
+{
+    Lease *l = lease_of(g, d);
+    if (l != NULL)
+        l->users += change;
+}
+
+/* After a node: whatever no gradient is in serves the next ones. */
+static void end_turn(Graph *g)
+{
+    for (size_t i = 0; i < g->lease_count; i++)
+        if (g->leases[i].users == 0 && g->leases[i].idle == 0)
+            g->leases[i].idle = g->turn;
+    g->turn++;
+}
+
 static void *alloc_data(Graph *g, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)
@@ -145,6 +213,9 @@ static void *alloc_data(Graph *g, size_t bytes)
     bytes = (bytes + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
     if (bytes == 0)
         bytes = DATA_ALIGN;
+    void *idle = g->turn > 0 ? take_idle(g, bytes) : NULL;
+    if (idle != NULL)
+        return idle;
     if (g->chunk_count == 0 && !insert_chunk(g, 0, bytes))
         return NULL;
     while (g->chunks[g->chunk].size - g->offset < bytes) {
@@ -155,7 +226,7 @@ static void *alloc_data(Graph *g, size_t bytes)
     }
     void *p = g->chunks[g->chunk].data + g->offset;
     g->offset += bytes;
-    return p;
+    return g->turn == 0 || add_lease(g, p, bytes) ? p : NULL;
 }
 
 static Tensor *new_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape)
@@ -348,23 +419,56 @@ bool graph_run(Graph *g, Node *node)
     return graph_tape(g, node);
 }
 
+static void add_into(Graph *g, Tensor *sum, Tensor *d)
+{
+    Node add = {.op = OP_ADD_INTO, .n_in = 2, .n_out = 1, .in = {sum, d}, .out = {sum}};
+    graph_run(g, &add);
+}
+
+/* The gradient of what an op made: d itself at first, which others may have too. */
+static void accumulate_inner(Graph *g, Tensor *t, Tensor *d)
+{
+    Lease *lease = t->grad != NULL ? lease_of(g, t->grad) : NULL;
+    if (lease != NULL && lease->users == 1) {
+        add_into(g, t->grad, d);
+        return;
+    }
+    Tensor *sum = t->grad == NULL ? d : op_add(g, t->grad, d);
+    if (sum != NULL)
+        count_users(g, sum, 1);
+    if (t->grad != NULL)
+        count_users(g, t->grad, -1);
+    t->grad = sum;
+}
+
+Tensor *graph_leaf_gradient(Graph *g, Tensor *t)
+{
+    if (g->failed || t == NULL || !t->requires_grad || !t->leaf)
+        return NULL;
+    if (t->grad == NULL) {
+        t->grad = op_fill(g, t->ndim, t->shape, 0);
+        if (t->grad != NULL)
+            count_users(g, t->grad, 1);
+    }
+    return t->grad;
+}
+
 void graph_accumulate(Graph *g, Tensor *t, Tensor *d)
 {
     if (g->failed || t == NULL || !t->requires_grad || d == NULL)
         return;
     if (!t->leaf) {
-        t->grad = t->grad == NULL ? d : op_add(g, t->grad, d);
+        accumulate_inner(g, t, d);
         return;
     }
     if (t->grad == NULL) { /* a copy: it will be added to in place, and d may be shared */
         Node copy = {.op = OP_COPY, .n_in = 1, .n_out = 1, .in = {d}};
         copy.out[0] = t->grad = graph_tensor(g, DTYPE_F32, t->ndim, t->shape);
-        if (t->grad != NULL)
-            graph_run(g, &copy);
+        if (t->grad != NULL && graph_run(g, &copy))
+            count_users(g, t->grad, 1);
         return;
     }
-    Node add = {.op = OP_ADD_INTO, .n_in = 2, .n_out = 1, .in = {t->grad, d}, .out = {t->grad}};
-    graph_run(g, &add);
+    add_into(g, t->grad, d);
 }
 
 bool graph_backward(Graph *g, Tensor *loss)
@@ -377,15 +481,25 @@ bool graph_backward(Graph *g, Tensor *loss)
     }
     bool recording = g->recording;
     g->recording = false;
+    g->lease_count = 0;
+    g->turn = 1;
     graph_accumulate(g, loss, op_fill(g, loss->ndim, loss->shape, 1.0f));
     for (size_t i = g->tape_count; i-- > 0 && !g->failed;) {
         Node *node = g->tape[i];
         bool reached = false;
         for (int o = 0; o < node->n_out; o++)
             reached = reached || (node->out[o] != NULL && node->out[o]->grad != NULL);
-        if (reached)
-            gradient_of(g, node);
+        if (!reached)
+            continue;
+        gradient_of(g, node);
+        for (int o = 0; o < node->n_out; o++)
+            if (node->out[o] != NULL && node->out[o]->grad != NULL) {
+                count_users(g, node->out[o]->grad, -1);
+                node->out[o]->grad = NULL;
+            }
+        end_turn(g);
     }
+    g->turn = 0;
     g->recording = recording;
     return !g->failed;
 }

@@ -70,9 +70,12 @@ void graph_free_slot(Graph *g, Tensor **slot);
 /* Runs the node's kernel and records it. The outputs are set by the caller. false after a failure. */
 bool graph_run(Graph *g, Node *node);
 /* Runs the tape backwards from the scalar loss, adding to ->grad of every leaf that requires it.
- * A leaf whose ->grad is set already accumulates there in place. Recording is off during it. */
+ * A leaf whose ->grad is set already accumulates there in place. Recording is off during it. Gradients of what is no
+ * leaf are gone at the end: their memory serves again as soon as their node is done. */
 bool graph_backward(Graph *g, Tensor *loss);
 /* For the gradient table: adds d to t's gradient if t wants one. d may be NULL after a failure. */
 void graph_accumulate(Graph *g, Tensor *t, Tensor *d);
+/* A leaf's gradient, to be added to in place: zeros if it has none yet. NULL if t is no leaf that wants one. */
+Tensor *graph_leaf_gradient(Graph *g, Tensor *t);
 
 #endif

@@ -20,14 +20,18 @@
     X(GROUP_MEAN, group_mean)           /* last dimension: mean of each i[0] neighbours */                   \
     X(GROUP_REPEAT, group_repeat)       /* last dimension: each element i[0] times */                        \
     X(LINEAR, linear)                   /* in0: x, in1: w, in2: bias or NULL; i[0]: Unary */                 \
+    X(LINEAR_GRAD, linear_grad)         /* in: dy x w; out: dx|NULL, dw|NULL, db|NULL, the last two added to */ \
     X(MATMUL, matmul)                   /* i[0]: transpose in0, i[1]: transpose in1 */                       \
     X(SOFTMAX, softmax)                                                                                      \
     X(SOFTMAX_GRAD, softmax_grad)       /* in0: dy, in1: y */                                                \
     X(NORM, norm)                       /* in1: w, in2: b, or NULL; i[0]: Norm, f[0]: eps */                 \
-    X(NORM_GRAD, norm_grad)             /* in0: d(normalised), in1: x; i[0]: Norm, f[0]: eps */              \
+    X(NORM_GRAD, norm_grad)             /* in: dy x w|NULL index|NULL; out: dx|NULL, dw|NULL, db|NULL, the last two \
+                                         * added to; i[0]: Norm, f[0]: eps, f[1]: added to w. With an index w is a \
+                                         * table [R, n], as dw and db are */ \
     X(MODULATE, modulate)               /* in0: x, in1: shift or NULL, in2: scale, in3: index */             \
     X(NORM_MODULATE, norm_modulate)     /* as MODULATE, of the layer norm of in0; f[0]: eps */               \
     X(GATE, gate)                       /* in0: x, in1: y, in2: gate, in3: index */                          \
+    X(GATE_GRAD, gate_grad)             /* in: dy y gate index; out: d of y|NULL, d of gate|NULL, which is added to */ \
     X(GATHER, gather)                   /* in0: table, in1: index */                                         \
     X(SCATTER, scatter)                 /* in0: rows, in1: index */                                          \
     X(ROPE, rope)                       /* in0: x, in1: table; i[0]: heads, i[1]: inverse */                 \

@@ -281,9 +281,6 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
 static Tensor *forward(DitTrainer *t, const Batch *b)
 {
     Graph *g = t->graph;
-    int64_t ids = 0;
-    for (int i = 0; i < b->samples; i++)
-        ids += b->rows[i];
     Umt5Batch texts = {.samples = b->samples, .rows = b->rows, .ids = b->ids};
     DitBatch batch = {.samples = b->samples, .grid = b->grid, .text_rows = b->rows};
     batch.text = umt5_forward(g, &t->text, &texts);
@@ -369,7 +366,7 @@ static bool read_rules(DitTrainer *t, SoraError *err)
 {
     const json_t *o = t->settings.json, *noise = json_object_get(o, "timesteps"), *given = json_object_get(o, "given");
     const char *kind = json_string_value(json_object_get(noise, "distribution"));
-    int first, every;
+    int first = 1, every = 100;
     t->noise.logit_normal = kind == NULL || strcmp(kind, "logit-normal") == 0;
     if (kind != NULL && !t->noise.logit_normal && strcmp(kind, "uniform") != 0)
         return error_set(err, SORA_ERROR_INPUT, "timesteps: \"distribution\" is \"logit-normal\" or \"uniform\"");

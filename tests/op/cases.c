@@ -195,6 +195,18 @@ static Tensor *modulate(Maker *m, int variant)
     return variant < 2 ? op_modulate(m->g, x, table) : op_norm_modulate(m->g, x, 1e-6, table);
 }
 
+/* More rows than a thread takes at a time, of few and of changing timesteps. */
+static Tensor *large_modulate(Maker *m, int variant)
+{
+    Tensor *x = leaf(m, SHAPE(230, 96)), *shift = leaf(m, SHAPE(4, 96)), *scale = leaf(m, SHAPE(4, 96));
+    int32_t rows[230];
+    for (int i = 0; i < 230; i++)
+        rows[i] = variant ? i / 60 : i * 7 % 4;
+    Tensor *index = graph_input(m->g, DTYPE_I32, SHAPE(230), rows);
+    Tensor *y = op_norm_modulate(m->g, x, 1e-6, (Modulation){shift, scale, index});
+    return op_gate(m->g, x, y, op_add(m->g, scale, shift), index);
+}
+
 static Tensor *gate(Maker *m, int variant)
 {
     Tensor *x = leaf(m, SHAPE(7, 37));
@@ -407,6 +419,7 @@ const Case CASES[] = {
     {"large_norm", large_norm, 2, LARGE},
     {"zero_norm", zero_norm, 1, LARGE},
     {"modulate", modulate, 4, 0},
+    {"large_modulate", large_modulate, 2, LARGE},
     {"gate", gate, 1, 0},
     {"gather", gather, 3, 0},
     {"scatter", scatter, 1, 0},

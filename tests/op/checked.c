@@ -60,6 +60,7 @@ static double tolerance(const Checked *c, Op op)
         if (cpu_backend_int8(c->one))
             return 0.1;
         return cpu_backend_bf16(c->one) ? 0.03 : 3e-5;
+    case OP_LINEAR_GRAD:
     case OP_MATMUL:
     case OP_CONV:
     case OP_CONV_GRAD_X:
@@ -126,6 +127,12 @@ static void compare(Checked *c, const Node *node, const Tensor *expected, const 
     }
 }
 
+/* Whether outputs, or some of them, are added to. */
+static bool adds(Op op)
+{
+    return op == OP_ADD_INTO || op == OP_LINEAR_GRAD || op == OP_NORM_GRAD || op == OP_GATE_GRAD;
+}
+
 static bool run(Backend *base, const Node *node, SoraError *err)
 {
     Checked *c = (Checked *)base;
@@ -143,7 +150,7 @@ static bool run(Backend *base, const Node *node, SoraError *err)
             }
         for (int i = 0; i < node->n_out; i++)
             if (node->out[i] != NULL) {
-                out[r][i] = guard(node->out[i], node->op == OP_ADD_INTO);
+                out[r][i] = guard(node->out[i], adds(node->op));
                 copy.out[i] = &out[r][i].tensor;
             }
         ok[r] = backends[r]->run(backends[r], &copy, &errors[r]);
