@@ -21,7 +21,6 @@ typedef struct Generation {
     float *latent;
     SoraVideo *video;
     Watermark *watermark; /* NULL: none is wanted */
-    int frames_done;
 } Generation;
 
 static bool report(const Generation *n, SoraStage stage, int done, int total, SoraError *err)
@@ -154,19 +153,31 @@ static bool denoise(Generation *n, SoraError *err)
            pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
 }
 
-static bool take_frames(void *user, const float *frames, int count, SoraError *err)
+static bool take_frames(void *user, const DecodedPart *part, SoraError *err)
 {
     Generation *n = user;
     SoraVideo *v = n->video;
-    if (count > v->frames - n->frames_done)
-        return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames", v->frames);
+    if (part->count > v->frames - part->first || part->width > v->width - part->x || part->height > v->height - part->y)
+        return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames of %dx%d", v->frames, v->width,
+                         v->height);
+    size_t frame = (size_t)v->width * (size_t)v->height * 3, row = (size_t)part->width * 3;
+    const float *from = part->pixels;
+    for (int f = part->first; f < part->first + part->count; f++)
+        for (int y = part->y; y < part->y + part->height; y++, from += row)
+            pixels_to_bytes(from, v->rgb + (size_t)f * frame + ((size_t)y * (size_t)v->width + (size_t)part->x) * 3, row);
+    return report(n, SORA_STAGE_DECODE, part->done, part->total, err);
+}
+
+static bool decode(Generation *n, SoraError *err)
+{
+    SoraVideo *v = n->video;
     size_t frame = (size_t)v->width * (size_t)v->height * 3;
-    pixels_to_bytes(frames, v->rgb + (size_t)n->frames_done * frame, (size_t)count * frame);
-    for (int i = n->frames_done; n->watermark != NULL && i < n->frames_done + count; i++)
+    DecodeJob job = {n->plan.latent, n->latent, n->engine->pager.limit, take_frames, n};
+    if (!pipeline_decode(&n->engine->pipeline, &job, err))
+        return false;
+    for (int i = 0; n->watermark != NULL && i < v->frames; i++)
         watermark_draw(n->watermark, v->rgb + (size_t)i * frame, &(WatermarkTime){i / v->fps, v->frames / v->fps});
-    n->frames_done += count;
-    int latents = 1 + (n->frames_done - 1) / n->engine->grid.stride_time;
-    return report(n, SORA_STAGE_DECODE, latents, (int)n->plan.latent.frames, err);
+    return true;
 }
 
 static bool init_video(Generation *n, SoraError *err)
@@ -212,7 +223,7 @@ static bool run(Generation *n, SoraError *err)
     pager_release(&n->engine->pager);
     n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
     return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
-           pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err);
+           decode(n, err);
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)

@@ -5,11 +5,6 @@
 
 #include "text/clean.h"
 
-/* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
- * because more rows make faster products. A constant, so that a seed means the same video on every machine.
- */
-enum { DECODE_BYTES = 64 << 20 };
-
 static bool no_memory(SoraError *err)
 {
     return error_set(err, SORA_ERROR_MEMORY, "out of memory");
@@ -134,62 +129,4 @@ void context_rows_free(ContextRows *t)
     free(t->data);
     t->data = NULL;
     t->rows = 0;
-}
-
-/* --- video --- */
-
-void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        float x = (pixels[i] + 1) * 0.5f * 255;
-        bytes[i] = x >= 255 ? 255 : x > 0 ? (uint8_t)x : 0;
-    }
-}
-
-int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *s)
-{
-    int64_t side = vae_stride_space(c) / c->patchify;
-    int64_t bytes =
-        s->height * s->width * side * side * vae_stride_time(c) * c->dec_dim * (int64_t)sizeof(float);
-    int64_t frames = DECODE_BYTES / bytes;
-    return frames < 1 ? 1 : frames > s->frames ? s->frames : frames;
-}
-
-/* Latent frames from first on of [C, F, H, W] as [count, H, W, C]. */
-static void take_frames(const CanvasShape *s, const float *latent, int64_t first, int64_t count, float *out)
-{
-    int64_t plane = s->height * s->width;
-    for (int64_t c = 0; c < s->channels; c++)
-        for (int64_t i = 0; i < count * plane; i++)
-            out[i * s->channels + c] = latent[(c * s->frames + first) * plane + i];
-}
-
-bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink,
-                     void *user, SoraError *err)
-{
-    Graph *g = p->graph;
-    const VaeConfig *config = &p->autoencoder->config;
-    int64_t stride = vae_stride_space(config), plane = shape->height * shape->width;
-    int64_t chunk = pipeline_decode_chunk(config, shape);
-    size_t frame = (size_t)(plane * stride * stride * 3);
-    float *z = malloc((size_t)(chunk * plane * shape->channels) * sizeof *z);
-    float *pixels = malloc(frame * (size_t)(chunk * vae_stride_time(config)) * sizeof *pixels);
-    bool ok = (z != NULL && pixels != NULL) || no_memory(err);
-    VaeCache cache = {0};
-    graph_keep_weights(g, true);
-    for (int64_t f = 0, n; f < shape->frames && ok; f += n) {
-        n = chunk < shape->frames - f ? chunk : shape->frames - f;
-        graph_reset(g);
-        take_frames(shape, latent, f, n, z);
-        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, shape->height, shape->width, shape->channels), z);
-        Tensor *out = vae22_decode_chunk(g, p->autoencoder, &cache, in);
-        graph_download(g, out, pixels);
-        ok = graph_ok(g, err) && sink(user, pixels, (int)out->shape[1], err);
-    }
-    graph_keep_weights(g, false);
-    vae_cache_free(g, &cache);
-    graph_reset(g);
-    free(z);
-    free(pixels);
-    return ok;
 }

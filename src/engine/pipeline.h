@@ -75,16 +75,30 @@ typedef struct Denoising {
 /* latent [C, F, H, W] comes in as noise and goes out as video. */
 bool pipeline_denoise(const Pipeline *p, const Denoising *d, float *latent, SoraError *err);
 
-/* Takes frames [count, height, width, 3] in -1 to 1, not clamped; false with *err filled ends the decoding.
- */
-typedef bool (*FrameSink)(void *user, const float *frames, int count, SoraError *err);
+/* A part of some frames. */
+typedef struct DecodedPart {
+    const float *pixels;     /* [count, height, width, 3] in -1 to 1, not clamped */
+    int first, count;        /* frames */
+    int x, y, width, height; /* where in them */
+    int done, total;         /* parts */
+} DecodedPart;
+/* false with *err filled ends the decoding. */
+typedef bool (*FrameSink)(void *user, const DecodedPart *part, SoraError *err);
 
 /* How many latent frames are decoded at a time. */
 int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *shape);
+/* About what the decoder needs for whole frames, in bytes; beyond a limit it goes in strips (DecodeJob). */
+size_t pipeline_decode_bytes(const VaeConfig *c, const CanvasShape *shape);
 
-/* latent [C, F, H, W] to frames, as they appear. */
-bool pipeline_decode(const Pipeline *p, const CanvasShape *shape, const float *latent, FrameSink sink,
-                     void *user, SoraError *err);
+typedef struct DecodeJob {
+    CanvasShape shape;
+    const float *latent; /* [C, F, H, W] */
+    size_t limit;        /* bytes; 0: PIPELINE_DECODE_LIMIT */
+    FrameSink sink;      /* takes frames as they appear: whole ones, or, in strips, all frames' left parts first */
+    void *user;
+} DecodeJob;
+enum { PIPELINE_DECODE_LIMIT = 2000000000 };
+bool pipeline_decode(const Pipeline *p, const DecodeJob *job, SoraError *err);
 
 /* -1 .. 1 to 0 .. 255, truncated; what is outside is clamped, NaN is 0. */
 void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count);

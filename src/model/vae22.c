@@ -26,7 +26,8 @@ Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x
         h = graph_keep(g, scope, vae_residual(g, &l->residual[i], cache, h));
     if (l->resample.space.w == NULL)
         return h;
-    Tensor *shortcut = l->shortcut ? vae_dup_up(g, cache, x, l->channels, l->factors) : NULL;
+    Tensor *shortcut = l->shortcut ? vae_dup_up(g, cache, x, 2 * l->residuals, (VaeDup){l->channels, l->factors})
+                                    : NULL;
     return graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h, shortcut));
 }
 
@@ -90,7 +91,7 @@ Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *fr
     return graph_keep(g, scope, normalise(g, c, op_slice(g, moments, 4, 0, c->z_dim)));
 }
 
-Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
+Tensor *vae22_decode_front(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
 {
     const VaeConfig *c = &m->config;
     const Vae22Coder *d = &m->decoder;
@@ -104,12 +105,62 @@ Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
     GraphScope scope = graph_scope(g);
     Tensor *x = vae_pointwise(g, &m->conv2, denormalise(g, c, z));
     x = graph_keep(g, scope, vae_causal_conv(g, &d->conv1, cache, x));
-    x = graph_keep(g, scope, middle(g, d, cache, x));
-    for (int i = 0; i < c->levels; i++)
+    return graph_keep(g, scope, middle(g, d, cache, x));
+}
+
+/* Levels from `first` on, and the head. */
+static Tensor *decode_end(Graph *g, const Vae22 *m, int first, VaeCache *cache, Tensor *x)
+{
+    const Vae22Coder *d = &m->decoder;
+    GraphScope scope = graph_scope(g);
+    for (int i = first; i < m->config.levels; i++)
         x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
     x = graph_keep(g, scope, vae_norm_conv(g, d->head_norm, &d->head, cache, x));
+    return graph_keep(g, scope, vae_unpatchify(g, x, m->config.patchify));
+}
+
+Tensor *vae22_decode_levels(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *x)
+{
+    const Vae22Coder *d = &m->decoder;
+    GraphScope scope = graph_scope(g);
+    int level = m->config.levels;
+    while (level > 0 && d->level[level - 1].resample.time.w == NULL)
+        level--;
+    for (int i = 0; i < level; i++)
+        x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
+    int64_t frames = x != NULL ? x->shape[TIME] : 0, most = cache->frames;
+    if (most == 0 || frames <= most)
+        return graph_keep(g, scope, decode_end(g, m, level, cache, x));
+    Tensor *parts[MAX_INPUTS];
+    int n = 0, slot = cache->next;
+    for (int64_t f = 0; f < frames && n < MAX_INPUTS; f += most) {
+        cache->next = slot; /* frames after frames: the same convolutions */
+        int64_t count = frames - f < most ? frames - f : most;
+        parts[n++] = decode_end(g, m, level, cache, op_slice(g, x, TIME, f, count));
+    }
+    return graph_keep(g, scope, op_concat(g, n, parts, TIME));
+}
+
+Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
+{
+    Tensor *x = vae22_decode_front(g, m, cache, z);
+    x = x != NULL ? vae22_decode_levels(g, m, cache, x) : NULL;
     vae_cache_end_chunk(cache);
-    return graph_keep(g, scope, vae_unpatchify(g, x, c->patchify));
+    return x;
+}
+
+double vae22_strip_lag(const Vae22 *m)
+{
+    double lag = 0, place = 1; /* of a place of this level, in latent places */
+    for (int i = 0; i < m->config.levels; i++) {
+        const Vae22Level *l = &m->decoder.level[i];
+        lag += 2 * l->residuals * place;
+        if (l->resample.space.w == NULL)
+            continue;
+        place /= 2;
+        lag += place;
+    }
+    return lag + place; /* the head */
 }
 
 Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames)

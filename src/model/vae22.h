@@ -53,6 +53,15 @@ Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *fr
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
 Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
 
+/* The two halves of vae22_decode_chunk(): to the features of whole latent frames [B, F, h, w, C], and from them to
+ * frames. The second can go in strips of the features (VaeStrip), with a cache of its own and all chunks of a strip
+ * before the next; vae_cache_end_chunk() after each. From strip [a, b) of n come the frames' places from
+ * (a - lag) s to (b - lag) s, s being the stride, but from 0 in the first and to n s in the last. The first must be
+ * wider than lag. */
+Tensor *vae22_decode_front(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
+Tensor *vae22_decode_levels(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *x);
+double vae22_strip_lag(const Vae22 *m); /* in latent places */
+
 /* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not
  * fill a chunk are dropped. */
 Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames);

@@ -20,7 +20,7 @@ void vae_cache_free(Graph *g, VaeCache *c)
 void vae_cache_end_chunk(VaeCache *c)
 {
     c->started = true;
-    c->next = 0;
+    c->next = c->strip.next = 0;
 }
 
 /* Where the next convolution keeps what it remembers; NULL after a failure. */
@@ -61,17 +61,57 @@ Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
     return op_linear(g, x, conv->w, conv->b, UNARY_NONE);
 }
 
+/* The strip's x after the n rows or columns that the strip before left here; then it leaves its last n. */
+static Tensor *with_edge(Graph *g, VaeCache *c, Tensor *x, int64_t n)
+{
+    VaeStrip *s = &c->strip;
+    if (x == NULL || s->dim == 0)
+        return x;
+    GraphScope scope = graph_scope(g);
+    Tensor **edge = &s->edges[s->next++];
+    if (!s->first)
+        x = op_concat(g, 2, (Tensor *[]){*edge, x}, s->dim);
+    if (!s->last && x != NULL)
+        graph_store(g, edge, op_slice(g, x, s->dim, x->shape[s->dim] - n, n));
+    return graph_keep(g, scope, x);
+}
+
+/* What is not yet due n rows or columns later is left out, but for the last strip. */
+static Tensor *without_end(Graph *g, const VaeCache *c, Tensor *x, int64_t n)
+{
+    const VaeStrip *s = &c->strip;
+    return x == NULL || s->dim == 0 || s->last ? x : op_slice(g, x, s->dim, 0, x->shape[s->dim] - n);
+}
+
+/* Only what the frames have at their ends is padded. */
+static void pad_strip(const VaeCache *c, ConvShape *shape)
+{
+    if (c->strip.dim == 0)
+        return;
+    int *padding = shape->padding + 2 * (c->strip.dim - TIME);
+    padding[0] = c->strip.first ? padding[0] : 0;
+    padding[1] = c->strip.last ? padding[1] : 0;
+}
+
+typedef enum Edge { EDGE_IN_X, EDGE_OWN } Edge; /* with_edge() has been there, or the convolution keeps its own */
+
 /* The convolution of what it remembers and x; then it remembers the last frames of that. Zeros stand before the first
  * frame and around each. */
-static Tensor *convolve(Graph *g, VaeCache *c, const VaeConv *conv, ConvBlock b)
+static Tensor *convolve(Graph *g, VaeCache *c, const VaeConv *conv, Edge kind, ConvBlock b)
 {
     if (b.x == NULL)
         return NULL;
-    Tensor **slot = next_slot(g, c);
+    Tensor **slot = next_slot(g, c), **edge = NULL;
     if (slot == NULL)
         return NULL;
     GraphScope scope = graph_scope(g);
     int past = (int)conv->w->shape[2] - 1, h = (int)conv->w->shape[3] / 2, w = (int)conv->w->shape[4] / 2;
+    if (kind == EDGE_OWN && c->strip.dim != 0) {
+        edge = &c->strip.edges[c->strip.next++];
+        b.edge = c->strip.first ? NULL : *edge;
+        b.edge_dim = c->strip.dim;
+        b.keep_edge = c->strip.last ? 0 : conv->w->shape[1 + c->strip.dim] - 1;
+    }
     b.w = conv->w;
     b.b = conv->b;
     b.repeat = 1;
@@ -79,15 +119,17 @@ static Tensor *convolve(Graph *g, VaeCache *c, const VaeConv *conv, ConvBlock b)
     b.keep_frames = c->whole ? 0 : past;
     int zeros = past - (b.past != NULL ? (int)b.past->shape[TIME] : 0);
     b.shape = (ConvShape){{1, 1, 1}, {zeros, 0, h, h, w, w}};
+    pad_strip(c, &b.shape);
     ConvMemory memory;
     Tensor *y = op_conv_block(g, &b, &memory);
     graph_store(g, slot, memory.last);
+    graph_store(g, edge, memory.rim);
     return graph_keep(g, scope, y);
 }
 
 Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x)
 {
-    return convolve(g, c, conv, (ConvBlock){.x = x});
+    return convolve(g, c, conv, EDGE_OWN, (ConvBlock){.x = x});
 }
 
 static Tensor *channels(Graph *g, Tensor *norm)
@@ -97,15 +139,18 @@ static Tensor *channels(Graph *g, Tensor *norm)
 
 Tensor *vae_norm_conv(Graph *g, Tensor *norm, const VaeConv *conv, VaeCache *c, Tensor *x)
 {
-    return convolve(g, c, conv, (ConvBlock){.x = x, .norm = channels(g, norm)});
+    return convolve(g, c, conv, EDGE_OWN, (ConvBlock){.x = x, .norm = channels(g, norm)});
 }
 
 Tensor *vae_residual(Graph *g, const VaeResidual *r, VaeCache *c, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
-    Tensor *h = vae_norm_conv(g, r->norm1, &r->conv1, c, x);
-    Tensor *shortcut = r->shortcut.w != NULL ? vae_pointwise(g, &r->shortcut, x) : x;
-    h = convolve(g, c, &r->conv2, (ConvBlock){.x = h, .norm = channels(g, r->norm2), .add = shortcut});
+    x = with_edge(g, c, x, 2);
+    Tensor *h = convolve(g, c, &r->conv1, EDGE_IN_X, (ConvBlock){.x = x, .norm = channels(g, r->norm1)});
+    Tensor *shortcut = without_end(g, c, x, 2);
+    if (r->shortcut.w != NULL)
+        shortcut = vae_pointwise(g, &r->shortcut, shortcut);
+    h = convolve(g, c, &r->conv2, EDGE_OWN, (ConvBlock){.x = h, .norm = channels(g, r->norm2), .add = shortcut});
     return graph_keep(g, scope, h);
 }
 
@@ -190,8 +235,10 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Ten
             c->next++;
         x = graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
     }
+    x = with_edge(g, c, x, 1);
     ConvBlock b = {.x = x, .w = kernel(g, &r->space), .b = r->space.b, .add = add, .repeat = 2};
     b.shape = (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}};
+    pad_strip(c, &b.shape);
     return graph_keep(g, scope, op_conv_block(g, &b, NULL));
 }
 
@@ -213,11 +260,26 @@ Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f)
     return graph_keep(g, scope, op_group_mean(g, x, group));
 }
 
-Tensor *vae_dup_up(Graph *g, const VaeCache *c, Tensor *x, int64_t channels, VaeFactors f)
+/* What vae_upsample() lets out of a strip, of its shortcut in the output's size. */
+static Tensor *due(Graph *g, const VaeCache *c, Tensor *y)
+{
+    const VaeStrip *s = &c->strip;
+    if (s->dim == 0 || y == NULL)
+        return y;
+    int64_t first = s->first ? 0 : 1, end = y->shape[s->dim] - (s->last ? 0 : 1);
+    return op_slice(g, y, s->dim, first, end - first);
+}
+
+Tensor *vae_dup_up(Graph *g, VaeCache *c, Tensor *x, int64_t lag, VaeDup d)
 {
     if (x == NULL)
         return NULL;
     GraphScope scope = graph_scope(g);
+    int64_t channels = d.channels;
+    VaeFactors f = d.factors;
+    x = without_end(g, c, with_edge(g, c, x, lag + 1), lag);
+    if (x == NULL)
+        return NULL;
     const int64_t *s = x->shape;
     int64_t frames = s[1] * f.time, drop = c->started ? 0 : f.time - 1;
     Tensor *y = op_group_repeat(g, x, channels * f.time * f.space * f.space / s[4]);
@@ -226,7 +288,7 @@ Tensor *vae_dup_up(Graph *g, const VaeCache *c, Tensor *x, int64_t channels, Vae
     y = op_reshape(g, y, SHAPE(s[0], frames, s[2] * f.space, s[3] * f.space, channels));
     if (drop > 0)
         y = op_slice(g, y, TIME, drop, frames - drop);
-    return graph_keep(g, scope, y);
+    return graph_keep(g, scope, due(g, c, y));
 }
 
 Tensor *vae_patchify(Graph *g, Tensor *x, int p)

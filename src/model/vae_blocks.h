@@ -1,5 +1,10 @@
 /* The blocks of a causal video autoencoder, as in Wan 2.1 and 2.2. Everything is [B, T, H, W, C] F32.
  *
+ * Large frames go through the decoder's levels in strips of columns or rows, one after the other, each with all its
+ * chunks of time. As a convolution remembers the last frames of the chunk before, it remembers the last columns of the
+ * strip before; so strips give what whole frames would give, without anything being computed twice. What comes out of
+ * a strip is later than what went in by the columns that the next strip has yet to bring (vae22_strip_lag()).
+ *
  * A clip goes through in chunks of frames, one after the other. Each causal convolution remembers the last
  * frames it saw in a slot of the cache; so the chunks give what the whole clip at once would give, whatever
  * their sizes. The first frame of a clip stands for itself: blocks that change the frame rate pass it by. */
@@ -11,6 +16,14 @@
 
 enum { VAE_MAX_SLOTS = 96 };
 
+/* The strip that goes through. */
+typedef struct VaeStrip {
+    int dim;          /* 2: of rows, 3: of columns; 0: frames go through whole */
+    bool first, last; /* the frames begin or end with it */
+    Tensor **edges;   /* [VAE_MAX_SLOTS] of this chunk of time, NULL at first: what the strip before left for this one */
+    int next;         /* edge of the next block */
+} VaeStrip;
+
 /* One pass over one clip (or batch of clips). Zero it, or vae_cache_begin(); it must stay at its address while
  * in use. While recording, slots are tensors of the tape, so that gradients flow from chunk to chunk (and a
  * graph_reset() ends the clip); without, they are copies that outlive graph_reset(). */
@@ -19,6 +32,8 @@ typedef struct VaeCache {
     int next;     /* slot of the next convolution in this chunk */
     bool started; /* a chunk has been through */
     bool whole;   /* the clip is one chunk: remember nothing */
+    int frames;   /* of the decoder's last levels at a time, at most MAX_INPUTS times a chunk; 0: all */
+    VaeStrip strip;
 } VaeCache;
 
 void vae_cache_begin(VaeCache *c);          /* a new clip; memory of the slots is used again */
@@ -59,8 +74,13 @@ typedef struct VaeFactors {
     int time, space;
 } VaeFactors;
 Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f);
-/* At the start of a clip the frames that its first frame gets too many are dropped. */
-Tensor *vae_dup_up(Graph *g, const VaeCache *c, Tensor *x, int64_t channels, VaeFactors f);
+typedef struct VaeDup {
+    int64_t channels; /* of the result */
+    VaeFactors factors;
+} VaeDup;
+/* At the start of a clip the frames that its first frame gets too many are dropped. lag: rows or columns by which the
+ * blocks beside it, up to vae_upsample(), hold strips back. */
+Tensor *vae_dup_up(Graph *g, VaeCache *c, Tensor *x, int64_t lag, VaeDup d);
 
 /* [B, T, H, W, 3] <-> [B, T, H/p, W/p, 3*p*p], channels ordered (colour, column, row). */
 Tensor *vae_patchify(Graph *g, Tensor *x, int p);

@@ -9,7 +9,7 @@
 #include "tensor/gradients.h"
 #include "tensor/ops.h"
 
-enum { DATA_ALIGN = 64, MIN_CHUNK = 1 << 20, MAX_CHUNK = 1 << 28 };
+enum { DATA_ALIGN = 64, MIN_CHUNK = 1 << 20, MAX_CHUNK = 1 << 26 };
 
 typedef struct Chunk {
     char *data;

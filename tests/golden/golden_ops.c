@@ -381,7 +381,7 @@ static void run_shortcut(Ops *o, const char *out)
     VaeCache cache = {.started = strstr(out, ".first_chunk") == NULL};
     compare_video(o, out,
                   strncmp(out, "avg", 3) == 0 ? vae_avg_down(o->g, input(o, "avgdown.x"), channels, f)
-                                              : vae_dup_up(o->g, &cache, input(o, "dupup.x"), channels, f));
+                                              : vae_dup_up(o->g, &cache, input(o, "dupup.x"), 0, (VaeDup){channels, f}));
 }
 
 static void run_patchify(Ops *o, const char *name)

@@ -363,8 +363,10 @@ typedef struct Frames {
 } Frames;
 
 /* Frames arrive as [count, H, W, 3]. */
-static bool watch_frames(void *user, const float *frames, int count, SoraError *err)
+static bool watch_frames(void *user, const DecodedPart *part, SoraError *err)
 {
+    const float *frames = part->pixels;
+    int count = part->count;
     Frames *w = user;
     int64_t plane = w->video.shape[2] * w->video.shape[3], length = w->video.shape[1];
     const float *expected = w->video.data;
@@ -383,7 +385,7 @@ static void run_decode(Golden *g, const Parts *p, const char *name, const Canvas
 {
     SoraError err = {0};
     Frames f = {.video = fixture_tensor(&p->cases, "%s.video", name)};
-    bool ok = f.video.ndim == 4 && pipeline_decode(&p->pipeline, shape, latent, watch_frames, &f, &err) &&
+    bool ok = f.video.ndim == 4 && pipeline_decode(&p->pipeline, &(DecodeJob){*shape, latent, 0, watch_frames, &f}, &err) &&
               f.done == f.video.shape[1];
     if (!ok)
         printf("  %s\n", err.message);

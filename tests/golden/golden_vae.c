@@ -113,7 +113,7 @@ static Tensor *look_level(Probe *p, const Vae22Level *l, int index, VaeCache *ca
         return h;
     if (down || resizes) {
         Tensor *shortcut = down ? vae_avg_down(g, x, l->channels, l->factors)
-                                : vae_dup_up(g, cache, x, l->channels, l->factors);
+                                : vae_dup_up(g, cache, x, 0, (VaeDup){l->channels, l->factors});
         h = op_add(g, h, look(p, shortcut, "%s.avg_shortcut", name));
     }
     return look(p, h, "%s", name);

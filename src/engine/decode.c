@@ -1,0 +1,244 @@
+/* From the latent to frames: whole ones, or strip by strip where those would need too much memory. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/pipeline.h"
+
+enum {
+    /* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
+     * because more rows make faster products. A constant, so that a seed means the same video on every machine. */
+    DECODE_BYTES = 64 << 20,
+    STRIP_FRAMES = 2,         /* of the last levels at a time, in strips */
+    STRIP_BYTES = 400 << 20,  /* of what a strip needs in them, at most if that can be */
+    TENSORS_WHOLE = 5,        /* activations at the finest level that live at a time, about */
+    SLOTS_WHOLE = 12,         /* frames of such that convolutions remember, about, in the operand's type */
+};
+
+static bool no_memory(SoraError *err)
+{
+    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+}
+
+void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float x = (pixels[i] + 1) * 0.5f * 255;
+        bytes[i] = x >= 255 ? 255 : x > 0 ? (uint8_t)x : 0;
+    }
+}
+
+/* Bytes of a frame's activation at the finest level, of a latent of that many places. */
+static int64_t activation_bytes(const VaeConfig *c, int64_t places)
+{
+    int64_t side = vae_stride_space(c) / c->patchify;
+    return places * side * side * c->dec_dim * (int64_t)sizeof(float);
+}
+
+int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *s)
+{
+    int64_t frames = DECODE_BYTES / (activation_bytes(c, s->height * s->width) * vae_stride_time(c));
+    return frames < 1 ? 1 : frames > s->frames ? s->frames : frames;
+}
+
+/* Of a place of the latent, `frames` at a time. */
+static size_t place_bytes(const VaeConfig *c, int64_t places, int64_t frames)
+{
+    return (size_t)(activation_bytes(c, places) * (TENSORS_WHOLE * frames + SLOTS_WHOLE));
+}
+
+size_t pipeline_decode_bytes(const VaeConfig *c, const CanvasShape *s)
+{
+    return place_bytes(c, s->height * s->width, vae_stride_time(c) * pipeline_decode_chunk(c, s));
+}
+
+/* Latent frames from first on of [C, F, H, W] as [count, H, W, C]. */
+static void take_frames(const CanvasShape *s, const float *latent, int64_t first, int64_t count, float *out)
+{
+    int64_t plane = s->height * s->width;
+    for (int64_t c = 0; c < s->channels; c++)
+        for (int64_t i = 0; i < count * plane; i++)
+            out[i * s->channels + c] = latent[(c * s->frames + first) * plane + i];
+}
+
+/* Frames of the video that latent frames stand for: the first for one. */
+static int frames_of(const VaeConfig *c, int64_t latents)
+{
+    return latents > 0 ? (int)(1 + (latents - 1) * vae_stride_time(c)) : 0;
+}
+
+/* --- whole frames --- */
+
+static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err)
+{
+    Graph *g = p->graph;
+    const VaeConfig *c = &p->autoencoder->config;
+    const CanvasShape *s = &job->shape;
+    int64_t stride = vae_stride_space(c), plane = s->height * s->width, chunk = pipeline_decode_chunk(c, s);
+    float *z = malloc((size_t)(chunk * plane * s->channels) * sizeof *z);
+    float *pixels = malloc((size_t)(plane * stride * stride * 3 * chunk * vae_stride_time(c)) * sizeof *pixels);
+    bool ok = (z != NULL && pixels != NULL) || no_memory(err);
+    VaeCache cache = {0};
+    for (int64_t f = 0, n; f < s->frames && ok; f += n) {
+        n = chunk < s->frames - f ? chunk : s->frames - f;
+        graph_reset(g);
+        take_frames(s, job->latent, f, n, z);
+        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, s->height, s->width, s->channels), z);
+        Tensor *out = vae22_decode_chunk(g, p->autoencoder, &cache, in);
+        graph_download(g, out, pixels);
+        DecodedPart part = {pixels, frames_of(c, f), frames_of(c, f + n) - frames_of(c, f), 0, 0,
+                            (int)(s->width * stride), (int)(s->height * stride), (int)(f + n), (int)s->frames};
+        ok = graph_ok(g, err) && job->sink(job->user, &part, err);
+    }
+    vae_cache_free(g, &cache);
+    free(z);
+    free(pixels);
+    return ok;
+}
+
+/* --- strips --- */
+
+/* Strips of the features between the decoder's halves, along the longer side. */
+typedef struct Strips {
+    int dim;                  /* of [B, F, H, W, C] */
+    int64_t n, wide;          /* places along it; of a strip */
+    int64_t lag;              /* places that come out later, see vae22_strip_lag() */
+    int count;
+    float **features;         /* [count * F]: each strip's of each latent frame; freed when done with */
+    Tensor *(*edges)[VAE_MAX_SLOTS]; /* [F] */
+} Strips;
+
+/* Where strip i begins; that of count is the end. The first brings what the others are late by. */
+static int64_t strip_at(const Strips *s, int i)
+{
+    int64_t at = i == 0 ? 0 : s->lag + i * s->wide;
+    return i == s->count || at > s->n ? s->n : at;
+}
+
+/* Where what comes out of strip i begins, in pixels. */
+static int64_t pixel_at(const Strips *s, const Vae22 *m, int i)
+{
+    int64_t stride = vae_stride_space(&m->config);
+    if (i == 0 || i == s->count)
+        return i == 0 ? 0 : s->n * stride;
+    return strip_at(s, i) * stride - (int64_t)(vae22_strip_lag(m) * (double)stride);
+}
+
+static Strips plan_strips(const Vae22 *m, const CanvasShape *shape, size_t limit)
+{
+    const VaeConfig *c = &m->config;
+    Strips s = {.dim = shape->width >= shape->height ? 3 : 2};
+    s.n = s.dim == 3 ? shape->width : shape->height;
+    s.lag = (int64_t)ceil(vae22_strip_lag(m));
+    int64_t across = s.dim == 3 ? shape->height : shape->width;
+    size_t bytes = limit / 4 < STRIP_BYTES ? limit / 4 : STRIP_BYTES;
+    s.wide = (int64_t)(bytes / place_bytes(c, across, STRIP_FRAMES));
+    s.wide = s.wide < 2 ? 2 : s.wide;
+    /* The last one lets out lag places more than it takes in: so it takes little. */
+    s.count = 1 + (int)((s.n - s.lag - 1) / s.wide);
+    return s;
+}
+
+static void free_strips(Graph *g, Strips *s, int64_t frames)
+{
+    for (int64_t i = 0; s->features != NULL && i < s->count * frames; i++)
+        free(s->features[i]);
+    for (int64_t f = 0; s->edges != NULL && f < frames; f++)
+        for (int i = 0; i < VAE_MAX_SLOTS; i++)
+            if (s->edges[f][i] != NULL)
+                graph_free_slot(g, &s->edges[f][i]);
+    free(s->features);
+    free(s->edges);
+}
+
+/* The decoder's first half, of whole latent frames; its features are cut into strips. */
+static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
+{
+    Graph *g = p->graph;
+    const CanvasShape *shape = &job->shape;
+    float *z = malloc((size_t)(shape->height * shape->width * shape->channels) * sizeof *z);
+    bool ok = z != NULL || no_memory(err);
+    VaeCache cache = {0};
+    for (int64_t f = 0; f < shape->frames && ok; f++) {
+        graph_reset(g);
+        take_frames(shape, job->latent, f, 1, z);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape->height, shape->width, shape->channels), z);
+        x = vae22_decode_front(g, p->autoencoder, &cache, x);
+        vae_cache_end_chunk(&cache);
+        for (int i = 0; i < s->count && ok; i++) {
+            Tensor *part = op_slice(g, x, s->dim, strip_at(s, i), strip_at(s, i + 1) - strip_at(s, i));
+            float *copy = part != NULL ? malloc(tensor_bytes(part)) : NULL;
+            if (copy != NULL)
+                graph_download(g, part, copy);
+            s->features[i * shape->frames + f] = copy;
+            ok = graph_ok(g, err) && (copy != NULL || no_memory(err));
+        }
+    }
+    vae_cache_free(g, &cache);
+    free(z);
+    return ok;
+}
+
+/* All latent frames of strip i. */
+static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int i, SoraError *err)
+{
+    Graph *g = p->graph;
+    const VaeConfig *c = &p->autoencoder->config;
+    int64_t frames = job->shape.frames, stride = vae_stride_space(c), begin = pixel_at(s, p->autoencoder, i);
+    int64_t size[5] = {1, 1, job->shape.height, job->shape.width, c->dec_dim * c->dim_mult[c->levels - 1]};
+    int64_t side[2] = {job->shape.height * stride, job->shape.width * stride}, at[2] = {0};
+    size[s->dim] = strip_at(s, i + 1) - strip_at(s, i);
+    at[s->dim - 2] = begin;
+    side[s->dim - 2] = pixel_at(s, p->autoencoder, i + 1) - begin;
+    float *pixels = malloc((size_t)(side[0] * side[1] * 3 * vae_stride_time(c)) * sizeof *pixels);
+    bool ok = pixels != NULL || no_memory(err);
+    VaeCache cache = {.frames = STRIP_FRAMES, .strip = {s->dim, i == 0, i == s->count - 1, NULL, 0}};
+    for (int64_t f = 0; f < frames && ok; f++) {
+        float **features = &s->features[i * frames + f];
+        graph_reset(g);
+        Tensor *x = graph_input(g, DTYPE_F32, 5, size, *features);
+        free(*features);
+        *features = NULL;
+        cache.strip.edges = s->edges[f];
+        x = vae22_decode_levels(g, p->autoencoder, &cache, x);
+        vae_cache_end_chunk(&cache);
+        ok = graph_ok(g, err) && ((x->shape[2] == side[0] && x->shape[3] == side[1]) ||
+                                  error_set(err, SORA_ERROR_INTERNAL, "autoencoder: a strip of another size"));
+        if (!ok)
+            break;
+        graph_download(g, x, pixels);
+        DecodedPart part = {pixels, frames_of(c, f), (int)x->shape[1], (int)at[1], (int)at[0], (int)side[1],
+                            (int)side[0], (int)(i * frames + f + 1), (int)(s->count * frames)};
+        ok = job->sink(job->user, &part, err);
+    }
+    vae_cache_free(g, &cache);
+    free(pixels);
+    return ok;
+}
+
+static bool decode_strips(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
+{
+    size_t frames = (size_t)job->shape.frames;
+    s->features = calloc((size_t)s->count * frames, sizeof *s->features);
+    s->edges = calloc(frames, sizeof *s->edges);
+    bool ok = (s->features != NULL && s->edges != NULL) || no_memory(err);
+    ok = ok && make_features(p, job, s, err);
+    for (int i = 0; i < s->count && ok; i++)
+        ok = decode_strip(p, job, s, i, err);
+    free_strips(p->graph, s, job->shape.frames);
+    return ok;
+}
+
+bool pipeline_decode(const Pipeline *p, const DecodeJob *job, SoraError *err)
+{
+    Graph *g = p->graph;
+    size_t limit = job->limit != 0 ? job->limit : PIPELINE_DECODE_LIMIT;
+    Strips strips = plan_strips(p->autoencoder, &job->shape, limit);
+    /* Half of the limit is for the weights, the video and what is remembered. */
+    bool whole = pipeline_decode_bytes(&p->autoencoder->config, &job->shape) <= limit / 2 || strips.count < 2;
+    graph_keep_weights(g, true);
+    bool ok = whole ? decode_whole(p, job, err) : decode_strips(p, job, &strips, err);
+    graph_keep_weights(g, false);
+    graph_reset(g);
+    return ok;
+}

@@ -1,0 +1,162 @@
+/* Decoding in strips against decoding whole frames: the same frames, for both autoencoders, wide and tall. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/rng.h"
+#include "cpu/backend.h"
+#include "engine/pipeline.h"
+#include "weights/param_sources.h"
+
+typedef struct Case {
+    const char *config;
+    int64_t frames, height, width; /* of the latent */
+} Case;
+
+#define FLAT "{\"dim\": 4, \"dec_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 4, 4], \"num_res_blocks\": 2, "  \
+             "\"temperal_downsample\": [false, true, true]}"
+#define PATCHED "{\"dim\": 4, \"dec_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1, "  \
+                "\"temperal_downsample\": [true, true], \"patchify\": 2}"
+
+static const Case CASES[] = {{FLAT, 3, 2, 21}, {FLAT, 2, 20, 3}, {PATCHED, 3, 3, 19}, {PATCHED, 2, 18, 2}};
+
+typedef struct Video {
+    float *pixels; /* [frames, height, width, 3] */
+    uint8_t *seen; /* how often each pixel came */
+    int frames, height, width, parts, done;
+} Video;
+
+static bool take(void *user, const DecodedPart *p, SoraError *err)
+{
+    Video *v = user;
+    assert_in_range(p->first + p->count, 1, v->frames);
+    assert_in_range(p->y + p->height, 1, v->height);
+    assert_in_range(p->x + p->width, 1, v->width);
+    assert_in_range(p->done, v->done + 1, p->total);
+    v->done = p->done;
+    v->parts++;
+    const float *from = p->pixels;
+    for (int f = p->first; f < p->first + p->count; f++)
+        for (int y = p->y; y < p->y + p->height; y++, from += p->width * 3) {
+            int at = (f * v->height + y) * v->width + p->x;
+            memcpy(v->pixels + at * 3, from, (size_t)p->width * 3 * sizeof *from);
+            for (int x = 0; x < p->width; x++)
+                v->seen[at + x]++;
+        }
+    return true;
+}
+
+typedef struct Decoder {
+    RandomSource source;
+    Params params;
+    Vae22 network;
+    Backend *backend;
+    Pipeline pipeline;
+    float *latent;
+} Decoder;
+
+static void open_decoder(Decoder *d, const Case *c, SoraPrecision precision)
+{
+    SoraError err = {0};
+    VaeConfig config;
+    json_t *json = json_loads(c->config, 0, NULL);
+    assert_true(vae_config_read(&config, json, &err));
+    json_decref(json);
+    random_source_init(&d->source, 3);
+    params_init(&d->params, &d->source.source);
+    vae22_bind_decoder(&d->network, &config, &d->params);
+    assert_true(params_ok(&d->params, &err));
+    Rng rng;
+    rng_init(&rng, 5, 0);
+    for (int i = 0; i < d->params.count; i++) { /* nothing is exactly zero or one */
+        Tensor *t = &d->params.items[i]->tensor;
+        for (int64_t k = 0; k < tensor_numel(t); k++)
+            ((float *)t->data)[k] += 0.1f * rng_normal(&rng);
+    }
+    d->backend = cpu_backend_new(&(CpuOptions){.precision = precision}, &err);
+    assert_non_null(d->backend);
+    d->pipeline = (Pipeline){.graph = graph_new(d->backend), .autoencoder = &d->network};
+    size_t n = (size_t)(config.z_dim * c->frames * c->height * c->width);
+    d->latent = malloc(n * sizeof *d->latent);
+    rng_fill_normal(&rng, d->latent, n);
+}
+
+static void close_decoder(Decoder *d)
+{
+    free(d->latent);
+    graph_free(d->pipeline.graph);
+    cpu_backend_free(d->backend);
+    params_deinit(&d->params);
+    random_source_deinit(&d->source);
+}
+
+static Video decode(const Decoder *d, const Case *c, size_t limit)
+{
+    const VaeConfig *config = &d->network.config;
+    int stride = vae_stride_space(config);
+    Video v = {.frames = 1 + ((int)c->frames - 1) * vae_stride_time(config),
+               .height = (int)c->height * stride,
+               .width = (int)c->width * stride};
+    size_t pixels = (size_t)v.frames * (size_t)v.height * (size_t)v.width;
+    v.pixels = malloc(pixels * 3 * sizeof *v.pixels);
+    v.seen = calloc(pixels, 1);
+    CanvasShape shape = {config->z_dim, c->frames, c->height, c->width, {1, 1, 1}};
+    SoraError err = {0};
+    if (!pipeline_decode(&d->pipeline, &(DecodeJob){shape, d->latent, limit, take, &v}, &err))
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < pixels; i++)
+        assert_int_equal(v.seen[i], 1);
+    free(v.seen);
+    return v;
+}
+
+static void compare(SoraPrecision precision, double tolerance)
+{
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        Decoder d;
+        open_decoder(&d, &CASES[i], precision);
+        Video whole = decode(&d, &CASES[i], 0), strips = decode(&d, &CASES[i], 1);
+        assert_true(strips.parts > 2 * CASES[i].frames);
+        double most = 0, sum = 0;
+        int64_t n = (int64_t)whole.frames * whole.height * whole.width * 3;
+        for (int64_t k = 0; k < n; k++) {
+            most = fmax(most, fabs((double)whole.pixels[k] - strips.pixels[k]));
+            sum += fabs(whole.pixels[k]);
+        }
+        if (!(most <= tolerance * sum / (double)n))
+            fail_msg("case %zu: error %g of %g", i, most, sum / (double)n);
+        free(whole.pixels);
+        free(strips.pixels);
+        close_decoder(&d);
+    }
+}
+
+static void strips_are_whole_frames(void **state)
+{
+    compare(SORA_PRECISION_F32, 2e-5);
+}
+
+/* What is remembered is what the products take, so the strips lose nothing in bf16 either. */
+static void strips_are_whole_frames_in_bf16(void **state)
+{
+    SoraError err;
+    Backend *b = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_BF16}, &err);
+    if (b == NULL)
+        skip();
+    cpu_backend_free(b);
+    compare(SORA_PRECISION_BF16, 0.02);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(strips_are_whole_frames),
+                                       cmocka_unit_test(strips_are_whole_frames_in_bf16)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
