@@ -9,7 +9,7 @@ enum {
     /* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
      * because more rows make faster products. A constant, so that a seed means the same video on every machine. */
     DECODE_BYTES = 64 << 20,
-    STRIP_FRAMES = 2,         /* of the last levels at a time, in strips */
+    STRIP_FRAMES = 1,         /* of the last levels at a time, in strips */
     STRIP_BYTES = 400 << 20,  /* of what a strip needs in them, at most if that can be */
     TENSORS_WHOLE = 5,        /* activations at the finest level that live at a time, about */
     SLOTS_WHOLE = 12,         /* frames of such that convolutions remember, about, in the operand's type */
@@ -101,18 +101,20 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
 /* Strips of the features between the decoder's halves, along the longer side. */
 typedef struct Strips {
     int dim;                  /* of [B, F, H, W, C] */
-    int64_t n, wide;          /* places along it; of a strip */
+    int64_t n;                /* places along it */
     int64_t lag;              /* places that come out later, see vae22_strip_lag() */
     int count;
     float **features;         /* [count * F]: each strip's of each latent frame; freed when done with */
     Tensor *(*edges)[VAE_MAX_SLOTS]; /* [F] */
 } Strips;
 
-/* Where strip i begins; that of count is the end. The first brings what the others are late by. */
+/* Where strip i begins; that of count is the end. The first brings what the others are late by; the last, which lets
+ * out all that is left, takes in one place. */
 static int64_t strip_at(const Strips *s, int i)
 {
-    int64_t at = i == 0 ? 0 : s->lag + i * s->wide;
-    return i == s->count || at > s->n ? s->n : at;
+    if (i == 0 || i == s->count)
+        return i == 0 ? 0 : s->n;
+    return s->lag + (s->n - s->lag - 1) * i / (s->count - 1);
 }
 
 /* Where what comes out of strip i begins, in pixels. */
@@ -132,10 +134,11 @@ static Strips plan_strips(const Vae22 *m, const CanvasShape *shape, size_t limit
     s.lag = (int64_t)ceil(vae22_strip_lag(m));
     int64_t across = s.dim == 3 ? shape->height : shape->width;
     size_t bytes = limit / 4 < STRIP_BYTES ? limit / 4 : STRIP_BYTES;
-    s.wide = (int64_t)(bytes / place_bytes(c, across, STRIP_FRAMES));
-    s.wide = s.wide < 2 ? 2 : s.wide;
-    /* The last one lets out lag places more than it takes in: so it takes little. */
-    s.count = 1 + (int)((s.n - s.lag - 1) / s.wide);
+    int64_t rest = s.n - s.lag - 1, wide = (int64_t)(bytes / place_bytes(c, across, STRIP_FRAMES));
+    if (rest >= 2)
+        s.count = 1 + (int)((rest + wide) / (wide + 1)); /* of at most wide + 1 places */
+    while (s.count > 2 && rest / (s.count - 1) < 1)
+        s.count--;
     return s;
 }
 
