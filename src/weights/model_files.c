@@ -225,11 +225,13 @@ static bool ends_with(const char *text, const char *end)
     return n >= k && strcasecmp(text + n - k, end) == 0;
 }
 
-/* "NAME-00001-of-00003.safetensors": its index stands for it. */
+/* "NAME-00001-of-00003.safetensors": its index stands for it. Of split GGUF the first part stands for all. */
 static bool is_shard(const char *name)
 {
     const char *of = strstr(name, "-of-");
-    return of != NULL && of - name > 6 && ends_with(name, ".safetensors");
+    if (of == NULL || of - name <= 6)
+        return false;
+    return ends_with(name, ".safetensors") || (ends_with(name, ".gguf") && strncmp(of - 6, "-00001", 6) != 0);
 }
 
 static bool is_weights(const char *name)
@@ -309,7 +311,8 @@ static bool find_tokenizer(ModelFiles *m, const char *dir, SoraError *err)
 {
     static const char *const NAMES[] = {"tokenizer.model", "tokenizer/spiece.model",
                                         "google/umt5-xxl/spiece.model", "spiece.model",
-                                        "tokenizer/tokenizer.model"};
+                                        "tokenizer/tokenizer.model", "tokenizer.json",
+                                        "tokenizer/tokenizer.json", "google/umt5-xxl/tokenizer.json"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && m->tokenizer == NULL; i++) {
         char *path = join(m, dir, NAMES[i], err);
         if (path == NULL)
