@@ -20,8 +20,8 @@
 static const char *fixture(const char *name)
 {
     static char path[512];
-    const char *dir = getenv("SORA_FIXTURES");
-    snprintf(path, sizeof path, "%s/%s", dir != NULL ? dir : "../shared/fixtures/wan", name);
+    const char *fixtures = getenv("SORA_FIXTURES");
+    snprintf(path, sizeof path, "%s/%s", fixtures != NULL ? fixtures : "../shared/fixtures/wan", name);
     return path;
 }
 
