@@ -166,7 +166,7 @@ static void same_result_under_a_limit(void **state)
             assert_true(status("VmRSS:") <= pager.limit);
         }
         assert_true(pager.resident > 0);
-        pager_release(&pager);
+        pager.base.trim(&pager.base);
         assert_int_equal(pager.resident, 0);
         assert_true(status("RssFile:") <= before + 2 * MB);
         assert_true(forward(&o, &pager.base, paged, &err)); /* and again, from the file */
