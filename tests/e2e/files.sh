@@ -29,6 +29,23 @@ expect 3 '^sora convert: none: ' "$sora" convert none x.gguf
 expect 2 '^sora convert: model: it is a folder' "$sora" convert model/t.gguf model
 only model
 
+# A file that is cut short while it is read: 40 tensors of 32 MB, a hole.
+header=$(i=0 comma=
+    while [ $i -lt 40 ]; do
+        printf '%s"t%d":{"dtype":"F32","shape":[4096,2048],"data_offsets":[%d,%d]}' "$comma" $i $((i << 25)) $(((i + 1) << 25))
+        i=$((i + 1)) comma=,
+    done)
+{
+    printf "$(printf '\\%03o\\%03o\\0\\0\\0\\0\\0\\0' $((${#header} + 2 & 255)) $((${#header} + 2 >> 8)))"
+    printf '{%s}' "$header"
+} >big.safetensors
+truncate -s $((8 + ${#header} + 2 + (40 << 25))) big.safetensors
+(sleep 0.3 && truncate -s 1M big.safetensors) &
+expect 4 '^sora convert: big.safetensors: lost its end while it was being read$' "$sora" convert big.safetensors x.gguf --type q4_k
+wait
+rm big.safetensors
+only model
+
 # Parts from other files.
 cp model/transformer/config.json model
 for file in model/t.gguf model/t.safetensors; do
