@@ -283,6 +283,27 @@ static bool scan(ModelFiles *m, const char *dir, int depth, SoraError *err)
     return ok;
 }
 
+/* The only weight file in a folder that has no safetensors, whose own rules come first; else the folder. */
+static const char *weights_in(ModelFiles *m, const char *dir, SoraError *err)
+{
+    enum { MAX_NAMES = 512 };
+    const char **names = arena_alloc(&m->memory, MAX_NAMES * sizeof *names);
+    int n = names != NULL ? list_folder(m, dir, names, MAX_NAMES, err) : -1;
+    const char *only = NULL;
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        if (ends_with(names[i], ".safetensors") || ends_with(names[i], ".safetensors.index.json"))
+            return dir;
+        if (is_weights(names[i])) {
+            only = names[i];
+            found++;
+        }
+    }
+    if (n < 0)
+        return names != NULL ? NULL : (message_no_memory(dir, err), NULL);
+    return found == 1 ? join(m, dir, only, err) : dir;
+}
+
 /* Ours and diffusers': a folder for each part. */
 static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
 {
@@ -297,7 +318,8 @@ static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
         if (m->slots[i].part != NULL || !index.has[i])
             continue;
         if (dir_exists(path)) {
-            if (!add_file(m, path, w, err))
+            const char *weights = weights_in(m, path, err);
+            if (weights == NULL || !add_file(m, weights, w, err))
                 return false;
         } else if (w.ours && i != SLOT_LOW_NOISE && i != SLOT_IMAGE_ENCODER) {
             return error_set(err, SORA_ERROR_NOT_FOUND, "%s/config.json: cannot open: %s", path,
