@@ -35,7 +35,7 @@ bad=0
 printf 'limit %s (%d kB), %s, %s frames, 1 step; enforced by a cgroup: %s\n' "$limit" "$kb" "$size" "$frames" $enforced
 for type in $types; do
     rm -rf "$dir/model" && mkdir "$dir/model"
-    "$root/build/tests/sparse_model" "$dir/model" Wan2.1-T2V-14B "$type" 2>/dev/null || exit 1
+    "$root/build/tests/sparse_model" "$dir/model" Wan2.1-T2V-14B "$type" >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
     cp "$root/models/nano/tokenizer.model" "$dir/model"
     gb=$(du --apparent-size -sk "$dir/model" | awk '{printf "%.1f", $1 / 1e6}')
     (one_step) >"$dir/log" 2>&1
