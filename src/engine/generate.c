@@ -212,7 +212,8 @@ static bool run(Generation *n, SoraError *err)
     graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
     return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
-           (pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err) || error_wrap(err, "decode"));
+           (pipeline_decode(&e->pipeline, &n->plan.latent, n->latent, take_frames, n, err) ||
+            error_wrap(err, "decode"));
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)

@@ -230,8 +230,8 @@ static int64_t step_bytes(const ModelFiles *files, const Room *room, Size3 size)
 static json_t *describe_memory(const ModelFiles *files, const Room *room, int64_t weights, int64_t copied)
 {
     int64_t available = available_memory();
-    json_t *json = json_pack("{s:I, s:I, s:I}", "weights", (json_int_t)(weights + copied), "copied", (json_int_t)copied,
-                             "available", (json_int_t)available);
+    json_t *json = json_pack("{s:I, s:I, s:I}", "weights", (json_int_t)(weights + copied), "copied",
+                             (json_int_t)copied, "available", (json_int_t)available);
     if (model_files_part(files, SLOT_TRANSFORMER) == NULL || model_files_part(files, SLOT_AUTOENCODER) == NULL ||
         room->transformers[0].config.dim == 0 || room->autoencoder.config.z_dim == 0)
         return json;

@@ -9,7 +9,8 @@
 
 #include "weights/quant.h"
 
-enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 }; /* elements of a matrix that is not worth the trouble; rows of a piece of work */
+/* Elements of a matrix that is not worth the trouble; rows of a piece of work. */
+enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 };
 /* Bytes for what nobody counts, threads' stacks and small objects: kept free where something can be given back for it,
  * and where nothing can. */
 static const size_t RESERVE = (size_t)32 << 20, SLACK = (size_t)8 << 20;
@@ -141,8 +142,9 @@ static bool make_room(Pager *p, size_t more, SoraError *err)
     for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
         give_back(p, old);
     return now + more + SLACK <= p->limit ||
-           error_set(err, SORA_ERROR_MEMORY, "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer "
-                     "frames need less", (double)(now + more + SLACK) / 1e9, (double)p->limit / 1e9);
+           error_set(err, SORA_ERROR_MEMORY,
+                     "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer frames need less",
+                     (double)(now + more + SLACK) / 1e9, (double)p->limit / 1e9);
 }
 
 bool pager_room(void *pager, size_t bytes, SoraError *err)
@@ -230,7 +232,8 @@ static void widen_piece(void *arg, int64_t piece, int worker)
     Widening *w = arg;
     const PagerEntry *e = w->entry;
     int64_t first = piece * ROWS_AT_ONCE, count = w->count - first < ROWS_AT_ONCE ? w->count - first : ROWS_AT_ONCE;
-    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width : w->wide + worker * ROWS_AT_ONCE * w->width;
+    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width
+                                        : w->wide + worker * ROWS_AT_ONCE * w->width;
     SoraError error = {0};
     bool ok = true;
     if (w->rows == NULL)
@@ -385,7 +388,10 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
 {
-    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim}, .inner = inner, .limit = limit, .last = -1};
+    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim},
+                 .inner = inner,
+                 .limit = limit,
+                 .last = -1};
     p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
     return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
@@ -449,7 +455,8 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     locate(&e, t);
     bool large = params_is_matrix(tensor) && tensor_numel(tensor) >= SMALL, copied;
     tensor->dtype = part_source_type(&s->part, t, tensor, &copied);
-    if (large && tensor->ndim == 2 && copied && part_source_by_rows(t, tensor) && !keep(s->pager, tensor_bytes(tensor))) {
+    if (large && tensor->ndim == 2 && copied && part_source_by_rows(t, tensor) &&
+        !keep(s->pager, tensor_bytes(tensor))) {
         e.widened = t;
         e.loras = s->part.loras;
         return promise(s, &e, tensor, err);
