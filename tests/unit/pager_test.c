@@ -180,9 +180,9 @@ static void same_result_under_a_limit(void **state)
         assert_true(status("RssFile:") <= before + 2 * MB);
         assert_true(forward(&o, &pager.base, paged, &err)); /* and again, from the file */
         assert_memory_equal(plain, paged, sizeof plain);
-        close_network(&o);
         paged_source_deinit(&source);
         pager_deinit(&pager);
+        close_network(&o);
     }
 }
 
@@ -203,9 +203,9 @@ static void too_small_a_limit_is_said(void **state)
     assert_false(forward(&o, &pager.base, out, &err));
     assert_int_equal(err.code, SORA_ERROR_MEMORY);
     assert_non_null(strstr(err.message, "the limit is 0.00 GB"));
-    close_network(&o);
     paged_source_deinit(&source);
     pager_deinit(&pager);
+    close_network(&o);
 }
 
 /* A kernel's scratch and outputs are counted before they are there: nothing passes the limit, whatever it is. */
@@ -236,9 +236,9 @@ static void the_limit_is_never_passed(void **state)
         assert_true(status("VmHWM:") <= pager.limit);
         made += ok;
         refused += !ok;
-        close_network(&o);
         paged_source_deinit(&source);
         pager_deinit(&pager);
+        close_network(&o);
     }
     assert_true(made > 0 && refused > 0);
 }
