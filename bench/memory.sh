@@ -13,14 +13,14 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/sora-memory-XXXXXX")
 group=/sys/fs/cgroup/sora-memory-$$
 trap 'rm -rf "$dir"; [ -d "$group" ] && rmdir "$group"' EXIT
 case $limit in
-*G) kb=$((${limit%G} * 1024 * 1024)) ;;
-*M) kb=$((${limit%M} * 1024)) ;;
+*G) kb=$((${limit%G} * 1000000000 / 1024)) ;;
+*M) kb=$((${limit%M} * 1000000 / 1024)) ;;
 *) echo "bench/memory.sh: a limit such as 6G or 800M" >&2 && exit 2 ;;
 esac
 
 enforced=no
 if grep -qs memory /sys/fs/cgroup/cgroup.subtree_control && mkdir "$group" 2>/dev/null; then
-    echo "$limit" >"$group/memory.max" && enforced=yes
+    echo $((kb * 1024)) >"$group/memory.max" && enforced=yes
     echo 0 >"$group/memory.swap.max" 2>/dev/null
 fi
 
