@@ -160,6 +160,8 @@ static bool make_room_for(Pager *p, const Node *node, size_t weights, SoraError 
     p->pending = weights;
     for (int i = 0; i < node->n_out; i++)
         p->pending += node->out[i] != NULL ? absent(node->out[i]->data, tensor_bytes(node->out[i])) : 0;
+    if (p->keeping && node->op == OP_CONV) /* a copy of the weight, if it is the first time */
+        p->pending += (size_t)tensor_numel(node->in[CONV_W]) * sizeof(float);
     return make_room(p, 0, err);
 }
 
@@ -376,8 +378,9 @@ static void upload(Backend *backend, void *to, const void *host, size_t bytes)
 
 static void keep_weights(Backend *backend, bool on)
 {
-    Backend *inner = ((Pager *)backend)->inner;
-    inner->keep_weights(inner, on);
+    Pager *p = (Pager *)backend;
+    p->keeping = on;
+    p->inner->keep_weights(p->inner, on);
 }
 
 static void download(Backend *backend, void *host, const void *from, size_t bytes)

@@ -23,6 +23,7 @@ typedef struct Pager {
     bool sorted;
     uint64_t clock;
     size_t resident;     /* bytes of the files that were used and not given back */
+    bool keeping;        /* kernels keep what they make of convolutions' weights */
     size_t pending;      /* bytes that the node at hand will bring into memory */
     size_t kept;         /* bytes of weights that were widened once and for all */
     void *scratch;       /* of the weights of the node at hand */
