@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lost.h"
+
 static bool io_error(SoraError *err, const char *what, const char *path)
 {
     SoraErrorCode code = errno == ENOENT ? SORA_ERROR_NOT_FOUND : errno == ENOMEM ? SORA_ERROR_MEMORY : SORA_ERROR_IO;
@@ -34,6 +36,7 @@ bool file_map_open(FileMap *map, const char *path, SoraError *err)
             io_error(err, "cannot map", path);
         } else {
             *map = (FileMap){p, (size_t)st.st_size};
+            lost_watch(p, map->size, path);
             ok = true;
         }
     }
@@ -43,8 +46,10 @@ bool file_map_open(FileMap *map, const char *path, SoraError *err)
 
 void file_map_close(FileMap *map)
 {
-    if (map->data != NULL)
+    if (map->data != NULL) {
+        lost_forget(map->data);
         munmap((void *)(uintptr_t)map->data, map->size);
+    }
     *map = (FileMap){0};
 }
 
@@ -110,6 +115,7 @@ bool file_writer_commit(FileWriter *w, SoraError *err)
     if (fclose(w->stream) != 0 && ok)
         ok = io_error(err, "cannot write", w->path);
     w->stream = NULL;
+    ok = ok && lost_check(err);
     if (ok && rename(w->part_path, w->path) != 0)
         ok = io_error(err, "cannot rename to", w->path);
     if (ok) {

@@ -30,7 +30,8 @@ typedef struct FileWriter {
 } FileWriter;
 
 bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
-bool file_writer_commit(FileWriter *w, SoraError *err); /* closes w in every case */
+/* Closes w in every case. An error too when a mapped file has lost its end (base/lost.h). */
+bool file_writer_commit(FileWriter *w, SoraError *err);
 void file_writer_abort(FileWriter *w);                  /* no-op after commit */
 
 /* What is done with a file that is complete but has not got its name: it may be replaced under its temporary

@@ -1,4 +1,6 @@
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "cli/cli.h"
@@ -20,36 +22,51 @@ static const Option options[] = {
     {0},
 };
 
-static bool show(void *user, int done, int total)
+static bool show(void *user, int64_t done, int64_t total)
 {
-    progress_show(user, &(ProgressStep){"convert", "tensors", done, total});
+    enum { MB = 1000000 };
+    progress_show(user, &(ProgressStep){"convert", "MB", (int)(done / MB), (int)((total + MB - 1) / MB)});
     return !interrupt_requested();
+}
+
+static bool is_file_name(const char *path)
+{
+    static const char *const ENDS[] = {".safetensors", ".gguf"};
+    size_t n = strlen(path);
+    for (int i = 0; i < 2; i++)
+        if (n > strlen(ENDS[i]) && strcasecmp(path + n - strlen(ENDS[i]), ENDS[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const ConvertArgs *a = values;
-    if (dir_exists(arguments[1]))
+    bool model = dir_exists(arguments[0]) && !is_file_name(arguments[1]);
+    if (!model && dir_exists(arguments[1]))
         return error_set(err, SORA_ERROR_INPUT, "%s: it is a folder, expected a file", arguments[1]);
     interrupt_catch();
     Progress bar;
     progress_begin(&bar);
-    ConvertOptions how = {convert_type(a->type), a->own_names, show, &bar};
-    bool ok = weights_convert(arguments[0], arguments[1], &how, err);
+    ConvertOptions how = {.type = convert_type(a->type), .own_names = a->own_names, .progress = show, .user = &bar};
+    bool ok = (model ? model_convert : weights_convert)(arguments[0], arguments[1], &how, err);
     progress_end(&bar);
     return ok;
 }
 
 const Command CMD_CONVERT = {
     .name = "convert",
-    .summary = "write a weight file in another type or container",
+    .summary = "write a weight file or a whole model in another type or container",
     .arguments = "IN OUT",
     .description =
         "IN is a .safetensors file, its index or folder, a .gguf or a PyTorch file; OUT ends in .safetensors "
         "or .gguf, and only that can hold the q types. Norms, biases and other small tensors keep their 16 "
-        "or 32 bits. Memory stays small, whatever the file's size, and OUT appears only when complete.",
+        "or 32 bits. Memory stays small, whatever the file's size, and OUT appears only when complete.\n\n"
+        "With a model's folder as IN and a new folder as OUT, all parts are written, with the tokenizer and the "
+        "configs; q types as GGUF, others as safetensors. The autoencoder keeps its types.",
     .examples = "  sora convert Wan2.1_VAE.pth vae.safetensors --type f16\n"
-                "  sora convert transformer/ wan-Q4_K.gguf --type q4_k --own-names",
+                "  sora convert transformer/ wan-Q4_K.gguf --type q4_k --own-names\n"
+                "  sora convert Wan2.1-T2V-14B wan-14b-q4 --type q4_k",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,

@@ -43,7 +43,8 @@ static const Option options[] = {
     {0, "text-encoder", OPTION_STRING, offsetof(GenerateArgs, text_encoder), "FILE", .help = "likewise"},
     {0, "vae", OPTION_STRING, offsetof(GenerateArgs, vae), "FILE", .help = "likewise"},
     {0, "image-encoder", OPTION_STRING, offsetof(GenerateArgs, image_encoder), "FILE", .help = "likewise"},
-    {0, "tokenizer", OPTION_STRING, offsetof(GenerateArgs, tokenizer), "FILE", .help = "a SentencePiece model"},
+    {0, "tokenizer", OPTION_STRING, offsetof(GenerateArgs, tokenizer), "FILE",
+     .help = "a SentencePiece model or tokenizer.json"},
     {0, "lora", OPTION_LIST, offsetof(GenerateArgs, loras), "FILE[:N]",
      .help = "changes to the transformer with a strength (default 1), up to 8 times; FILE:N:high, FILE:N:low for "
              "one of two experts"},

@@ -21,7 +21,7 @@ static const Option options[] = {
     {0, "image-encoder", OPTION_STRING, offsetof(InspectArgs, image_encoder), "FILE",
      .help = "this one instead"},
     {0, "tokenizer", OPTION_STRING, offsetof(InspectArgs, tokenizer), "FILE",
-     .help = "a SentencePiece model"},
+     .help = "a SentencePiece model or tokenizer.json"},
     {0, "json", OPTION_FLAG, offsetof(InspectArgs, json), .help = "print one JSON object"},
     {0},
 };
@@ -88,7 +88,12 @@ static void print_text(json_t *root)
     printf("memory: %.4g GB of weights, of which %.4g GB are copied; %.4g GB are free\n",
            number_of(memory, "weights") / 1e9, number_of(memory, "copied") / 1e9,
            number_of(memory, "available") / 1e9);
-    printf("runs here: %s\n", json_is_true(json_object_get(root, "runs")) ? "yes" : "no");
+    if (json_object_get(memory, "size") != NULL)
+        printf("  a step of %s takes about %.3g GB, whatever the weights are\n", text_of(memory, "size"),
+               number_of(memory, "step") / 1e9);
+    bool fits = !json_is_false(json_object_get(memory, "fits"));
+    const char *runs = fits ? "yes" : "yes, but not in its own size: there is too little memory";
+    printf("runs here: %s\n", json_is_true(json_object_get(root, "runs")) ? runs : "no");
     json_array_foreach(json_object_get(root, "needs"), i, need)
         printf("  needs %s\n", json_string_value(need));
 }

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include "base/lost.h"
 #include "cli/cli.h"
 
 static volatile sig_atomic_t requested;
@@ -19,5 +20,5 @@ void interrupt_catch(void)
 
 bool interrupt_requested(void)
 {
-    return requested != 0;
+    return requested != 0 || !lost_check(NULL);
 }

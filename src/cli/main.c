@@ -1,7 +1,9 @@
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/lost.h"
 #include "cli/cli.h"
 
 const Command *const COMMANDS[] = {
@@ -72,6 +74,13 @@ static int help(const Command *command, const char *path)
     return finish(path, &err);
 }
 
+/* If a file lost its end meanwhile, that is why the rest went wrong, or it did without anybody noticing. */
+static bool run_on_whole_files(const Command *command, const CommandLine *line, SoraError *err)
+{
+    bool ok = command->run(line->values, line->arguments, line->count, err);
+    return lost_check(err) && ok;
+}
+
 /* argv[0] is the command's name. */
 static int run(const Command *command, const char *path, int argc, char **argv)
 {
@@ -82,7 +91,7 @@ static int run(const Command *command, const char *path, int argc, char **argv)
     int code = EXIT_SUCCESS;
     if (line.help)
         command_print_help(command, path, stdout);
-    else if (!command->run(line.values, line.arguments, line.count, &err))
+    else if (!run_on_whole_files(command, &line, &err))
         code = fail(path, &err);
     command_line_deinit(&line);
     if (code == EXIT_SUCCESS)
@@ -156,6 +165,10 @@ static int help_of(int argc, char **argv)
 int main(int argc, char **argv)
 {
     SoraError err = {0};
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* glibc: what is large goes back to the system when it is freed */
+#endif
+    lost_catch();
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), and no end without a word */
     if (argc < 2)
         return dispatch(&SORA, "sora", argc, argv);

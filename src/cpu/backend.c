@@ -183,6 +183,14 @@ static void copy(Backend *backend, void *to, const void *from, size_t bytes)
     memcpy(to, from, bytes);
 }
 
+static void trim(Backend *backend)
+{
+    CpuContext *ctx = &((CpuBackend *)backend)->ctx;
+    free(ctx->scratch);
+    ctx->scratch = NULL;
+    ctx->scratch_bytes = 0;
+}
+
 Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
 {
     CpuOptions defaults = {0};
@@ -193,7 +201,9 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "cpu backend: out of memory");
         return NULL;
     }
-    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, keep_weights, DTYPE_F32};
+    b->ctx.room = options->room;
+    b->ctx.user = options->user;
+    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, keep_weights, DTYPE_F32, trim};
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
@@ -255,6 +265,10 @@ void *cpu_scratch(CpuContext *ctx, size_t bytes, SoraError *err)
 {
     if (bytes > ctx->scratch_bytes || ctx->scratch == NULL) {
         free(ctx->scratch);
+        ctx->scratch = NULL;
+        ctx->scratch_bytes = 0;
+        if (ctx->room != NULL && !ctx->room(ctx->user, bytes, err))
+            return NULL;
         ctx->scratch = alloc(NULL, bytes ? bytes : 1);
         ctx->scratch_bytes = ctx->scratch ? bytes : 0;
         if (ctx->scratch == NULL)

@@ -10,6 +10,9 @@ typedef struct CpuOptions {
     SoraPrecision precision; /* of matrix products; everything else is f32 */
     const char *level;       /* "reference", "avx2", "avx512", "best"; NULL is "best".
                               * The environment variable SORA_CPU, when set, wins. */
+    /* Asked before a kernel's own memory grows to so many bytes; false with *err filled: it may not. NULL: always. */
+    bool (*room)(void *user, size_t bytes, SoraError *err);
+    void *user; /* for room */
 } CpuOptions;
 
 /* options may be NULL. NULL on failure: a level that this processor lacks, bf16 where there is none. One

@@ -20,6 +20,8 @@ typedef struct CpuContext {
     struct OneDnn *onednn;   /* from AVX2 on */
     void *scratch;           /* see cpu_scratch */
     size_t scratch_bytes;
+    bool (*room)(void *user, size_t bytes, SoraError *err); /* see CpuOptions */
+    void *user;
 } CpuContext;
 
 typedef bool (*Kernel)(CpuContext *ctx, const Node *node, SoraError *err);

@@ -217,13 +217,13 @@ static bool run(Generation *n, SoraError *err)
     if (!make_plan(n, err) || !init_video(n, err) || !canvas_init(&n->canvas, &n->plan.latent, err) ||
         !encode_inputs(n, err))
         return false;
-    pager_release(&n->engine->pager); /* the text encoder has done its work */
+    graph_trim(e->pipeline.graph); /* the text encoder has done its work */
     if (!denoise(n, err) || !report(n, SORA_STAGE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
-    pager_release(&n->engine->pager);
+    graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
     return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
-           decode(n, err);
+           (decode(n, err) || error_wrap(err, "decode"));
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "engine/manifest.h"
 #include "engine/networks.h"
 #include "engine/variant.h"
 #include "weights/lora.h"
@@ -76,6 +77,10 @@ static json_t *list_unknown(const WeightPart *part, const bool *asked, const cha
     }
     return unknown;
 }
+
+typedef struct Size3 {
+    int width, height, frames;
+} Size3;
 
 /* The room for networks that are never run. */
 typedef struct Room {
@@ -167,7 +172,7 @@ static json_t *list_needs(const json_t *root, const ModelFiles *files, const Roo
         }
     }
     if (json_is_null(json_object_get(root, "tokenizer")))
-        note(needs, "a tokenizer (spiece.model)");
+        note(needs, "a tokenizer (spiece.model or tokenizer.json)");
     return needs;
 }
 
@@ -178,6 +183,64 @@ static const char *guess_name(const ModelFiles *files, const Room *room)
     int experts = model_files_part(files, SLOT_LOW_NOISE) != NULL ? 2 : 1;
     const Variant *v = variant_guess(&room->transformers[0].config, experts);
     return v != NULL ? v->name : NULL;
+}
+
+/* --- memory --- */
+
+/* What the model makes unless told otherwise. */
+static Size3 own_size(const ModelFiles *files, const Room *room)
+{
+    int experts = model_files_part(files, SLOT_LOW_NOISE) != NULL ? 2 : 1;
+    const Variant *v = variant_guess(&room->transformers[0].config, experts);
+    Manifest m;
+    if (v == NULL && model_files_manifest(files) != NULL && manifest_load(&m, model_files_manifest(files), NULL)) {
+        Size3 size = {m.width, m.height, m.frames};
+        manifest_deinit(&m);
+        return size;
+    }
+    v = v != NULL ? v : &VARIANT_PLAIN;
+    return (Size3){v->width, v->height, v->frames};
+}
+
+static int64_t largest_weight(const WeightPart *part)
+{
+    int64_t largest = 0;
+    for (int i = 0; i < weight_part_count(part); i++) {
+        int64_t n = tensor_numel(&weight_part_tensor(part, i)->tensor);
+        largest = n > largest ? n : largest;
+    }
+    return largest;
+}
+
+/* About the bytes that one sample's step takes with weights that come and go: in self-attention some 14 rows of the
+ * network's width live for every token, then the ffn's; keys and values are laid out once more in 16 bits; the weight at
+ * hand is there in the file's type and as the kernel wants it. Found to be within a tenth for 14B. */
+static int64_t step_bytes(const ModelFiles *files, const Room *room, Size3 size)
+{
+    enum { ROWS = 14, BASE = 100 << 20 }; /* BASE: program, tokenizer, small tensors */
+    const DitConfig *c = &room->transformers[0].config;
+    const VaeConfig *vae = &room->autoencoder.config;
+    int64_t space = vae_stride_space(vae), time = vae_stride_time(vae);
+    int64_t tokens = (1 + (size.frames - 1) / time) / c->patch_size[0] * (size.height / space / c->patch_size[1]) *
+                     (size.width / space / c->patch_size[2]);
+    return tokens * ((int64_t)ROWS * c->dim + c->ffn_dim) * 4 + tokens * 2 * c->dim * 2 +
+           largest_weight(model_files_part(files, SLOT_TRANSFORMER)) * 4 + BASE;
+}
+
+static json_t *describe_memory(const ModelFiles *files, const Room *room, int64_t weights, int64_t copied)
+{
+    int64_t available = available_memory();
+    json_t *json = json_pack("{s:I, s:I, s:I}", "weights", (json_int_t)(weights + copied), "copied",
+                             (json_int_t)copied, "available", (json_int_t)available);
+    if (model_files_part(files, SLOT_TRANSFORMER) == NULL || model_files_part(files, SLOT_AUTOENCODER) == NULL ||
+        room->transformers[0].config.dim == 0 || room->autoencoder.config.z_dim == 0)
+        return json;
+    Size3 size = own_size(files, room);
+    int64_t step = step_bytes(files, room, size);
+    json_object_set_new(json, "step", json_integer((json_int_t)step));
+    json_object_set_new(json, "size", json_sprintf("%dx%d, %d frames", size.width, size.height, size.frames));
+    json_object_set_new(json, "fits", json_boolean(available < 0 || step <= available));
+    return json;
 }
 
 static json_t *describe(const ModelFiles *files, SoraError *err)
@@ -203,9 +266,7 @@ static json_t *describe(const ModelFiles *files, SoraError *err)
         json_t *needs = list_needs(root, files, room);
         json_object_set_new(root, "runs", json_boolean(json_array_size(needs) == 0));
         json_object_set_new(root, "needs", needs);
-        json_object_set_new(root, "memory",
-                            json_pack("{s:I, s:I, s:I}", "weights", (json_int_t)(weights + copied), "copied",
-                                      (json_int_t)copied, "available", (json_int_t)available_memory()));
+        json_object_set_new(root, "memory", describe_memory(files, room, weights, copied));
     }
     free(room);
     if (ok)

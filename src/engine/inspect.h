@@ -12,7 +12,9 @@
  *     tokenizer   path, or "in FILE", or null
  *     runs        everything is there and fits
  *     needs       what is not there, in words
- *     memory      bytes: weights (mapped and copied), copied, available on this machine now
+ *     memory      bytes: weights (mapped and copied), copied, available on this machine now; of a whole model also
+ *                 step (about what a step of the size that it makes by default takes under --memory), size (in
+ *                 words), fits (that much is available)
  * or, of a LoRA file: lora: file, changes.
  * NULL when the files cannot be read. */
 json_t *inspect_model(const ModelPaths *paths, SoraError *err);

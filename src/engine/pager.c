@@ -9,8 +9,11 @@
 
 #include "weights/quant.h"
 
-enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 }; /* elements of a matrix that is not worth the trouble; rows of a piece of work */
-static const size_t RESERVE = (size_t)32 << 20; /* bytes for everything that is not counted */
+/* Elements of a matrix that is not worth the trouble; rows of a piece of work. */
+enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 };
+/* Bytes for what nobody counts, threads' stacks and small objects: kept free where something can be given back for it,
+ * and where nothing can. */
+static const size_t RESERVE = (size_t)32 << 20, SLACK = (size_t)8 << 20;
 
 typedef struct Range {
     char *data;
@@ -112,28 +115,63 @@ static size_t process_memory(void)
     return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Gives weights back until there is room for what the node at hand will touch: weights that are not in memory, the
- * kernel's own layout of them, and outputs, which have addresses but may have no pages yet. */
-static bool make_room(Pager *p, const Node *node, size_t weights, SoraError *err)
+/* Those bytes' pages that nobody has touched yet: they are not in memory, and will be when they are written. */
+static size_t absent(const void *data, size_t bytes)
 {
-    size_t now = process_memory(), more = weights;
-    for (int i = 0; i < node->n_out; i++)
-        more += node->out[i] != NULL ? tensor_bytes(node->out[i]) : 0;
-    for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
-        give_back(p, old);
-    return now + weights / 2 <= p->limit ||
-           error_set(err, SORA_ERROR_MEMORY, "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer "
-                     "frames need less", (double)(now + weights / 2) / 1e9, (double)p->limit / 1e9);
+    enum { AT_ONCE = 4096 };
+    unsigned char there[AT_ONCE];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), missing = 0;
+    uintptr_t at = (uintptr_t)data / page * page, end = (uintptr_t)data + bytes;
+    while (at < end) {
+        size_t pages = (end - at + page - 1) / page;
+        pages = pages < AT_ONCE ? pages : AT_ONCE;
+        if (mincore((void *)at, pages * page, there) != 0)
+            return bytes;
+        for (size_t i = 0; i < pages; i++)
+            missing += (there[i] & 1) == 0;
+        at += pages * page;
+    }
+    return missing * page;
 }
 
-/* Notes that e is used; returns the bytes that this brings into memory, twice: as they are and as a kernel lays them
- * out. */
+/* Gives weights back until there is room for so many bytes more and for what the node at hand will touch. */
+static bool make_room(Pager *p, size_t more, SoraError *err)
+{
+    more += p->pending;
+    size_t now = process_memory();
+    for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
+        give_back(p, old);
+    return now + more + SLACK <= p->limit ||
+           error_set(err, SORA_ERROR_MEMORY,
+                     "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer frames need less",
+                     (double)(now + more + SLACK) / 1e9, (double)p->limit / 1e9);
+}
+
+bool pager_room(void *pager, size_t bytes, SoraError *err)
+{
+    Pager *p = pager;
+    return p->limit == 0 || make_room(p, bytes, err);
+}
+
+/* What the node will bring into memory: a weight's bytes in the file, and outputs, which have addresses but may have
+ * no pages. What its kernel lays out elsewhere comes to pager_room(). */
+static bool make_room_for(Pager *p, const Node *node, size_t weights, SoraError *err)
+{
+    p->pending = weights;
+    for (int i = 0; i < node->n_out; i++)
+        p->pending += node->out[i] != NULL ? absent(node->out[i]->data, tensor_bytes(node->out[i])) : 0;
+    if (p->keeping && node->op == OP_CONV) /* a copy of the weight, if it is the first time */
+        p->pending += (size_t)tensor_numel(node->in[CONV_W]) * sizeof(float);
+    return make_room(p, 0, err);
+}
+
+/* Notes that e is used; returns the bytes that this brings into memory. */
 static size_t bring(Pager *p, PagerEntry *e)
 {
     size_t fresh = e->used == 0 ? e->bytes : 0;
     e->used = p->clock;
     p->resident += fresh;
-    return 2 * fresh;
+    return fresh;
 }
 
 /* Remembers the order, and asks for what came after e the last time. */
@@ -143,20 +181,26 @@ static void look_ahead(Pager *p, const PagerEntry *e)
     if (p->last >= 0 && p->last != i)
         p->entries[p->last].next = i;
     p->last = i;
-    if (e->next >= 0 && p->entries[e->next].used == 0 && p->limit > 0)
+    if (e->next >= 0 && p->entries[e->next].used == 0)
         advise(&p->entries[e->next], MADV_WILLNEED);
 }
 
-void pager_release(Pager *p)
+static void free_scratch(Pager *p)
 {
+    p->inner->free(p->inner, p->scratch);
+    p->scratch = NULL;
+    p->scratch_bytes = 0;
+}
+
+/* A network's turn is over. */
+static void trim(Backend *backend)
+{
+    Pager *p = (Pager *)backend;
     for (int i = 0; i < p->count && p->limit > 0; i++)
         if (p->entries[i].used > 0)
             give_back(p, &p->entries[i]);
-    if (p->limit > 0) {
-        p->inner->free(p->inner, p->scratch);
-        p->scratch = NULL;
-        p->scratch_bytes = 0;
-    }
+    free_scratch(p);
+    p->inner->trim(p->inner);
 }
 
 /* --- weights that are widened --- */
@@ -165,7 +209,9 @@ static bool reserve(Pager *p, size_t bytes, SoraError *err)
 {
     if (bytes <= p->scratch_bytes)
         return true;
-    p->inner->free(p->inner, p->scratch);
+    free_scratch(p);
+    if (!pager_room(p, bytes, err))
+        return false;
     p->scratch = p->inner->alloc(p->inner, bytes);
     p->scratch_bytes = p->scratch != NULL ? bytes : 0;
     return p->scratch != NULL || error_set(err, SORA_ERROR_MEMORY, "no memory for a weight of %zu bytes", bytes);
@@ -188,7 +234,8 @@ static void widen_piece(void *arg, int64_t piece, int worker)
     Widening *w = arg;
     const PagerEntry *e = w->entry;
     int64_t first = piece * ROWS_AT_ONCE, count = w->count - first < ROWS_AT_ONCE ? w->count - first : ROWS_AT_ONCE;
-    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width : w->wide + worker * ROWS_AT_ONCE * w->width;
+    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width
+                                        : w->wide + worker * ROWS_AT_ONCE * w->width;
     SoraError error = {0};
     bool ok = true;
     if (w->rows == NULL)
@@ -260,16 +307,15 @@ static PagerEntry *weight_of(Pager *p, const Node *node, int *which)
     return NULL;
 }
 
-static bool run(Backend *backend, const Node *node, SoraError *err)
+static bool run_paged(Pager *p, const Node *node, SoraError *err)
 {
-    Pager *p = (Pager *)backend;
     Node copy = *node;
     Tensor wide;
     int i = 0;
     PagerEntry *e = weight_of(p, node, &i);
     bool rows = e != NULL && node->op == OP_GATHER && i == 0; /* few of many rows: they are not worth giving back */
-    p->clock++;
-    if (p->limit > 0 && !make_room(p, node, e != NULL && !rows ? bring(p, e) : 0, err))
+    size_t fresh = e != NULL && !rows ? bring(p, e) : 0;
+    if (p->limit > 0 && !make_room_for(p, node, fresh, err))
         return false;
     if (rows && e->widened != NULL)
         return run_gather(p, node, e, err);
@@ -286,6 +332,15 @@ static bool run(Backend *backend, const Node *node, SoraError *err)
     return p->inner->run(p->inner, &copy, err);
 }
 
+static bool run(Backend *backend, const Node *node, SoraError *err)
+{
+    Pager *p = (Pager *)backend;
+    p->clock++;
+    bool ok = run_paged(p, node, err);
+    p->pending = 0;
+    return ok;
+}
+
 /* --- the rest of a backend --- */
 
 static void *alloc(Backend *backend, size_t bytes)
@@ -300,22 +355,32 @@ static void release(Backend *backend, void *data)
     inner->free(inner, data);
 }
 
+/* Before bytes are written between two nodes; where there is no room, the next node says so. */
+static void prepare(Pager *p, const void *to, size_t bytes)
+{
+    if (p->limit > 0)
+        (void)make_room(p, absent(to, bytes), NULL);
+}
+
 static void move(Backend *backend, void *to, const void *from, size_t bytes)
 {
     Backend *inner = ((Pager *)backend)->inner;
+    prepare((Pager *)backend, to, bytes);
     inner->move(inner, to, from, bytes);
 }
 
 static void upload(Backend *backend, void *to, const void *host, size_t bytes)
 {
     Backend *inner = ((Pager *)backend)->inner;
+    prepare((Pager *)backend, to, bytes);
     inner->upload(inner, to, host, bytes);
 }
 
 static void keep_weights(Backend *backend, bool on)
 {
-    Backend *inner = ((Pager *)backend)->inner;
-    inner->keep_weights(inner, on);
+    Pager *p = (Pager *)backend;
+    p->keeping = on;
+    p->inner->keep_weights(p->inner, on);
 }
 
 static void download(Backend *backend, void *host, const void *from, size_t bytes)
@@ -326,7 +391,10 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
 
 bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
 {
-    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand}, .inner = inner, .limit = limit, .last = -1};
+    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim},
+                 .inner = inner,
+                 .limit = limit,
+                 .last = -1};
     p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
     return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
@@ -388,9 +456,10 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
         return false;
     PagerEntry e = {0};
     locate(&e, t);
-    bool large = params_is_matrix(tensor) && tensor->ndim == 2 && tensor_numel(tensor) >= SMALL, copied;
+    bool large = params_is_matrix(tensor) && tensor_numel(tensor) >= SMALL, copied;
     tensor->dtype = part_source_type(&s->part, t, tensor, &copied);
-    if (large && copied && part_source_by_rows(t, tensor) && !keep(s->pager, tensor_bytes(tensor))) {
+    if (large && tensor->ndim == 2 && copied && part_source_by_rows(t, tensor) &&
+        !keep(s->pager, tensor_bytes(tensor))) {
         e.widened = t;
         e.loras = s->part.loras;
         return promise(s, &e, tensor, err);

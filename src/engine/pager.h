@@ -1,7 +1,9 @@
-/* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and under
- * a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those that are
- * widened whenever they are used (quantised blocks, float8, with LoRAs). Files' pages that were used
- * longest ago are given back to the system when a new weight does not fit; the next one is asked for ahead. */
+/* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and the
+ * process under a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those
+ * that are widened whenever they are used (quantised blocks, float8, with LoRAs). Before an op runs, what it will bring
+ * into memory is counted: its weight, its outputs' pages, and what its kernel asks for. Files' pages that were used
+ * longest ago are given back to the system until that fits; if it never does, the op fails before it began. The weight
+ * that comes next is asked for ahead. */
 #ifndef SORA_ENGINE_PAGER_H
 #define SORA_ENGINE_PAGER_H
 
@@ -12,7 +14,7 @@
 typedef struct PagerEntry PagerEntry;
 
 typedef struct Pager {
-    Backend base; /* give this to a graph */
+    Backend base; /* give this to a graph; its trim() gives back all weights if there is a limit */
     Backend *inner;
     Pool *pool;   /* for widening */
     size_t limit; /* bytes of the whole process; 0: none */
@@ -21,6 +23,8 @@ typedef struct Pager {
     bool sorted;
     uint64_t clock;
     size_t resident;     /* bytes of the files that were used and not given back */
+    bool keeping;        /* kernels keep what they make of convolutions' weights */
+    size_t pending;      /* bytes that the node at hand will bring into memory */
     size_t kept;         /* bytes of weights that were widened once and for all */
     void *scratch;       /* of the weights of the node at hand */
     size_t scratch_bytes;
@@ -30,8 +34,9 @@ typedef struct Pager {
 bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err);
 void pager_deinit(Pager *p);
 
-/* Gives back all weights that are in memory: the network is not needed for a while. Does nothing without a limit. */
-void pager_release(Pager *p);
+/* Room for bytes that are about to be written, by a kernel for example (see CpuOptions). false: there is none, and *err
+ * says how much was wanted. */
+bool pager_room(void *pager, size_t bytes, SoraError *err);
 
 /* A network's tensors through the pager (see tensor/params.h): large matrices are mapped or widened when used, the rest
  * is read at once. Tensors must only be used by graphs on the pager. */

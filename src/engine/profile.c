@@ -147,9 +147,16 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
     inner->download(inner, host, from, bytes);
 }
 
+static void trim(Backend *backend)
+{
+    Backend *inner = ((Profile *)backend)->inner;
+    inner->trim(inner);
+}
+
 void profile_init(Profile *p, Backend *inner)
 {
-    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, keep_weights, inner->operand}, .inner = inner};
+    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim},
+                   .inner = inner};
 }
 
 void profile_deinit(Profile *p)

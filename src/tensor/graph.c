@@ -66,15 +66,22 @@ Graph *graph_new(Backend *backend)
     return g;
 }
 
+static void free_chunks(Graph *g)
+{
+    for (size_t i = 0; i < g->chunk_count; i++)
+        g->backend->free(g->backend, g->chunks[i].data);
+    free(g->chunks);
+    g->chunks = NULL;
+    g->chunk_count = 0;
+}
+
 void graph_free(Graph *g)
 {
     if (g == NULL)
         return;
     while (g->stored != NULL)
         graph_free_slot(g, g->stored->slot);
-    for (size_t i = 0; i < g->chunk_count; i++)
-        g->backend->free(g->backend, g->chunks[i].data);
-    free(g->chunks);
+    free_chunks(g);
     free(g->tape);
     free(g->leases);
     arena_deinit(&g->structs);
@@ -96,6 +103,13 @@ DType graph_operand(const Graph *g)
 void graph_keep_weights(Graph *g, bool on)
 {
     g->backend->keep_weights(g->backend, on);
+}
+
+void graph_trim(Graph *g)
+{
+    graph_reset(g);
+    free_chunks(g);
+    g->backend->trim(g->backend);
 }
 
 void graph_record(Graph *g, bool on)

@@ -23,6 +23,7 @@ struct Backend {
     /* On: weights stay as they are until it is off, so what kernels make of them may be kept. Off at first. */
     void (*keep_weights)(Backend *backend, bool on);
     DType operand; /* what convolutions round their input to, so that what they remember loses nothing in it */
+    void (*trim)(Backend *backend); /* gives back memory that is only kept for the next node */
 };
 
 typedef struct Graph Graph;
@@ -36,6 +37,8 @@ DType graph_operand(const Graph *g); /* the backend's */
 /* Weights of convolutions stay as they are from now until it is off: the layout that the kernels want is made once and
  * kept, in as much memory again. */
 void graph_keep_weights(Graph *g, bool on);
+/* The same, and gives the memory back, the backend's too: another network's turn comes. Stored tensors stay. */
+void graph_trim(Graph *g);
 
 /* Recording is off at first. It stays as set over graph_reset(). */
 void graph_record(Graph *g, bool on);

@@ -104,8 +104,11 @@ static bool read_field(Reader *r, Field *f)
     return !r->bad;
 }
 
+/* Of a field of bytes; of another one, empty. */
 static Reader field_reader(const Reader *outer, const Field *f)
 {
+    if (f->data == NULL)
+        return (Reader){outer->at, outer->at, outer->begin, false};
     return (Reader){f->data, f->data + f->size, outer->begin, false};
 }
 
@@ -270,5 +273,6 @@ void spm_model_deinit(SpmModel *m)
 {
     free(m->texts);
     free(m->pieces);
+    free(m->memory);
     *m = (SpmModel){0};
 }

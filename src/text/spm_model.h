@@ -35,9 +35,10 @@ typedef struct SpmModel {
     int count;
     char *texts; /* all piece texts */
 
-    /* Bytes inside the file's memory; valid while the caller keeps that. */
+    /* Bytes inside the file's memory, valid while the caller keeps that; or in memory, if that is not NULL. */
     const uint8_t *charsmap;
     size_t charsmap_size;
+    uint8_t *memory;
 
     char unk_surface[64];                                    /* what an unknown piece decodes to */
     char bos_piece[64], eos_piece[64], pad_piece[64];

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "text/buffer.h"
 #include "text/normalizer.h"
-#include "text/spm_model.h"
+#include "text/spm_json.h"
 #include "text/trie.h"
 #include "text/utf8.h"
 
@@ -132,7 +132,8 @@ Tokenizer *tokenizer_open_memory(const void *data, size_t size, const char *name
         error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
         return NULL;
     }
-    bool ok = spm_model_init(&t->model, data, size, name, err);
+    bool ok = spm_json_is(data, size) ? spm_json_init(&t->model, data, size, name, err)
+                                      : spm_model_init(&t->model, data, size, name, err);
     int type = t->model.model_type;
     if (ok && type != 1)
         ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s: SentencePiece model of type %s, only unigram is supported",

@@ -1,6 +1,7 @@
 /* SentencePiece unigram tokenizer: text to ids, as UMT5 and T5 use it, and back.
  *
- * Reads the .model file that sentencepiece writes (unigram models only). Encoding gives the ids of
+ * Reads the .model file that sentencepiece writes and the tokenizer.json that Hugging Face's tokenizers make of it
+ * (unigram models only), told apart by their content. Encoding gives the ids of
  * SentencePieceProcessor::Encode: no begin or end ids. Names of special pieces in the text, as in
  * "</s>", are ordinary text. A tokenizer is read-only once open and may be shared between threads. */
 #ifndef SORA_TEXT_TOKENIZER_H

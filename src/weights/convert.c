@@ -28,15 +28,16 @@ typedef struct Item {
 
 typedef struct Conversion {
     const ConvertOptions *options;
-    WeightFile *file;
-    LayoutMatch matches[PART_KINDS];
-    WeightPart *parts[PART_KINDS];
+    const WeightFile *file;
+    const WeightPart *parts[PART_KINDS];
     int part_count;
+    bool alone; /* one part, without its prefix */
     WeightWriter *writer;
     Item *items;
     int count;
     float *numbers; /* [CHUNK] */
     char *bytes;    /* of the new type, of CHUNK elements */
+    ConvertProgress *progress;
 } Conversion;
 
 /* --- what is to be written --- */
@@ -45,6 +46,8 @@ typedef struct Conversion {
 static DType choose_type(const Conversion *c, const Tensor *t)
 {
     DType type = c->options->type;
+    if (c->options->keep_types && weight_is_number(t->dtype))
+        return dtype_block(t->dtype) == 1 ? t->dtype : DTYPE_F32;
     if (!weight_is_number(t->dtype))
         return c->writer != NULL && !weight_writer_takes(c->writer, t->dtype) ? DTYPE_I8 : t->dtype;
     if (!params_is_matrix(t))
@@ -68,17 +71,18 @@ static PartTensor plain(const char *name, const Tensor *t)
 /* Pieces stay pieces under the file's names, and become one under Wan's. */
 static bool add_part(Conversion *c, const WeightPart *part, SoraError *err)
 {
+    size_t prefix = c->alone ? strlen(weight_part_prefix(part)) : 0;
     for (int i = 0; i < weight_part_count(part); i++) {
         const PartTensor *t = weight_part_tensor(part, i);
         if (c->options->own_names || t->piece_count == 1) {
-            add_item(c, c->options->own_names ? t->name : t->file_name, t);
+            add_item(c, c->options->own_names ? t->name : t->file_name + prefix, t);
             continue;
         }
         if (t->scale != NULL)
             return message_bad(weight_file_path(c->file), err, "tensor \"%s\" has a scale and is in pieces",
                                t->file_name);
         for (int k = 0; k < t->piece_count; k++) {
-            PartTensor piece = plain(t->piece_names[k], t->pieces[k]);
+            PartTensor piece = plain(t->piece_names[k] + prefix, t->pieces[k]);
             add_item(c, piece.name, &piece);
         }
     }
@@ -100,19 +104,14 @@ static int by_size(const void *a, const void *b)
 static bool list_items(Conversion *c, SoraError *err)
 {
     int total = weight_file_count(c->file);
-    c->items = calloc((size_t)total + PART_KINDS, sizeof *c->items);
+    c->items = calloc(((size_t)total + 1) * PART_PIECES + PART_KINDS, sizeof *c->items);
     if (c->items == NULL)
         return message_no_memory(weight_file_path(c->file), err);
-    if ((c->part_count = layout_recognise(c->file, c->matches, err)) < 0) {
-        c->part_count = 0;
-        return false;
-    }
     if (c->options->own_names && c->part_count != 1)
         return message_bad(weight_file_path(c->file), err, "%d networks in it, Wan's own names are for one",
                            c->part_count);
     for (int i = 0; i < c->part_count; i++)
-        if ((c->parts[i] = weight_part_new(c->file, &c->matches[i], err)) == NULL ||
-            !add_part(c, c->parts[i], err))
+        if (!add_part(c, c->parts[i], err))
             return false;
     for (int i = 0; i < total && c->part_count == 0; i++) {
         PartTensor t = plain(weight_file_tensor_name(c->file, i), weight_file_tensor(c->file, i));
@@ -127,7 +126,7 @@ static bool list_items(Conversion *c, SoraError *err)
 static const char *architecture(const Conversion *c)
 {
     static const char *const NAMES[PART_KINDS] = {"wan", "t5encoder", "wan_vae", "clip_vision"};
-    return c->part_count == 1 ? NAMES[c->matches[0].part] : "wan";
+    return c->part_count == 1 ? NAMES[weight_part_kind(c->parts[0])] : "wan";
 }
 
 static bool declare(Conversion *c, SoraError *err)
@@ -160,6 +159,20 @@ static bool fits_f16(const float *x, int64_t n)
     return ok;
 }
 
+static bool advance(Conversion *c, size_t bytes, SoraError *err)
+{
+    ConvertProgress *p = c->progress;
+    const ConvertOptions *o = c->options;
+    p->done += (int64_t)bytes;
+    return o->progress == NULL || o->progress(o->user, p->done < p->total ? p->done : p->total, p->total) ||
+           error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+}
+
+static size_t bytes_of(DType type, int64_t count)
+{
+    return (size_t)(count / dtype_block(type)) * dtype_size(type);
+}
+
 static bool write_numbers(Conversion *c, const Item *item, SoraError *err)
 {
     int64_t n = tensor_numel(&item->tensor.tensor);
@@ -169,8 +182,8 @@ static bool write_numbers(Conversion *c, const Item *item, SoraError *err)
         if ((item->type == DTYPE_F16 && !fits_f16(c->numbers, count)) ||
             !weight_encode(item->type, c->numbers, count, c->bytes))
             return misfit(c, item, err);
-        size_t size = (size_t)(count / dtype_block(item->type)) * dtype_size(item->type);
-        if (!weight_writer_write(c->writer, c->bytes, size, err))
+        if (!weight_writer_write(c->writer, c->bytes, bytes_of(item->type, count), err) ||
+            !advance(c, bytes_of(item->tensor.tensor.dtype, count), err))
             return false;
     }
     return true;
@@ -186,7 +199,7 @@ static bool write_item(Conversion *c, const Item *item, SoraError *err)
     for (int k = 0; k < t->piece_count && ok; k++) {
         size_t size = tensor_bytes(t->pieces[k]);
         if (same && size > 0)
-            ok = weight_writer_write(c->writer, t->pieces[k]->data, size, err);
+            ok = weight_writer_write(c->writer, t->pieces[k]->data, size, err) && advance(c, size, err);
         weight_file_forget(c->file, t->pieces[k]);
     }
     return ok;
@@ -198,30 +211,77 @@ static bool write_items(Conversion *c, SoraError *err)
     c->bytes = malloc(CHUNK * sizeof *c->numbers);
     if (c->numbers == NULL || c->bytes == NULL)
         return message_no_memory(weight_file_path(c->file), err);
-    for (int i = 0; i < c->count; i++) {
+    for (int i = 0; i < c->count; i++)
         if (!write_item(c, &c->items[i], err))
             return false;
-        if (c->options->progress != NULL && !c->options->progress(c->options->user, i + 1, c->count))
-            return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
-    }
     return weight_writer_finish(c->writer, err);
+}
+
+static void deinit(Conversion *c)
+{
+    weight_writer_free(c->writer);
+    free(c->items);
+    free(c->numbers);
+    free(c->bytes);
+}
+
+static bool convert(Conversion *c, const char *to, SoraError *err)
+{
+    if ((c->writer = weight_writer_new(to, err)) == NULL)
+        return false;
+    if (!c->options->keep_types && !weight_writer_takes(c->writer, c->options->type))
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files", dtype_name(c->options->type));
+    return list_items(c, err) && declare(c, err) && write_items(c, err);
+}
+
+static int64_t file_bytes(const WeightFile *f)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < weight_file_count(f); i++)
+        bytes += (int64_t)tensor_bytes(weight_file_tensor(f, i));
+    return bytes;
 }
 
 bool weights_convert(const char *from, const char *to, const ConvertOptions *options, SoraError *err)
 {
-    Conversion c = {.options = options};
-    bool ok = (c.writer = weight_writer_new(to, err)) != NULL;
-    if (ok && !weight_writer_takes(c.writer, options->type))
-        ok =
-            error_set(err, SORA_ERROR_UNSUPPORTED, "%s is a type for .gguf files", dtype_name(options->type));
-    ok = ok && (c.file = weight_file_open(from, err)) != NULL && list_items(&c, err) && declare(&c, err) &&
-         write_items(&c, err);
-    for (int i = 0; i < c.part_count; i++)
-        weight_part_free(c.parts[i]);
-    weight_writer_free(c.writer);
-    weight_file_close(c.file);
-    free(c.items);
-    free(c.numbers);
-    free(c.bytes);
+    WeightWriter *name = weight_writer_new(to, err); /* a wrong name is said before anything is read */
+    weight_writer_free(name);
+    LayoutMatch matches[PART_KINDS];
+    WeightPart *parts[PART_KINDS] = {NULL};
+    WeightFile *file = name != NULL ? weight_file_open(from, err) : NULL;
+    if (file == NULL)
+        return false;
+    ConvertProgress progress = {0, file_bytes(file)};
+    Conversion c = {.options = options, .file = file, .progress = &progress};
+    int count = layout_recognise(file, matches, err);
+    bool ok = count >= 0;
+    for (int i = 0; i < count && ok; i++) {
+        ok = (parts[i] = weight_part_new(file, &matches[i], err)) != NULL;
+        c.parts[i] = parts[i];
+        c.part_count += ok;
+    }
+    ok = ok && convert(&c, to, err);
+    deinit(&c);
+    for (int i = 0; i < PART_KINDS; i++)
+        weight_part_free(parts[i]);
+    weight_file_close(file);
+    return ok;
+}
+
+int64_t part_convert_bytes(const WeightPart *part)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < weight_part_count(part); i++)
+        bytes += (int64_t)tensor_bytes(&weight_part_tensor(part, i)->tensor);
+    return bytes;
+}
+
+bool part_convert(const WeightPart *part, const char *to, const ConvertOptions *options, ConvertProgress *progress,
+                  SoraError *err)
+{
+    Conversion c = {.options = options, .file = weight_part_file(part), .parts = {part}, .part_count = 1, .alone = true,
+                    .progress = progress};
+    bool ok = convert(&c, to, err);
+    deinit(&c);
     return ok;
 }

@@ -1,5 +1,6 @@
 #include "weights/gguf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +28,15 @@ bool gguf_type_parse(uint32_t id, DType *dtype)
     return false;
 }
 
+/* One file: the whole, or a part of a split one. */
 typedef struct Reader {
     WeightFile *file;
+    const char *path; /* of this part */
     const uint8_t *begin, *p, *end;
     SoraError *err;
     uint64_t alignment;
+    WeightMetadata *metadata; /* of this part */
+    WeightList *lists;
 } Reader;
 
 /* A text of the file: no 0 follows it. */
@@ -44,7 +49,7 @@ static bool take(Reader *r, uint64_t size, const uint8_t **out)
 {
     *out = r->p;
     if (size > (size_t)(r->end - r->p))
-        return message_bad(r->file->path, r->err, "truncated at byte %zu", (size_t)(r->p - r->begin));
+        return message_bad(r->path, r->err, "truncated at byte %zu", (size_t)(r->p - r->begin));
     r->p += size;
     return true;
 }
@@ -100,13 +105,23 @@ static int64_t integer(uint32_t type, const uint8_t *p)
     return (int64_t)v;
 }
 
-/* Lists of other things, a vocabulary for example, are stepped over. *text: NULL, or what is kept. */
-static bool read_list(Reader *r, const char **text)
+static bool add_list(Reader *r, const char *key, uint32_t type, uint64_t count)
+{
+    WeightList *l = arena_alloc(&r->file->memory, sizeof *l);
+    if (l == NULL)
+        return message_no_memory(r->path, r->err);
+    *l = (WeightList){key, type, count, r->p, r->lists};
+    r->lists = l;
+    return true;
+}
+
+/* Lists stay where they are in the file. *text: NULL, or a short one's numbers. */
+static bool read_list(Reader *r, const char *key, const char **text)
 {
     uint32_t type;
     uint64_t count;
     const uint8_t *p;
-    if (!take_u32(r, &type) || !take_u64(r, &count))
+    if (!take_u32(r, &type) || !take_u64(r, &count) || !add_list(r, key, type, count))
         return false;
     if (type == GGUF_TEXT) {
         Text t;
@@ -116,10 +131,10 @@ static bool read_list(Reader *r, const char **text)
         return true;
     }
     if (type >= GGUF_TYPES || METADATA[type].size == 0)
-        return message_bad(r->file->path, r->err, "metadata with a list of type %u", type);
+        return message_bad(r->path, r->err, "metadata with a list of type %u", type);
     uint64_t size = (uint64_t)METADATA[type].size;
     if (count > (uint64_t)(r->end - r->p) / size)
-        return message_bad(r->file->path, r->err, "truncated at byte %zu", (size_t)(r->p - r->begin));
+        return message_bad(r->path, r->err, "truncated at byte %zu", (size_t)(r->p - r->begin));
     if (!take(r, count * size, &p))
         return false;
     if (count > MAX_DIMS || !METADATA[type].is_integer)
@@ -128,32 +143,50 @@ static bool read_list(Reader *r, const char **text)
     for (uint64_t i = 0; i < count && *text != NULL; i++)
         *text = arena_printf(&r->file->memory, "%s%s%lld", *text, i ? "," : "",
                              (long long)integer(type, p + i * size));
-    return *text != NULL || message_no_memory(r->file->path, r->err);
+    return *text != NULL || message_no_memory(r->path, r->err);
 }
 
-static bool read_value(Reader *r, uint32_t type, const char **text)
+static bool read_value(Reader *r, const char *key, uint32_t type, const char **text)
 {
     const uint8_t *p;
     Text t;
     *text = NULL;
     if (type == GGUF_LIST)
-        return read_list(r, text);
+        return read_list(r, key, text);
     if (type == GGUF_TEXT) {
         if (!take_text(r, &t))
             return false;
         if (t.size > 1 << 20)
             return true; /* a chat template or a licence: of no use here */
         *text = arena_printf(&r->file->memory, "%.*s", (int)t.size, t.bytes);
-        return *text != NULL || message_no_memory(r->file->path, r->err);
+        return *text != NULL || message_no_memory(r->path, r->err);
     }
     if (type >= GGUF_TYPES)
-        return message_bad(r->file->path, r->err, "metadata of type %u", type);
+        return message_bad(r->path, r->err, "metadata of type %u", type);
     if (!take(r, (uint64_t)METADATA[type].size, &p))
         return false;
     if (!METADATA[type].is_integer)
         return true;
     *text = arena_printf(&r->file->memory, "%lld", (long long)integer(type, p));
-    return *text != NULL || message_no_memory(r->file->path, r->err);
+    return *text != NULL || message_no_memory(r->path, r->err);
+}
+
+static bool add_metadata(Reader *r, const char *key, const char *value)
+{
+    WeightMetadata *m = arena_alloc(&r->file->memory, sizeof *m);
+    if (m == NULL)
+        return message_no_memory(r->path, r->err);
+    *m = (WeightMetadata){key, value, r->metadata};
+    r->metadata = m;
+    return true;
+}
+
+static const char *find_metadata(const Reader *r, const char *key)
+{
+    for (const WeightMetadata *m = r->metadata; m != NULL; m = m->next)
+        if (strcmp(m->key, key) == 0)
+            return m->value;
+    return NULL;
 }
 
 static bool read_metadata(Reader *r, uint64_t count)
@@ -162,25 +195,33 @@ static bool read_metadata(Reader *r, uint64_t count)
         Text key;
         uint32_t type;
         const char *value;
-        if (!take_text(r, &key) || !take_u32(r, &type) || !read_value(r, type, &value))
+        if (!take_text(r, &key) || !take_u32(r, &type))
             return false;
-        if (value == NULL || key.size > 4096)
-            continue;
-        char *copy = arena_printf(&r->file->memory, "%.*s", (int)key.size, key.bytes);
-        if (!weight_file_add_metadata(r->file, copy, value, r->err))
+        char *copy = arena_printf(&r->file->memory, "%.*s", (int)(key.size < 4096 ? key.size : 4096), key.bytes);
+        if (copy == NULL)
+            return message_no_memory(r->path, r->err);
+        if (!read_value(r, copy, type, &value) || (value != NULL && !add_metadata(r, copy, value)))
             return false;
     }
-    const char *alignment = weight_file_metadata(r->file, "general.alignment");
+    const char *alignment = find_metadata(r, "general.alignment");
     r->alignment = alignment != NULL ? strtoull(alignment, NULL, 10) : GGUF_ALIGNMENT;
     if (r->alignment < 1 || r->alignment > 1 << 20 || (r->alignment & (r->alignment - 1)) != 0)
-        return message_bad(r->file->path, r->err, "an alignment of %s",
+        return message_bad(r->path, r->err, "an alignment of %s",
                            message_shown(alignment, (char[SHOWN_SIZE]){0}));
-    const char *parts = weight_file_metadata(r->file, "split.count");
-    if (parts != NULL && strtoull(parts, NULL, 10) > 1)
-        return error_set(r->err, SORA_ERROR_UNSUPPORTED,
-                         "%s: one of several parts; join them with gguf-split --merge",
-                         message_path_end(r->file->path));
     return true;
+}
+
+/* What the parts before this one say comes first. */
+static void hand_over_metadata(Reader *r)
+{
+    WeightMetadata **m = &r->file->metadata;
+    WeightList **l = &r->file->lists;
+    while (*m != NULL)
+        m = &(*m)->next;
+    while (*l != NULL)
+        l = &(*l)->next;
+    *m = r->metadata;
+    *l = r->lists;
 }
 
 /* A tensor's header; the data's place is known when all headers are read. */
@@ -197,7 +238,7 @@ static bool read_shape(Reader *r, Header *h, const char *name)
     if (!take_u32(r, &ndim))
         return false;
     if (ndim > MAX_DIMS)
-        return message_bad(r->file->path, r->err, "tensor \"%s\" has %u dimensions, at most %d are supported",
+        return message_bad(r->path, r->err, "tensor \"%s\" has %u dimensions, at most %d are supported",
                            name, ndim, MAX_DIMS);
     h->tensor.ndim = (int)ndim;
     int64_t n = 256; /* more than the bytes of any block's element */
@@ -207,7 +248,7 @@ static bool read_shape(Reader *r, Header *h, const char *name)
             return false;
         h->tensor.shape[d] = (int64_t)length;
         if (length > INT64_MAX || __builtin_mul_overflow(n, length ? (int64_t)length : 1, &n))
-            return message_bad(r->file->path, r->err, "tensor \"%s\" is too large", name);
+            return message_bad(r->path, r->err, "tensor \"%s\" is too large", name);
     }
     return true;
 }
@@ -222,15 +263,15 @@ static bool read_header(Reader *r, Header *h)
     if (!read_shape(r, h, name) || !take_u32(r, &type) || !take_u64(r, &h->offset))
         return false;
     if (!gguf_type_parse(type, &h->tensor.dtype))
-        return message_bad(r->file->path, r->err, "tensor \"%s\" has type %u, which is not supported", name,
+        return message_bad(r->path, r->err, "tensor \"%s\" has type %u, which is not supported", name,
                            type);
     int block = dtype_block(h->tensor.dtype);
     int64_t row = h->tensor.ndim > 0 ? h->tensor.shape[h->tensor.ndim - 1] : 1;
     if (row % block != 0)
-        return message_bad(r->file->path, r->err, "tensor \"%s\" has rows of %lld, no multiple of %s's %d",
+        return message_bad(r->path, r->err, "tensor \"%s\" has rows of %lld, no multiple of %s's %d",
                            name, (long long)row, dtype_name(h->tensor.dtype), block);
     if (h->offset % r->alignment != 0)
-        return message_bad(r->file->path, r->err, "tensor \"%s\" begins at byte %llu, not aligned", name,
+        return message_bad(r->path, r->err, "tensor \"%s\" begins at byte %llu, not aligned", name,
                            (unsigned long long)h->offset);
     return true;
 }
@@ -241,7 +282,7 @@ static bool restore_shape(Reader *r, Tensor *t, const char *name)
     char *key = arena_printf(&r->file->memory, GGUF_SHAPE_KEY "%s", name);
     const char *text = key != NULL ? weight_file_metadata(r->file, key) : NULL;
     if (text == NULL)
-        return key != NULL || message_no_memory(r->file->path, r->err);
+        return key != NULL || message_no_memory(r->path, r->err);
     Tensor shaped = *t;
     int64_t n = 1;
     bool ok = true;
@@ -255,7 +296,7 @@ static bool restore_shape(Reader *r, Tensor *t, const char *name)
     int64_t row = shaped.ndim > 0 ? shaped.shape[shaped.ndim - 1] : 1;
     if (!ok || n != tensor_numel(t) || (dtype_block(t->dtype) > 1 && row % dtype_block(t->dtype) != 0)) {
         char buf[SHOWN_SIZE];
-        return message_bad(r->file->path, r->err, "tensor \"%s\": its true shape does not fit its numbers",
+        return message_bad(r->path, r->err, "tensor \"%s\": its true shape does not fit its numbers",
                            message_shown(name, buf));
     }
     *t = shaped;
@@ -268,46 +309,122 @@ static bool add_tensor(Reader *r, const Header *h, const uint8_t *data)
     char name[SHOWN_SIZE];
     size_t room = (size_t)(r->end - data), bytes = tensor_bytes(&t);
     if (h->offset > room || bytes > room - h->offset)
-        return message_bad(r->file->path, r->err,
+        return message_bad(r->path, r->err,
                            "tensor \"%s\" of %zu bytes ends after the file: truncated?",
                            message_shown_bytes(h->name.bytes, h->name.size, name), bytes);
     t.data = (void *)(uintptr_t)(data + h->offset);
     char *copy = arena_printf(&r->file->memory, "%.*s", (int)(h->name.size < 4096 ? h->name.size : 4096),
                               h->name.bytes);
-    return (copy != NULL || message_no_memory(r->file->path, r->err)) && restore_shape(r, &t, copy) &&
+    return (copy != NULL || message_no_memory(r->path, r->err)) && restore_shape(r, &t, copy) &&
            weight_file_add(r->file, h->name.bytes, h->name.size, t, r->err);
 }
 
-bool gguf_read(WeightFile *f, const uint8_t *bytes, size_t size, SoraError *err)
+/* The headers of tensors, then the tensors. */
+static bool read_tensors(Reader *r, uint64_t tensors)
+{
+    Header *headers = calloc((size_t)tensors + 1, sizeof *headers);
+    if (headers == NULL)
+        return message_no_memory(r->path, r->err);
+    bool ok = true;
+    for (uint64_t i = 0; i < tensors && ok; i++)
+        ok = read_header(r, &headers[i]);
+    uint64_t at = ((uint64_t)(r->p - r->begin) + r->alignment - 1) / r->alignment * r->alignment;
+    if (ok && tensors > 0 && at > (uint64_t)(r->end - r->begin))
+        ok = message_bad(r->path, r->err, "no data after the headers: truncated?");
+    for (uint64_t i = 0; i < tensors && ok; i++)
+        ok = add_tensor(r, &headers[i], r->begin + at);
+    free(headers);
+    return ok;
+}
+
+/* What a part says of its place among the parts; a whole file is one of one. */
+typedef struct Split {
+    uint64_t count, number; /* number: from 0 */
+} Split;
+
+static bool read_part(WeightFile *f, const char *path, const uint8_t *bytes, size_t size, Split *split, SoraError *err)
 {
     enum { MIN_HEADER = 24, MAX_TENSORS = 65536, MAX_METADATA = 8192 }; /* the first in bytes */
-    Reader r = {.file = f, .begin = bytes, .p = bytes + 4, .end = bytes + size, .err = err};
+    Reader r = {.file = f, .path = path, .begin = bytes, .p = bytes + 4, .end = bytes + size, .err = err};
     uint32_t version;
     uint64_t tensors, metadata;
     if (!take_u32(&r, &version))
         return false;
     if (version != 2 && version != GGUF_VERSION)
-        return message_bad(f->path, err, "GGUF version %u, supported are 2 and 3", version);
+        return message_bad(path, err, "GGUF version %u, supported are 2 and 3", version);
     if (!take_u64(&r, &tensors) || !take_u64(&r, &metadata))
         return false;
     if (metadata > MAX_METADATA)
-        return message_bad(f->path, err, "%llu metadata, at most %d are accepted",
-                           (unsigned long long)metadata, MAX_METADATA);
+        return message_bad(path, err, "%llu metadata, at most %d are accepted", (unsigned long long)metadata,
+                           MAX_METADATA);
     if (!read_metadata(&r, metadata))
         return false;
+    const char *count = find_metadata(&r, "split.count"), *number = find_metadata(&r, "split.no");
+    *split = (Split){count != NULL ? strtoull(count, NULL, 10) : 1, number != NULL ? strtoull(number, NULL, 10) : 0};
+    hand_over_metadata(&r);
     if (tensors > (uint64_t)(r.end - r.p) / MIN_HEADER || tensors > MAX_TENSORS)
-        return message_bad(f->path, err, "%llu tensors do not fit in the file", (unsigned long long)tensors);
-    Header *headers = calloc((size_t)tensors + 1, sizeof *headers);
-    if (headers == NULL)
-        return message_no_memory(f->path, err);
-    bool ok = true;
-    for (uint64_t i = 0; i < tensors && ok; i++)
-        ok = read_header(&r, &headers[i]);
-    uint64_t at = ((uint64_t)(r.p - bytes) + r.alignment - 1) / r.alignment * r.alignment;
-    if (ok && tensors > 0 && at > size)
-        ok = message_bad(f->path, err, "no data after the headers: truncated?");
-    for (uint64_t i = 0; i < tensors && ok; i++)
-        ok = add_tensor(&r, &headers[i], bytes + at);
-    free(headers);
-    return ok;
+        return message_bad(path, err, "%llu tensors do not fit in the file", (unsigned long long)tensors);
+    return read_tensors(&r, tensors);
+}
+
+/* --- split files --- */
+
+enum { SPLIT_NAME = sizeof "-00001-of-00002.gguf" - 1, MAX_PARTS = 999 };
+
+/* Part i (from 0) of the file that path is part number of. NULL: path does not have the name of such a part. */
+static char *part_path(WeightFile *f, const char *path, Split split, uint64_t i)
+{
+    char end[48];
+    size_t n = strlen(path);
+    snprintf(end, sizeof end, "-%05d-of-%05d.gguf", (int)split.number + 1, (int)split.count);
+    if (n < SPLIT_NAME || strcmp(path + n - SPLIT_NAME, end) != 0)
+        return NULL;
+    return arena_printf(&f->memory, "%.*s-%05d-of-%05d.gguf", (int)(n - SPLIT_NAME), path, (int)i + 1,
+                        (int)split.count);
+}
+
+static bool read_named_part(WeightFile *f, const char *path, Split expected, SoraError *err)
+{
+    Split split;
+    const FileMap *map = weight_file_map(f, path, err);
+    if (map == NULL)
+        return false;
+    if (map->size < 4 || memcmp(map->data, "GGUF", 4) != 0)
+        return message_bad(path, err, "no GGUF file, expected part %d of %d", (int)expected.number + 1,
+                           (int)expected.count);
+    if (!read_part(f, path, map->data, map->size, &split, err))
+        return false;
+    return (split.count == expected.count && split.number == expected.number) ||
+           message_bad(path, err, "says that it is part %llu of %llu, expected %d of %d",
+                       (unsigned long long)split.number + 1, (unsigned long long)split.count,
+                       (int)expected.number + 1, (int)expected.count);
+}
+
+/* The parts other than the one that f was opened with, which has been read. */
+static bool read_other_parts(WeightFile *f, Split split, SoraError *err)
+{
+    if (split.count > MAX_PARTS || split.number >= split.count)
+        return message_bad(f->path, err, "part %llu of %llu", (unsigned long long)split.number + 1,
+                           (unsigned long long)split.count);
+    if (f->map_count == 0 || part_path(f, f->path, split, 0) == NULL)
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "%s: one of %d parts, whose name should end in -%05d-of-%05d.gguf",
+                         message_path_end(f->path), (int)split.count, (int)split.number + 1, (int)split.count);
+    for (uint64_t i = 0; i < split.count; i++) {
+        const char *path = part_path(f, f->path, split, i);
+        if (path == NULL)
+            return message_no_memory(f->path, err);
+        if (i != split.number && !read_named_part(f, path, (Split){split.count, i}, err))
+            return false;
+    }
+    const char *total = weight_file_metadata(f, "split.tensors.count");
+    return total == NULL || strtoull(total, NULL, 10) == (uint64_t)f->count ||
+           message_bad(f->path, err, "%d tensors in all %d parts, expected %llu", f->count, (int)split.count,
+                       strtoull(total, NULL, 10));
+}
+
+bool gguf_read(WeightFile *f, const uint8_t *bytes, size_t size, SoraError *err)
+{
+    Split split;
+    return read_part(f, f->path, bytes, size, &split, err) && (split.count <= 1 || read_other_parts(f, split, err));
 }

@@ -3,7 +3,8 @@
 #define SORA_WEIGHTS_GGUF_H
 
 #include <stdint.h>
-#include "tensor/tensor.h"
+#include "base/arena.h"
+#include "weights/weight_file.h"
 
 enum {
     GGUF_VERSION = 3,
@@ -37,5 +38,9 @@ enum {
 int gguf_type_id(DType dtype);
 /* False when the number is none of the supported types. */
 bool gguf_type_parse(uint32_t id, DType *dtype);
+
+/* The file's tokenizer.ggml.* as the bytes of a SentencePiece model, in memory; no data: it has none of T5's kind.
+ * false: it has one that is damaged. */
+bool gguf_tokenizer(const WeightFile *f, Arena *memory, Tensor *model, SoraError *err);
 
 #endif

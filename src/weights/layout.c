@@ -1,5 +1,6 @@
 /* Sources: the reference classes of Wan 2.1 and 2.2; diffusers' scripts/convert_wan_to_diffusers.py; the
- * names of transformers' UMT5EncoderModel and CLIPVisionModel; llama.cpp's tensor names of T5 encoders. */
+ * names of transformers' UMT5EncoderModel and CLIPVisionModel; llama.cpp's gguf-py/gguf/constants.py (ENC_ATTN_Q ...),
+ * which agrees with the table of ComfyUI-GGUF's loader.py; ComfyUI's comfy/clip_vision.py for open_clip's names. */
 #include "weights/layout.h"
 
 #include <ctype.h>
@@ -130,6 +131,23 @@ static const Rule IMAGE_ENCODER[] = {
     {0},
 };
 
+static const Rule IMAGE_ENCODER_OPEN_CLIP[] = {
+    {"visual.class_embedding", "visual.cls_embedding"},
+    {"visual.conv1", "visual.patch_embedding"},
+    {"visual.positional_embedding", "visual.pos_embedding"},
+    {"visual.ln_pre", "visual.pre_norm"},
+    {"visual.ln_post", "visual.post_norm"},
+    {"visual.proj", "visual.head"},
+    {"visual.transformer.resblocks.#.attn.in_proj_weight", "visual.transformer.#.attn.to_qkv.weight"},
+    {"visual.transformer.resblocks.#.attn.in_proj_bias", "visual.transformer.#.attn.to_qkv.bias"},
+    {"visual.transformer.resblocks.#.attn.out_proj", "visual.transformer.#.attn.proj"},
+    {"visual.transformer.resblocks.#.ln_1", "visual.transformer.#.norm1"},
+    {"visual.transformer.resblocks.#.ln_2", "visual.transformer.#.norm2"},
+    {"visual.transformer.resblocks.#.mlp.c_fc", "visual.transformer.#.mlp.0"},
+    {"visual.transformer.resblocks.#.mlp.c_proj", "visual.transformer.#.mlp.2"},
+    {0},
+};
+
 static const Rule NONE[] = {{0}};
 
 static const Layout LAYOUTS[] = {
@@ -189,6 +207,11 @@ static const Layout LAYOUTS[] = {
      {"vision_model.encoder.layers.0.self_attn.q_proj.weight",
       "vision_model.encoder.layers.0.mlp.fc1.weight"},
      IMAGE_ENCODER,
+     NONE},
+    {PART_IMAGE_ENCODER,
+     "open_clip",
+     {"visual.transformer.resblocks.0.attn.in_proj_weight", "visual.transformer.resblocks.0.mlp.c_fc.weight"},
+     IMAGE_ENCODER_OPEN_CLIP,
      NONE},
 };
 

@@ -32,7 +32,7 @@ typedef struct LayoutMatch {
  * network is there twice, under different prefixes. */
 int layout_recognise(const WeightFile *f, LayoutMatch matches[PART_KINDS], SoraError *err);
 
-const char *layout_name(const Layout *l); /* "original", "diffusers", "transformers", "llama.cpp" */
+const char *layout_name(const Layout *l); /* "original", "diffusers", "transformers", "llama.cpp", "open_clip" */
 
 /* For files that have some of a transformer's names but none of its tensors. */
 const Layout *layout_diffusers_transformer(void);

@@ -225,11 +225,13 @@ static bool ends_with(const char *text, const char *end)
     return n >= k && strcasecmp(text + n - k, end) == 0;
 }
 
-/* "NAME-00001-of-00003.safetensors": its index stands for it. */
+/* "NAME-00001-of-00003.safetensors": its index stands for it. Of split GGUF the first part stands for all. */
 static bool is_shard(const char *name)
 {
     const char *of = strstr(name, "-of-");
-    return of != NULL && of - name > 6 && ends_with(name, ".safetensors");
+    if (of == NULL || of - name <= 6)
+        return false;
+    return ends_with(name, ".safetensors") || (ends_with(name, ".gguf") && strncmp(of - 6, "-00001", 6) != 0);
 }
 
 static bool is_weights(const char *name)
@@ -281,6 +283,27 @@ static bool scan(ModelFiles *m, const char *dir, int depth, SoraError *err)
     return ok;
 }
 
+/* The only weight file in a folder that has no safetensors, whose own rules come first; else the folder. */
+static const char *weights_in(ModelFiles *m, const char *dir, SoraError *err)
+{
+    enum { MAX_NAMES = 512 };
+    const char **names = arena_alloc(&m->memory, MAX_NAMES * sizeof *names);
+    int n = names != NULL ? list_folder(m, dir, names, MAX_NAMES, err) : -1;
+    const char *only = NULL;
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        if (ends_with(names[i], ".safetensors") || ends_with(names[i], ".safetensors.index.json"))
+            return dir;
+        if (is_weights(names[i])) {
+            only = names[i];
+            found++;
+        }
+    }
+    if (n < 0)
+        return names != NULL ? NULL : (message_no_memory(dir, err), NULL);
+    return found == 1 ? join(m, dir, only, err) : dir;
+}
+
 /* Ours and diffusers': a folder for each part. */
 static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
 {
@@ -295,7 +318,8 @@ static bool open_parts(ModelFiles *m, const char *dir, SoraError *err)
         if (m->slots[i].part != NULL || !index.has[i])
             continue;
         if (dir_exists(path)) {
-            if (!add_file(m, path, w, err))
+            const char *weights = weights_in(m, path, err);
+            if (weights == NULL || !add_file(m, weights, w, err))
                 return false;
         } else if (w.ours && i != SLOT_LOW_NOISE && i != SLOT_IMAGE_ENCODER) {
             return error_set(err, SORA_ERROR_NOT_FOUND, "%s/config.json: cannot open: %s", path,
@@ -309,7 +333,8 @@ static bool find_tokenizer(ModelFiles *m, const char *dir, SoraError *err)
 {
     static const char *const NAMES[] = {"tokenizer.model", "tokenizer/spiece.model",
                                         "google/umt5-xxl/spiece.model", "spiece.model",
-                                        "tokenizer/tokenizer.model"};
+                                        "tokenizer/tokenizer.model", "tokenizer.json",
+                                        "tokenizer/tokenizer.json", "google/umt5-xxl/tokenizer.json"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && m->tokenizer == NULL; i++) {
         char *path = join(m, dir, NAMES[i], err);
         if (path == NULL)

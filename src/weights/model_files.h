@@ -40,7 +40,7 @@ const WeightPart *model_files_part(const ModelFiles *m, ModelSlot slot); /* NULL
 /* The config.json beside the part's weights, if its keys are for this kind of part; NULL: there is none. */
 const json_t *model_files_config(const ModelFiles *m, ModelSlot slot);
 const char *model_files_config_path(const ModelFiles *m, ModelSlot slot); /* NULL: there is none */
-/* A SentencePiece model; NULL: there is none beside the weights (see weight_part_tokenizer()). */
+/* A SentencePiece model or a tokenizer.json; NULL: there is none beside the weights (see weight_part_tokenizer()). */
 const char *model_files_tokenizer(const ModelFiles *m);
 const char *model_files_manifest(const ModelFiles *m); /* the path of model.json; NULL: there is none */
 /* diffusers' boundary_ratio: the noise level from which the first expert works; -1: not said. */

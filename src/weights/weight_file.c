@@ -36,14 +36,30 @@ bool weight_file_add(WeightFile *f, const char *name, size_t name_size, Tensor t
     return true;
 }
 
-bool weight_file_add_metadata(WeightFile *f, const char *key, const char *value, SoraError *err)
+const FileMap *weight_file_map(WeightFile *f, const char *path, SoraError *err)
 {
-    WeightMetadata *m = arena_alloc(&f->memory, sizeof *m);
-    if (m == NULL || key == NULL || value == NULL)
-        return message_no_memory(f->path, err);
-    *m = (WeightMetadata){key, value, f->metadata};
-    f->metadata = m;
-    return true;
+    FileMap *maps = realloc(f->maps, ((size_t)f->map_count + 1) * sizeof *maps);
+    if (maps == NULL) {
+        message_no_memory(path, err);
+        return NULL;
+    }
+    f->maps = maps;
+    return file_map_open(&maps[f->map_count], path, err) ? &maps[f->map_count++] : NULL;
+}
+
+static void close_maps(WeightFile *f)
+{
+    for (int i = 0; i < f->map_count; i++)
+        file_map_close(&f->maps[i]);
+    f->map_count = 0;
+}
+
+const WeightList *weight_file_list(const WeightFile *f, const char *key)
+{
+    const WeightList *l = f->lists;
+    while (l != NULL && strcmp(l->key, key) != 0)
+        l = l->next;
+    return l;
 }
 
 static int compare(const void *a, const void *b)
@@ -122,10 +138,12 @@ WeightFile *weight_file_open(const char *path, SoraError *err)
         return NULL;
     size_t n = strlen(path);
     bool known = false, ok = true;
-    if (!dir_exists(path) && (n < 5 || strcmp(path + n - 5, ".json") != 0))
-        ok = file_map_open(&f->map, path, err) && read_marked(f, f->map.data, f->map.size, &known, err);
+    if (!dir_exists(path) && (n < 5 || strcmp(path + n - 5, ".json") != 0)) {
+        const FileMap *map = weight_file_map(f, path, err);
+        ok = map != NULL && read_marked(f, map->data, map->size, &known, err);
+    }
     if (ok && !known) {
-        file_map_close(&f->map); /* it is mapped once more, with its shards */
+        close_maps(f); /* it is mapped once more, with its shards */
         ok = (f->safetensors = safetensors_open(path, err)) != NULL;
     }
     if (ok)
@@ -139,7 +157,8 @@ void weight_file_close(WeightFile *f)
     if (f == NULL)
         return;
     safetensors_close(f->safetensors);
-    file_map_close(&f->map);
+    close_maps(f);
+    free(f->maps);
     free(f->items);
     arena_deinit(&f->memory);
     free(f);
@@ -174,8 +193,8 @@ void weight_file_forget(const WeightFile *f, const Tensor *tensor)
 {
     if (f->safetensors != NULL)
         safetensors_forget(f->safetensors, tensor);
-    else
-        file_map_forget(&f->map, tensor->data, tensor_bytes(tensor));
+    for (int i = 0; i < f->map_count; i++)
+        file_map_forget(&f->maps[i], tensor->data, tensor_bytes(tensor));
 }
 
 const char *weight_file_metadata(const WeightFile *f, const char *key)

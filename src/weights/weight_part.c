@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "weights/gguf.h"
 #include "weights/message.h"
 #include "weights/quant.h"
 
@@ -14,6 +15,7 @@ struct WeightPart {
     PartTensor *items; /* sorted by name */
     int count;
     const Tensor *tokenizer;
+    Tensor made; /* a tokenizer from GGUF's metadata */
 };
 
 /* A tensor of the file, with the piece of ours that it is. */
@@ -162,6 +164,28 @@ static PartTensor *scaled_tensor(const WeightPart *p, const char *name, const ch
     return find(p, weight);
 }
 
+static bool is_float(DType dtype)
+{
+    return dtype == DTYPE_F32 || dtype == DTYPE_BF16 || dtype == DTYPE_F16;
+}
+
+/* As F32. NULL: no memory. */
+static const Tensor *scale_of(WeightPart *p, const PartTensor *s, SoraError *err)
+{
+    if (s->tensor.dtype == DTYPE_F32)
+        return s->pieces[0];
+    int64_t n = tensor_numel(&s->tensor);
+    Tensor *wide = arena_alloc(&p->memory, sizeof *wide);
+    float *numbers = arena_alloc(&p->memory, (size_t)n * sizeof *numbers);
+    if (wide == NULL || numbers == NULL) {
+        message_no_memory(weight_file_path(p->file), err);
+        return NULL;
+    }
+    weight_decode(s->tensor.dtype, s->pieces[0]->data, n, numbers);
+    *wide = tensor_over(numbers, DTYPE_F32, s->tensor.ndim, s->tensor.shape);
+    return wide;
+}
+
 /* Scales are items like the others at first. */
 static bool attach_scales(WeightPart *p, SoraError *err)
 {
@@ -173,9 +197,10 @@ static bool attach_scales(WeightPart *p, SoraError *err)
         if (t == NULL)
             continue;
         int64_t n = tensor_numel(&s->tensor), rows = t->tensor.ndim > 0 ? t->tensor.shape[0] : 1;
-        if (s->tensor.dtype != DTYPE_F32 || s->piece_count != 1 || (n != 1 && n != rows))
-            return bad(p, s->file_name, err, "is no scale of one F32 number, or of one for each row");
-        t->scale = s->pieces[0];
+        if (!is_float(s->tensor.dtype) || s->piece_count != 1 || (n != 1 && n != rows))
+            return bad(p, s->file_name, err, "is no scale of one number, or of one for each row");
+        if ((t->scale = scale_of(p, s, err)) == NULL)
+            return false;
     }
     for (int i = 0; i < p->count; i++) {
         const char *suffix = scale_suffix(p->items[i].name);
@@ -187,6 +212,18 @@ static bool attach_scales(WeightPart *p, SoraError *err)
         if (p->items[i].piece_count > 0)
             p->items[kept++] = p->items[i];
     p->count = kept;
+    return true;
+}
+
+/* A text encoder in GGUF has its vocabulary among the metadata. */
+static bool make_tokenizer(WeightPart *p, SoraError *err)
+{
+    if (p->match.part != PART_TEXT_ENCODER || p->tokenizer != NULL || weight_file_format(p->file) != WEIGHT_GGUF)
+        return true;
+    if (!gguf_tokenizer(p->file, &p->memory, &p->made, err))
+        return false;
+    if (p->made.data != NULL)
+        p->tokenizer = &p->made;
     return true;
 }
 
@@ -208,7 +245,7 @@ static bool build(WeightPart *p, SoraError *err)
                               : bad(p, list[i].file_name, err, "is the same as others");
     }
     free(list);
-    return ok && attach_scales(p, err);
+    return ok && attach_scales(p, err) && make_tokenizer(p, err);
 }
 
 WeightPart *weight_part_new(const WeightFile *f, const LayoutMatch *match, SoraError *err)

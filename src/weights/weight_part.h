@@ -36,8 +36,8 @@ const Layout *weight_part_layout(const WeightPart *p);
 const char *weight_part_prefix(const WeightPart *p);
 const WeightFile *weight_part_file(const WeightPart *p);
 
-/* The bytes of a tokenizer's model that the text encoder's file carries ("spiece_model"); NULL: there is
- * none. */
+/* The bytes of a SentencePiece model that the text encoder's file carries: ComfyUI's "spiece_model", or what GGUF's
+ * tokenizer.ggml.* say; NULL: there is none. */
 const Tensor *weight_part_tokenizer(const WeightPart *p);
 
 /* Elements first .. first + count - 1 as F32, scaled: both multiples of the type's block. t's type is a

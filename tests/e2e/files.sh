@@ -29,6 +29,44 @@ expect 3 '^sora convert: none: ' "$sora" convert none x.gguf
 expect 2 '^sora convert: model: it is a folder' "$sora" convert model/t.gguf model
 only model
 
+# A whole model: every part, the tokenizer, the configs; it makes videos; nothing is written over or left behind.
+expect 0 "" "$sora" convert model small --type q8_0
+cmp -s model/tokenizer.model small/tokenizer.model || fail "another tokenizer"
+cmp -s model/vae/config.json small/vae/config.json || fail "another config.json"
+expect 0 "" "$sora" inspect small
+printed '^transformer: small/transformer/model.gguf'
+printed '^autoencoder: small/vae/model.safetensors'
+printed '^runs here: yes'
+expect 0 "" "$sora" "a dog" --steps 1 -m small -o a.mp4
+expect 2 '^sora convert: small: is there already$' "$sora" convert model small --type bf16
+expect 0 "" "$sora" convert small/ again/ --type f16
+expect 0 "" "$sora" "a dog" --steps 1 -m again -o a.mp4
+rm -r small again a.mp4
+mkdir empty
+expect 3 '^sora convert: empty: no network that is known in it$' "$sora" convert empty new
+rmdir empty
+cp -r model broken && truncate -s 100 broken/vae/model.safetensors
+expect 2 '^sora convert: broken/vae/model.safetensors: ' "$sora" convert broken new
+rm -r broken
+only model
+
+# A file that is cut short while it is read: 40 tensors of 32 MB, a hole.
+header=$(i=0 comma=
+    while [ $i -lt 40 ]; do
+        printf '%s"t%d":{"dtype":"F32","shape":[4096,2048],"data_offsets":[%d,%d]}' "$comma" $i $((i << 25)) $(((i + 1) << 25))
+        i=$((i + 1)) comma=,
+    done)
+{
+    printf "$(printf '\\%03o\\%03o\\0\\0\\0\\0\\0\\0' $((${#header} + 2 & 255)) $((${#header} + 2 >> 8)))"
+    printf '{%s}' "$header"
+} >big.safetensors
+truncate -s $((8 + ${#header} + 2 + (40 << 25))) big.safetensors
+(sleep 0.3 && truncate -s 1M big.safetensors) &
+expect 4 '^sora convert: big.safetensors: lost its end while it was being read$' "$sora" convert big.safetensors x.gguf --type q4_k
+wait
+rm big.safetensors
+only model
+
 # Parts from other files.
 cp model/transformer/config.json model
 for file in model/t.gguf model/t.safetensors; do

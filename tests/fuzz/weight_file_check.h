@@ -45,6 +45,9 @@ static inline void check_parts(const WeightFile *f)
             check_error(&err);
             continue;
         }
+        const Tensor *tokenizer = weight_part_tokenizer(part);
+        for (size_t k = 0; tokenizer != NULL && k < tensor_bytes(tokenizer); k++)
+            (void)((const volatile uint8_t *)tokenizer->data)[k];
         PartSource source;
         part_source_init(&source, part, NULL, FILE_SOURCE_F32);
         for (int k = 0; k < weight_part_count(part); k++) {

@@ -113,6 +113,12 @@ static void a_whole_model_runs(void **state)
     json_int_t weights = json_integer_value(json_object_get(json_object_get(json, "memory"), "weights"));
     assert_true(weights > 2LL * (14288491584LL * 2 + 5680910336LL) + 126892531LL * 4 &&
                 weights < 70000000000LL);
+    const json_t *memory = json_object_get(json, "memory");
+    assert_string_equal(json_string_value(json_object_get(memory, "size")), "832x480, 81 frames");
+    double step = json_number_value(json_object_get(memory, "step")); /* 32,760 tokens */
+    assert_true(step > 11e9 && step < 14e9);
+    json_int_t available = json_integer_value(json_object_get(memory, "available"));
+    assert_true(json_is_true(json_object_get(memory, "fits")) == ((double)available >= step));
     free(text);
     json_decref(json);
     assert_int_equal(unlink(in_dir("m/text_encoder/a.safetensors")), 0);

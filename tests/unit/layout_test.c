@@ -30,10 +30,17 @@ static const struct {
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof MODELS[0] };
 
+typedef enum Names {
+    NAMES_OWN,
+    NAMES_OTHER,     /* diffusers' or transformers' */
+    NAMES_LLAMA,     /* of the text encoder, llama.cpp's gguf-py/gguf/constants.py (ENC_...) */
+    NAMES_OPEN_CLIP, /* of the image encoder, as ComfyUI's comfy/clip_vision.py lists them */
+} Names;
+
 /* How a model's tensors are named and stored. */
 typedef struct Form {
     const char *name;
-    bool other;            /* diffusers' or transformers' names */
+    Names names;
     bool prefixes;         /* ComfyUI's for whole checkpoints */
     DType matrices, small; /* types */
     bool scaled;           /* float8 with a scale beside each matrix, and the mark of such files */
@@ -41,13 +48,15 @@ typedef struct Form {
 } Form;
 
 static const Form FORMS[] = {
-    {"original", false, false, DTYPE_BF16, DTYPE_BF16, false, false},
-    {"original, f32", false, false, DTYPE_F32, DTYPE_F32, false, false},
-    {"diffusers", true, false, DTYPE_BF16, DTYPE_BF16, false, false},
-    {"ComfyUI checkpoint, f16", false, true, DTYPE_F16, DTYPE_F16, false, false},
-    {"ComfyUI, fp8 scaled", false, false, DTYPE_F8_E4M3, DTYPE_BF16, true, false},
-    {"GGUF, Q8_0", false, false, DTYPE_Q8_0, DTYPE_F32, false, true},
-    {"GGUF, Q4_K", false, false, DTYPE_Q4_K, DTYPE_F32, false, true},
+    {"original", NAMES_OWN, false, DTYPE_BF16, DTYPE_BF16, false, false},
+    {"original, f32", NAMES_OWN, false, DTYPE_F32, DTYPE_F32, false, false},
+    {"diffusers", NAMES_OTHER, false, DTYPE_BF16, DTYPE_BF16, false, false},
+    {"ComfyUI checkpoint, f16", NAMES_OWN, true, DTYPE_F16, DTYPE_F16, false, false},
+    {"ComfyUI, fp8 scaled", NAMES_OWN, false, DTYPE_F8_E4M3, DTYPE_BF16, true, false},
+    {"GGUF, Q8_0", NAMES_OWN, false, DTYPE_Q8_0, DTYPE_F32, false, true},
+    {"GGUF, Q4_K", NAMES_OWN, false, DTYPE_Q4_K, DTYPE_F32, false, true},
+    {"llama.cpp, Q8_0", NAMES_LLAMA, false, DTYPE_Q8_0, DTYPE_F32, false, true},
+    {"open_clip, f16", NAMES_OPEN_CLIP, false, DTYPE_F16, DTYPE_F16, false, false},
 };
 enum { FORM_COUNT = sizeof FORMS / sizeof FORMS[0] };
 
@@ -66,12 +75,73 @@ static DType type_for(const Form *form, const Tensor *t)
     return row % dtype_block(type) == 0 ? type : DTYPE_F16;
 }
 
+/* Parts of names; those of a block follow its number. */
+typedef struct Pair {
+    const char *own, *other;
+} Pair;
+
+static const Pair LLAMA[] = {
+    {"token_embedding", "token_embd"}, {"norm", "enc.output_norm"},       {"blocks.", "enc.blk."},
+    {".norm1", ".attn_norm"},          {".attn.q", ".attn_q"},            {".attn.k", ".attn_k"},
+    {".attn.v", ".attn_v"},            {".attn.o", ".attn_o"},            {".norm2", ".ffn_norm"},
+    {".ffn.gate.0", ".ffn_gate"},      {".ffn.fc1", ".ffn_up"},           {".ffn.fc2", ".ffn_down"},
+    {".pos_embedding.embedding", ".attn_rel_b"},
+};
+
+static const Pair OPEN_CLIP[] = {
+    {"visual.cls_embedding", "visual.class_embedding"},
+    {"visual.patch_embedding", "visual.conv1"},
+    {"visual.pos_embedding", "visual.positional_embedding"},
+    {"visual.pre_norm", "visual.ln_pre"},
+    {"visual.post_norm", "visual.ln_post"},
+    {"visual.head", "visual.proj"},
+    {"visual.transformer.", "visual.transformer.resblocks."},
+    {".attn.to_qkv.weight", ".attn.in_proj_weight"},
+    {".attn.to_qkv.bias", ".attn.in_proj_bias"},
+    {".attn.proj", ".attn.out_proj"},
+    {".norm1", ".ln_1"},
+    {".norm2", ".ln_2"},
+    {".mlp.0", ".mlp.c_fc"},
+    {".mlp.2", ".mlp.c_proj"},
+};
+
+/* The part of name at *at that is in the table, in the other's words; one byte as it is, if none is. */
+static void translate(const Pair *table, size_t count, const char *own, char name[KEY])
+{
+    const char *at = own;
+    for (*name = 0; *at != 0;) {
+        size_t i = 0, n;
+        for (; i < count; i++) {
+            n = strlen(table[i].own);
+            bool whole = table[i].own[n - 1] == '.' || at[n] == '.' || at[n] == 0;
+            if (strncmp(at, table[i].own, n) == 0 && whole && (at == own || table[i].own[0] == '.'))
+                break;
+        }
+        strncat(name, i < count ? table[i].other : (char[]){*at, 0}, KEY - strlen(name) - 1);
+        at += i < count ? n : 1;
+    }
+}
+
+/* False: there is none. */
+static bool name_of(Names names, int model, const char *own, char name[KEY])
+{
+    snprintf(name, KEY, "%s", own);
+    if (names == NAMES_OTHER)
+        return other_name(&map, MODELS[model].map_model, own, name);
+    if (names == NAMES_LLAMA)
+        translate(LLAMA, sizeof LLAMA / sizeof *LLAMA, own, name);
+    if (names == NAMES_OPEN_CLIP && strncmp(own, "visual.", 7) == 0)
+        translate(OPEN_CLIP, sizeof OPEN_CLIP / sizeof *OPEN_CLIP, own, name);
+    return true;
+}
+
 /* False: the model does not come in this form. ComfyUI's text encoders have transformers' names. */
 static bool make_file(FakeFile *f, int model, const Form *form)
 {
     ModelPart part = MODELS[model].part;
-    bool other = form->other || (part == PART_TEXT_ENCODER && (form->prefixes || form->scaled));
-    if (other && MODELS[model].map_model == NULL)
+    Names names = part == PART_TEXT_ENCODER && (form->prefixes || form->scaled) ? NAMES_OTHER : form->names;
+    if ((names == NAMES_OTHER && MODELS[model].map_model == NULL) ||
+        (names == NAMES_LLAMA && part != PART_TEXT_ENCODER) || (names == NAMES_OPEN_CLIP && part != PART_IMAGE_ENCODER))
         return false;
     *f = (FakeFile){0};
     const char *prefix = form->prefixes ? PREFIX[part] : "";
@@ -80,8 +150,7 @@ static bool make_file(FakeFile *f, int model, const Form *form)
         char name[KEY];
         if (strcmp(r->model, MODELS[model].model) != 0)
             continue;
-        snprintf(name, sizeof name, "%s", r->key);
-        if (other && !other_name(&map, MODELS[model].map_model, r->key, name))
+        if (!name_of(names, model, r->key, name))
             fail_msg("no other name of %s", r->key);
         fake_add(f, prefix, name, type_for(form, &r->shape), &r->shape);
     }
@@ -233,6 +302,33 @@ static void every_damage_is_named(void **state)
         }
 }
 
+/* Some of the names as they are in the files, whatever the tables above make of them. */
+static void names_are_the_true_ones(void **state)
+{
+    static const struct {
+        Names names;
+        const char *own, *file;
+    } CASES[] = {
+        {NAMES_LLAMA, "token_embedding.weight", "token_embd.weight"},
+        {NAMES_LLAMA, "norm.weight", "enc.output_norm.weight"},
+        {NAMES_LLAMA, "blocks.23.norm1.weight", "enc.blk.23.attn_norm.weight"},
+        {NAMES_LLAMA, "blocks.0.attn.q.weight", "enc.blk.0.attn_q.weight"},
+        {NAMES_LLAMA, "blocks.0.pos_embedding.embedding.weight", "enc.blk.0.attn_rel_b.weight"},
+        {NAMES_LLAMA, "blocks.7.ffn.gate.0.weight", "enc.blk.7.ffn_gate.weight"},
+        {NAMES_LLAMA, "blocks.7.ffn.fc2.weight", "enc.blk.7.ffn_down.weight"},
+        {NAMES_OPEN_CLIP, "visual.cls_embedding", "visual.class_embedding"},
+        {NAMES_OPEN_CLIP, "visual.patch_embedding.weight", "visual.conv1.weight"},
+        {NAMES_OPEN_CLIP, "visual.transformer.30.attn.to_qkv.bias",
+         "visual.transformer.resblocks.30.attn.in_proj_bias"},
+        {NAMES_OPEN_CLIP, "visual.transformer.30.mlp.2.weight", "visual.transformer.resblocks.30.mlp.c_proj.weight"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char name[KEY];
+        assert_true(name_of(CASES[i].names, 0, CASES[i].own, name));
+        assert_string_equal(name, CASES[i].file);
+    }
+}
+
 static int setup(void **state)
 {
     int fd = mkstemp(path);
@@ -252,6 +348,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_the_true_ones),
         cmocka_unit_test(every_tensor_is_found),
         cmocka_unit_test(every_damage_is_named),
     };

@@ -181,7 +181,7 @@ static void expect_error(const void *data, size_t size, const char *message)
 static void no_model_is_refused(void **state)
 {
     expect_error("", 0, "x.model: empty file");
-    expect_error("{\"a\": 1}", 8, "x.model: not a SentencePiece model (malformed at byte 1)");
+    expect_error("[\"a\", 1]", 8, "x.model: not a SentencePiece model (malformed at byte 1)");
     expect_error("\x10\x01", 2, "x.model: not a SentencePiece model (no pieces)");
     expect_error("\x0a\x00", 2, "x.model: piece 0 is empty");
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "unit/temp_dir.h"
 #include "unit/weight_bytes.h"
 #include "weights/quant.h"
 #include "weights/safetensors.h"
@@ -19,8 +20,8 @@
 static const char *fixture(const char *name)
 {
     static char path[512];
-    const char *dir = getenv("SORA_FIXTURES");
-    snprintf(path, sizeof path, "%s/%s", dir != NULL ? dir : "../shared/fixtures/wan", name);
+    const char *fixtures = getenv("SORA_FIXTURES");
+    snprintf(path, sizeof path, "%s/%s", fixtures != NULL ? fixtures : "../shared/fixtures/wan", name);
     return path;
 }
 
@@ -234,6 +235,7 @@ static void zips_that_are_refused(void **state)
 typedef struct GgufBytes {
     Bytes metadata, headers, data;
     uint64_t metadata_count, tensor_count;
+    size_t data_alignment; /* 0: 32 */
 } GgufBytes;
 
 static void gguf_tensor(GgufBytes *g, const char *name, uint32_t type, int ndim,
@@ -251,7 +253,8 @@ static void gguf_tensor(GgufBytes *g, const char *name, uint32_t type, int ndim,
 }
 
 /* cut: bytes left out at the end. */
-static WeightFile *gguf_open(GgufBytes *g, uint32_t version, size_t cut, SoraError *err)
+/* The file's bytes; g is empty afterwards. */
+static const Bytes *gguf_bytes(GgufBytes *g, uint32_t version)
 {
     static Bytes file;
     free_bytes(&file);
@@ -263,14 +266,21 @@ static WeightFile *gguf_open(GgufBytes *g, uint32_t version, size_t cut, SoraErr
         put(&file, g->metadata.data, g->metadata.size);
     if (g->headers.size > 0)
         put(&file, g->headers.data, g->headers.size);
-    put_zeros(&file, (32 - file.size % 32) % 32);
+    size_t alignment = g->data_alignment > 0 ? g->data_alignment : 32;
+    put_zeros(&file, (alignment - file.size % alignment) % alignment);
     if (g->data.size > 0)
         put(&file, g->data.data, g->data.size);
     free_bytes(&g->metadata);
     free_bytes(&g->headers);
     free_bytes(&g->data);
     *g = (GgufBytes){0};
-    return weight_file_open_memory(file.data, file.size - cut, "w.gguf", err);
+    return &file;
+}
+
+static WeightFile *gguf_open(GgufBytes *g, uint32_t version, size_t cut, SoraError *err)
+{
+    const Bytes *file = gguf_bytes(g, version);
+    return weight_file_open_memory(file->data, file->size - cut, "w.gguf", err);
 }
 
 static void gguf_is_read(void **state)
@@ -328,6 +338,98 @@ static void gguf_is_read(void **state)
         assert_memory_equal(t->data, bytes[i], tensor_bytes(t));
     }
     weight_file_close(f);
+}
+
+/* --- split GGUF --- */
+
+static const char *in_dir(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return path;
+}
+
+static void put_number(GgufBytes *g, const char *key, uint32_t type, uint64_t value)
+{
+    put_text(&g->metadata, key);
+    put_int(&g->metadata, type, 4);
+    put_int(&g->metadata, value, type == 2 ? 2 : 4);
+    g->metadata_count++;
+}
+
+/* Part i of count with one tensor, as llama.cpp's gguf-split writes it: only the first one says anything else. */
+static void write_gguf_part(const char *file, int i, int count, int total)
+{
+    GgufBytes g = {0};
+    float numbers[64];
+    char name[8];
+    for (int k = 0; k < 64; k++)
+        numbers[k] = (float)(100 * i + k);
+    if (i == 0) {
+        put_text(&g.metadata, "general.architecture");
+        put_int(&g.metadata, 8, 4);
+        put_text(&g.metadata, "wan");
+        g.metadata_count++;
+        put_number(&g, "general.alignment", 4, 64); /* this part's alone */
+    }
+    put_number(&g, "split.no", 2, (uint64_t)i);
+    put_number(&g, "split.count", 2, (uint64_t)count);
+    put_number(&g, "split.tensors.count", 5, (uint64_t)total);
+    snprintf(name, sizeof name, "t%d", i);
+    gguf_tensor(&g, name, 0, 2, (const int64_t[]){8, 8}, numbers, sizeof numbers);
+    if (i == 0) /* its data begins at a multiple of 64 */
+        g.data_alignment = 64;
+    const Bytes *bytes = gguf_bytes(&g, 3);
+    FILE *f = fopen(in_dir(file), "wb");
+    assert_true(f != NULL && fwrite(bytes->data, 1, bytes->size, f) == bytes->size && fclose(f) == 0);
+}
+
+static void split_gguf_is_one_file(void **state)
+{
+    SoraError err = {0};
+    for (int i = 0; i < 3; i++)
+        write_gguf_part((const char *[]){"m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"}[i], i,
+                        3, 3);
+    for (int opened = 0; opened < 2; opened++) { /* by the first or another one */
+        WeightFile *f = weight_file_open(in_dir(opened ? "m-00002-of-00003.gguf" : "m-00001-of-00003.gguf"), &err);
+        if (f == NULL)
+            fail_msg("%s", err.message);
+        assert_int_equal(weight_file_count(f), 3);
+        assert_string_equal(weight_file_metadata(f, "general.architecture"), "wan");
+        for (int i = 0; i < 3; i++) {
+            const Tensor *t = weight_file_find(f, (const char *[]){"t0", "t1", "t2"}[i]);
+            assert_non_null(t);
+            assert_true(((const float *)t->data)[63] == (float)(100 * i + 63));
+            weight_file_forget(f, t);
+            assert_true(((const float *)t->data)[1] == (float)(100 * i + 1));
+        }
+        weight_file_close(f);
+    }
+}
+
+static void expect_split_error(const char *file, const char *message)
+{
+    SoraError err = {0};
+    assert_null(weight_file_open(in_dir(file), &err));
+    if (strstr(err.message, message) == NULL)
+        fail_msg("%s", err.message);
+}
+
+static void split_gguf_that_is_refused(void **state)
+{
+    write_gguf_part("a-00001-of-00002.gguf", 0, 2, 2);
+    expect_split_error("a-00001-of-00002.gguf", "a-00002-of-00002.gguf: cannot open: No such file or directory");
+    write_gguf_part("a-00002-of-00002.gguf", 0, 2, 2);
+    expect_split_error("a-00001-of-00002.gguf", "a-00002-of-00002.gguf: says that it is part 1 of 2, expected 2 of 2");
+    write_gguf_part("a-00002-of-00002.gguf", 1, 2, 3);
+    expect_split_error("a-00002-of-00002.gguf", ": 2 tensors in all 2 parts, expected 3");
+    write_gguf_part("other.gguf", 0, 2, 2);
+    expect_split_error("other.gguf", "other.gguf: one of 2 parts, whose name should end in -00001-of-00002.gguf");
+    write_gguf_part("b-00001-of-00002.gguf", 7, 2, 2);
+    expect_split_error("b-00001-of-00002.gguf", "part 8 of 2");
+    FILE *f = fopen(in_dir("a-00002-of-00002.gguf"), "wb");
+    assert_true(f != NULL && fputs("no", f) >= 0 && fclose(f) == 0);
+    expect_split_error("a-00001-of-00002.gguf", "a-00002-of-00002.gguf: no GGUF file, expected part 2 of 2");
 }
 
 typedef struct GgufCase {
@@ -394,6 +496,8 @@ int main(void)
         cmocka_unit_test(zips_that_are_refused),
         cmocka_unit_test(gguf_is_read),
         cmocka_unit_test(gguf_that_is_refused),
+        cmocka_unit_test(split_gguf_is_one_file),
+        cmocka_unit_test(split_gguf_that_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
