@@ -161,7 +161,7 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
     const VaeConfig *c = &r->network.config;
     int64_t time = vae_stride_time(c), space = vae_stride_space(c);
     Graph *g = b->graph;
-    VaeCache cache = {0};
+    VaeCache cache = {.frames = pipeline_coder_frames(c, &(CanvasShape){c->z_dim, r->frames, r->height, r->width, {1, 1, 1}})};
     bool ok = true;
     graph_keep_weights(g, true);
     profile_clear(&b->profile);

@@ -9,7 +9,6 @@ enum {
     /* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
      * because more rows make faster products. A constant, so that a seed means the same video on every machine. */
     DECODE_BYTES = 64 << 20,
-    STRIP_FRAMES = 1,         /* of the last levels at a time, in strips */
     STRIP_BYTES = 400 << 20,  /* of what a strip needs in them, at most if that can be */
     TENSORS_WHOLE = 5,        /* activations at the finest level that live at a time, about */
     SLOTS_WHOLE = 12,         /* frames of such that convolutions remember, about, in the operand's type */
@@ -41,7 +40,12 @@ int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *s)
     return frames < 1 ? 1 : frames > s->frames ? s->frames : frames;
 }
 
-/* Of a place of the latent, `frames` at a time. */
+int pipeline_coder_frames(const VaeConfig *c, const CanvasShape *s)
+{
+    return activation_bytes(c, s->height * s->width) * vae_stride_time(c) > DECODE_BYTES ? 1 : 0;
+}
+
+/* Of that many places of the latent, `frames` at a time in the finest levels. */
 static size_t place_bytes(const VaeConfig *c, int64_t places, int64_t frames)
 {
     return (size_t)(activation_bytes(c, places) * (TENSORS_WHOLE * frames + SLOTS_WHOLE));
@@ -49,7 +53,8 @@ static size_t place_bytes(const VaeConfig *c, int64_t places, int64_t frames)
 
 size_t pipeline_decode_bytes(const VaeConfig *c, const CanvasShape *s)
 {
-    return place_bytes(c, s->height * s->width, vae_stride_time(c) * pipeline_decode_chunk(c, s));
+    bool apart = pipeline_coder_frames(c, s) != 0;
+    return place_bytes(c, s->height * s->width, apart ? 1 : vae_stride_time(c) * pipeline_decode_chunk(c, s));
 }
 
 /* Latent frames from first on of [C, F, H, W] as [count, H, W, C]. */
@@ -78,7 +83,7 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
     float *z = malloc((size_t)(chunk * plane * s->channels) * sizeof *z);
     float *pixels = malloc((size_t)(plane * stride * stride * 3 * chunk * vae_stride_time(c)) * sizeof *pixels);
     bool ok = (z != NULL && pixels != NULL) || no_memory(err);
-    VaeCache cache = {0};
+    VaeCache cache = {.frames = pipeline_coder_frames(c, s)};
     for (int64_t f = 0, n; f < s->frames && ok; f += n) {
         n = chunk < s->frames - f ? chunk : s->frames - f;
         graph_reset(g);
@@ -134,7 +139,7 @@ static Strips plan_strips(const Vae22 *m, const CanvasShape *shape, size_t limit
     s.lag = (int64_t)ceil(vae22_strip_lag(m));
     int64_t across = s.dim == 3 ? shape->height : shape->width;
     size_t bytes = limit / 4 < STRIP_BYTES ? limit / 4 : STRIP_BYTES;
-    int64_t rest = s.n - s.lag - 1, wide = (int64_t)(bytes / place_bytes(c, across, STRIP_FRAMES));
+    int64_t rest = s.n - s.lag - 1, wide = (int64_t)(bytes / place_bytes(c, across, 1));
     if (rest >= 2)
         s.count = 1 + (int)((rest + wide) / (wide + 1)); /* of at most wide + 1 places */
     while (s.count > 2 && rest / (s.count - 1) < 1)
@@ -195,7 +200,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
     side[s->dim - 2] = pixel_at(s, p->autoencoder, i + 1) - begin;
     float *pixels = malloc((size_t)(side[0] * side[1] * 3 * vae_stride_time(c)) * sizeof *pixels);
     bool ok = pixels != NULL || no_memory(err);
-    VaeCache cache = {.frames = STRIP_FRAMES, .strip = {s->dim, i == 0, i == s->count - 1, NULL, 0}};
+    VaeCache cache = {.frames = 1, .strip = {s->dim, i == 0, i == s->count - 1, NULL, 0}};
     for (int64_t f = 0; f < frames && ok; f++) {
         float **features = &s->features[i * frames + f];
         graph_reset(g);

@@ -87,6 +87,8 @@ typedef bool (*FrameSink)(void *user, const DecodedPart *part, SoraError *err);
 
 /* How many latent frames are decoded at a time. */
 int64_t pipeline_decode_chunk(const VaeConfig *c, const CanvasShape *shape);
+/* For VaeCache.frames: large frames go through the finest levels one by one. */
+int pipeline_coder_frames(const VaeConfig *c, const CanvasShape *shape);
 /* About what the decoder needs for whole frames, in bytes; beyond a limit it goes in strips (DecodeJob). */
 size_t pipeline_decode_bytes(const VaeConfig *c, const CanvasShape *shape);
 

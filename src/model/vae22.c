@@ -73,6 +73,37 @@ static bool check_frames(Graph *g, const VaeConfig *c, const VaeCache *cache, co
     return true;
 }
 
+/* The first levels, before the frame rate changes. */
+static Tensor *encode_begin(Graph *g, const Vae22 *m, int levels, VaeCache *cache, Tensor *frames)
+{
+    const Vae22Coder *e = &m->encoder;
+    GraphScope scope = graph_scope(g);
+    Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames, m->config.patchify));
+    for (int i = 0; i < levels; i++)
+        x = graph_keep(g, scope, vae22_down_level(g, &e->level[i], cache, x));
+    return graph_keep(g, scope, x);
+}
+
+typedef Tensor *(*Levels)(Graph *g, const Vae22 *m, int level, VaeCache *cache, Tensor *x);
+
+/* Levels that keep the frame rate, over a few frames after the other if the cache says so. */
+static Tensor *by_frames(Graph *g, const Vae22 *m, int level, VaeCache *cache, Tensor *x, Levels run)
+{
+    int64_t frames = x != NULL ? x->shape[TIME] : 0, most = cache->frames;
+    if (most == 0 || frames <= most)
+        return run(g, m, level, cache, x);
+    GraphScope scope = graph_scope(g);
+    Tensor *parts[MAX_INPUTS];
+    int n = 0, slot = cache->next;
+    for (int64_t f = 0; f < frames; f += most) {
+        if (n == MAX_INPUTS)
+            return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d parts of a chunk", MAX_INPUTS);
+        cache->next = slot; /* the same convolutions */
+        parts[n++] = run(g, m, level, cache, op_slice(g, x, TIME, f, frames - f < most ? frames - f : most));
+    }
+    return graph_keep(g, scope, op_concat(g, n, parts, TIME));
+}
+
 Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames)
 {
     const VaeConfig *c = &m->config;
@@ -80,9 +111,11 @@ Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *fr
     if (!check_frames(g, c, cache, frames))
         return NULL;
     GraphScope scope = graph_scope(g);
-    Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames, c->patchify));
-    x = graph_keep(g, scope, x);
-    for (int i = 0; i < c->levels; i++)
+    int first = 0;
+    while (first < c->levels && e->level[first].resample.time.w == NULL)
+        first++;
+    Tensor *x = graph_keep(g, scope, by_frames(g, m, first, cache, frames, encode_begin));
+    for (int i = first; i < c->levels; i++)
         x = graph_keep(g, scope, vae22_down_level(g, &e->level[i], cache, x));
     x = graph_keep(g, scope, middle(g, e, cache, x));
     x = vae_norm_conv(g, e->head_norm, &e->head, cache, x);
@@ -128,17 +161,7 @@ Tensor *vae22_decode_levels(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *x
         level--;
     for (int i = 0; i < level; i++)
         x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
-    int64_t frames = x != NULL ? x->shape[TIME] : 0, most = cache->frames;
-    if (most == 0 || frames <= most)
-        return graph_keep(g, scope, decode_end(g, m, level, cache, x));
-    Tensor *parts[MAX_INPUTS];
-    int n = 0, slot = cache->next;
-    for (int64_t f = 0; f < frames && n < MAX_INPUTS; f += most) {
-        cache->next = slot; /* frames after frames: the same convolutions */
-        int64_t count = frames - f < most ? frames - f : most;
-        parts[n++] = decode_end(g, m, level, cache, op_slice(g, x, TIME, f, count));
-    }
-    return graph_keep(g, scope, op_concat(g, n, parts, TIME));
+    return graph_keep(g, scope, by_frames(g, m, level, cache, x, decode_end));
 }
 
 Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)

@@ -32,7 +32,7 @@ typedef struct VaeCache {
     int next;     /* slot of the next convolution in this chunk */
     bool started; /* a chunk has been through */
     bool whole;   /* the clip is one chunk: remember nothing */
-    int frames;   /* of the decoder's last levels at a time, at most MAX_INPUTS times a chunk; 0: all */
+    int frames;   /* of the finest levels at a time, at least an eighth of a chunk; 0: all */
     VaeStrip strip;
 } VaeCache;
 

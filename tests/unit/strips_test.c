@@ -154,9 +154,68 @@ static void strips_are_whole_frames_in_bf16(void **state)
     compare(SORA_PRECISION_BF16, 0.02);
 }
 
+/* The encoder's latents of two chunks, `frames` at a time in its finest levels; heap. */
+static float *encode(Backend *backend, const Vae22 *m, int frames, size_t *count)
+{
+    enum { HEIGHT = 16, WIDTH = 24, FRAMES = 5 };
+    Graph *g = graph_new(backend);
+    float clip[FRAMES * HEIGHT * WIDTH * 3], *out = NULL;
+    Rng rng;
+    rng_init(&rng, 9, 0);
+    rng_fill_normal(&rng, clip, sizeof clip / sizeof *clip);
+    VaeCache cache = {.frames = frames};
+    *count = 0;
+    for (int f = 0, n = 1; f < FRAMES; f += n, n = 4) {
+        graph_reset(g);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, n, HEIGHT, WIDTH, 3), clip + f * HEIGHT * WIDTH * 3);
+        Tensor *z = vae22_encode_chunk(g, m, &cache, x);
+        assert_non_null(z);
+        out = realloc(out, (*count + (size_t)tensor_numel(z)) * sizeof *out);
+        graph_download(g, z, out + *count);
+        *count += (size_t)tensor_numel(z);
+    }
+    vae_cache_free(g, &cache);
+    graph_free(g);
+    return out;
+}
+
+static void frames_one_by_one_are_a_chunk(void **state)
+{
+    static const char *const CONFIGS[] = {FLAT, PATCHED};
+    for (int i = 0; i < 2; i++) {
+        RandomSource source;
+        Params params;
+        VaeConfig config;
+        Vae22 m;
+        SoraError err = {0};
+        json_t *json = json_loads(CONFIGS[i], 0, NULL);
+        assert_true(vae_config_read(&config, json, &err));
+        json_decref(json);
+        random_source_init(&source, 3);
+        params_init(&params, &source.source);
+        vae22_bind_encoder(&m, &config, &params);
+        assert_true(params_ok(&params, &err));
+        Backend *backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
+        size_t n, same;
+        float *whole = encode(backend, &m, 0, &n);
+        for (int frames = 1; frames < 4; frames++) {
+            float *apart = encode(backend, &m, frames, &same);
+            assert_int_equal(n, same);
+            for (size_t k = 0; k < n; k++)
+                assert_true(fabs((double)whole[k] - apart[k]) <= 1e-4);
+            free(apart);
+        }
+        free(whole);
+        cpu_backend_free(backend);
+        params_deinit(&params);
+        random_source_deinit(&source);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strips_are_whole_frames),
-                                       cmocka_unit_test(strips_are_whole_frames_in_bf16)};
+                                       cmocka_unit_test(strips_are_whole_frames_in_bf16),
+                                       cmocka_unit_test(frames_one_by_one_are_a_chunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
