@@ -223,7 +223,7 @@ static bool check_box(Search *s, const BmffBox *box, bool *match)
     uint8_t head[4], piece[256];
     const CborValue *length = cbor_find_kind(s->exclusion, "length", CBOR_UINT);
     const CborValue *version = cbor_find_kind(s->exclusion, "version", CBOR_UINT);
-    const CborValue *flags = cbor_find_kind(s->exclusion, "flags", CBOR_BYTES);
+    const CborValue *flags = cbor_find_bytes(s->exclusion, "flags");
     const CborValue *exact = cbor_find_kind(s->exclusion, "exact", CBOR_BOOL);
     const CborValue *data = cbor_find_kind(s->exclusion, "data", CBOR_ARRAY);
     *match = length == NULL || length->number == box->size;
@@ -240,7 +240,7 @@ static bool check_box(Search *s, const BmffBox *box, bool *match)
     }
     for (size_t i = 0; *match && data != NULL && i < data->count; i++) {
         const CborValue *offset = cbor_find_kind(&data->items[i], "offset", CBOR_UINT);
-        const CborValue *value = cbor_find_kind(&data->items[i], "value", CBOR_BYTES);
+        const CborValue *value = cbor_find_bytes(&data->items[i], "value");
         if (offset == NULL || value == NULL || value->bytes.size > sizeof piece ||
             offset->number > box->size || value->bytes.size > box->size - offset->number) {
             *match = false;
@@ -374,7 +374,7 @@ static bool is_own_box(const CborValue *e)
     if (data == NULL || data->count != 1)
         return false;
     const CborValue *offset = cbor_find_kind(data->items, "offset", CBOR_UINT);
-    const CborValue *value = cbor_find_kind(data->items, "value", CBOR_BYTES);
+    const CborValue *value = cbor_find_bytes(data->items, "value");
     return offset != NULL && value != NULL && offset->number == 8 &&
            span_equal(value->bytes, (Span){C2PA_UUID, sizeof C2PA_UUID});
 }

@@ -13,7 +13,7 @@ static bool fail(const char **code, const char *which, SoraError *err, const cha
 
 bool hashed_uri(const CborValue *value, HashedUri *out)
 {
-    const CborValue *hash = cbor_find_kind(value, "hash", CBOR_BYTES);
+    const CborValue *hash = cbor_find_bytes(value, "hash");
     out->url = cbor_find_text(value, "url");
     out->alg = cbor_find_text(value, "alg");
     if (hash == NULL || out->url.size == 0)
@@ -24,10 +24,10 @@ bool hashed_uri(const CborValue *value, HashedUri *out)
 
 Span url_manifest(Span url)
 {
-    static const char prefix[] = "self#jumbf=/c2pa/";
-    size_t skip = sizeof prefix - 1;
-    if (!span_starts(url, prefix))
+    static const char prefix[] = "self#jumbf=/c2pa/", bare[] = "self#jumbf=c2pa/";
+    if (!span_starts(url, prefix) && !span_starts(url, bare)) /* older files leave the first slash out */
         return (Span){NULL, 0};
+    size_t skip = (span_starts(url, prefix) ? sizeof prefix : sizeof bare) - 1;
     const uint8_t *begin = url.data + skip, *end = memchr(begin, '/', url.size - skip);
     return (Span){begin, end ? (size_t)(end - begin) : url.size - skip};
 }
@@ -118,10 +118,14 @@ static bool load_claim(Store *s, Manifest *m, const JumbfBox *box, const char **
     m->claim = cbor_parse(&s->arena, m->claim_bytes, err);
     if (m->claim == NULL)
         return error_wrap(err, "claim");
-    if (m->claim->kind != CBOR_MAP || cbor_find_text(m->claim, "signature").size == 0)
-        return fail(code, "claim.malformed", err, "claim: no reference to a signature");
+    m->claim = cbor_named(&s->arena, m->claim);
+    if (m->claim == NULL)
+        return fail(code, "claim.malformed", err, "claim: no map");
     m->version = cbor_find(m->claim, "created_assertions") != NULL ? 2 : 1;
-    if (m->version == 2 && cbor_find_kind(m->claim, "claim_generator_info", CBOR_MAP) == NULL)
+    if (cbor_find_text(m->claim, "signature").size == 0)
+        return fail(code, "claim.malformed", err, "claim: no reference to a signature");
+    const CborValue *generator = cbor_find_kind(m->claim, "claim_generator_info", CBOR_MAP);
+    if (m->version == 2 && cbor_find_bytes(generator, "name") == NULL)
         return fail(code, "claim.malformed", err, "claim: no claim_generator_info");
     m->alg = cbor_find_text(m->claim, "alg");
     if (m->alg.size == 0)

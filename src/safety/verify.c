@@ -40,15 +40,14 @@ static const Manifest *find_bound(const Store *s, const Manifest *m)
     return NULL;
 }
 
-/* Was the assertion taken out by a manifest that came later, and says so? */
+/* Was the assertion taken out by a manifest that says so? */
 static bool is_redacted(const Store *s, const Manifest *m, const char *label)
 {
     for (int i = 0; i < s->count; i++) {
         const CborValue *list = cbor_find_kind(s->manifests[i].claim, "redacted_assertions", CBOR_ARRAY);
         for (size_t k = 0; list != NULL && k < list->count; k++)
-            if (&s->manifests[i] != m && list->items[k].kind == CBOR_TEXT &&
-                span_is(url_manifest(list->items[k].bytes), m->label) &&
-                span_is(url_assertion(list->items[k].bytes), label))
+            if (span_is(url_manifest(cbor_text(&list->items[k])), m->label) &&
+                span_is(url_assertion(cbor_text(&list->items[k])), label))
                 return true;
     }
     return false;
@@ -134,6 +133,26 @@ static void verify_label(Validator *v, const Manifest *m)
                       "the manifest's name is not urn:c2pa: and a UUID");
 }
 
+/* An assertion that nobody here looks into must at least be one that can be shown. */
+static void verify_shown(Validator *v, const Manifest *m)
+{
+    static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data",
+                                         "c2pa.hash.boxes", "c2pa.thumbnail"};
+    char url[URL_SIZE];
+    manifest_url(m, "", url, sizeof url);
+    for (int i = 0; i < m->reference_count; i++) {
+        const Assertion *a = manifest_assertion(m, m->references[i].url);
+        bool other = a == NULL || a->value == NULL || strcmp(a->label, "c2pa.hash.bmff") == 0;
+        for (size_t k = 0; !other && k < sizeof others / sizeof *others; k++)
+            other = strncmp(a->label, others[k], strlen(others[k])) == 0;
+        if (other || cbor_is_sayable(a->value))
+            continue;
+        validator_say(v, STATUS_FAILURE, "assertion.required.missing", url,
+                      "an assertion with keys that are no texts");
+        return;
+    }
+}
+
 static void verify_manifest(Validator *v, const Manifest *m)
 {
     verify_label(v, m);
@@ -161,9 +180,9 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
 {
     const Manifest *other = store_find(v->store, url_manifest(view->manifest.url));
     char target[URL_SIZE];
-    snprintf(target, sizeof target, "%.*s",
-             (int)(view->manifest.url.size < 400 ? view->manifest.url.size : 400),
-             (const char *)view->manifest.url.data);
+    Span name = other ? view->manifest.url : url_manifest(view->manifest.url);
+    snprintf(target, sizeof target, "%.*s", (int)(name.size < 400 ? name.size : 400),
+             name.size ? (const char *)name.data : "");
     if (view->results == NULL && assertion_is(a, "c2pa.ingredient.v3"))
         validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
                       "an ingredient with a manifest, without the results of its validation");
@@ -266,12 +285,31 @@ static void find_missing(Validator *v)
         }
 }
 
+/* Assertions of any manifest that are not in the notation that their boxes name. */
+static void find_damaged(Validator *v)
+{
+    for (int i = 0; i < v->store->count; i++)
+        for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
+            const Assertion *a = &v->store->manifests[i].assertions[k];
+            const JumbfBox *text = jumbf_is(a->box, "json") ? jumbf_content(a->box, "json") : NULL;
+            json_t *json = NULL;
+            if (text != NULL)
+                json = json_loadb((const char *)text->payload.data, text->payload.size, JSON_DECODE_ANY, NULL);
+            if (text != NULL && json == NULL)
+                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label, "an assertion that is no JSON");
+            else if (jumbf_is(a->box, "cbor") && a->value == NULL)
+                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label, "an assertion that is no CBOR");
+            json_decref(json);
+        }
+}
+
 static void verify_store(Verification *v, const Anchors *anchors)
 {
     const Manifest *active = &v->store.manifests[v->store.count - 1];
     Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
     v->report.active = active->label;
     v->report.manifests = describe_store(&v->store);
+    find_damaged(&validator);
     find_missing(&validator);
     verify_manifest(&validator, active);
     verify_ingredients(&validator, active);
@@ -284,6 +322,8 @@ static void verify_store(Verification *v, const Anchors *anchors)
         validator_say(&validator, STATUS_FAILURE, "claim.hardBindings.missing", url,
                       "nothing ties the manifest to the media");
     drop_recorded(&v->report, &v->store, active);
+    for (int i = 0; i < v->store.count; i++)
+        verify_shown(&validator, &v->store.manifests[i]);
 }
 
 bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)

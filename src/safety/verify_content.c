@@ -30,10 +30,10 @@ static bool is_text_given(const CborValue *map, const char *key)
 /* One action. first: of the first actions assertion. */
 static const char *judge_action(const Manifest *m, const CborValue *action, bool first, const char **code)
 {
-    const CborValue *name = cbor_find_kind(action, "action", CBOR_TEXT);
-    const CborValue *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
+    Span name_text = cbor_find_text(action, "action");
+    const CborValue *name = cbor_find(action, "action"), *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
     *code = "assertion.action.malformed";
-    if (name == NULL || name->bytes.size == 0)
+    if (name_text.size == 0)
         return "an action without a name";
     bool created = cbor_is_text(name, "c2pa.created"), opened = cbor_is_text(name, "c2pa.opened");
     bool placed = cbor_is_text(name, "c2pa.placed") || cbor_is_text(name, "c2pa.removed");
@@ -84,9 +84,8 @@ void verify_actions(Validator *v, const Manifest *m)
                 (number == 0 && (cbor_is_text(name, "c2pa.created") || cbor_is_text(name, "c2pa.opened")));
         number++;
     }
-    manifest_url(m, "", url, sizeof url);
     if (!begun && !m->update)
-        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", url,
+        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", m->label,
                       "the first action is not created or opened");
 }
 
@@ -137,7 +136,7 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     size_t count;
     SoraError err;
     Hash hash;
-    const CborValue *expected = cbor_find_kind(a->value, "hash", CBOR_BYTES);
+    const CborValue *expected = cbor_find_bytes(a->value, "hash");
     Span alg = cbor_find_text(a->value, "alg");
     HashRange *ranges = expected ? read_ranges(a->value, &count) : NULL;
     if (ranges == NULL) {
@@ -169,7 +168,7 @@ static void verify_bmff(Validator *v, const Manifest *m, const Assertion *a, con
     const char *dot = strstr(a->label, "bmff.v");
     int version = dot ? dot[6] - '0' : 1;
     Span alg = cbor_find_text(a->value, "alg");
-    const CborValue *expected = cbor_find_kind(a->value, "hash", CBOR_BYTES);
+    const CborValue *expected = cbor_find_bytes(a->value, "hash");
     const CborValue *exclusions = cbor_find_kind(a->value, "exclusions", CBOR_ARRAY);
     if (exclusions == NULL || exclusions->count == 0 ||
         (expected == NULL && cbor_find(a->value, "merkle") == NULL)) {
@@ -268,8 +267,8 @@ static json_t *json_text(const CborValue *v)
         v = v->items;
     if (v != NULL && v->kind == CBOR_MAP)
         v = cbor_find(v, "name");
-    return v != NULL && v->kind == CBOR_TEXT ? json_stringn((const char *)v->bytes.data, v->bytes.size)
-                                             : NULL;
+    Span text = cbor_text(v);
+    return text.size > 0 ? json_stringn((const char *)text.data, text.size) : NULL;
 }
 
 static void describe_actions(const Assertion *a, json_t *out)

@@ -50,6 +50,17 @@ static void read_chain(Sign1 *s)
     }
 }
 
+/* A map whose keys are numbers and real texts, as COSE has it. */
+static bool is_header(const CborValue *map)
+{
+    for (size_t i = 0; map->kind == CBOR_MAP && i < map->count; i++) {
+        CborKind kind = map->items[2 * i].kind;
+        if (kind != CBOR_UINT && kind != CBOR_NEGATIVE && kind != CBOR_TEXT)
+            return false;
+    }
+    return map->kind == CBOR_MAP;
+}
+
 static bool parse_sign1(Sign1 *s, Arena *arena, Span cose)
 {
     SoraError ignored;
@@ -66,7 +77,7 @@ static bool parse_sign1(Sign1 *s, Arena *arena, Span cose)
     s->unprotected = &v->items[1];
     s->signature = v->items[3].bytes;
     s->protected_map = cbor_parse(arena, s->header, &ignored);
-    if (s->protected_map == NULL || s->protected_map->kind != CBOR_MAP)
+    if (s->protected_map == NULL || !is_header(s->protected_map) || !is_header(s->unprotected))
         return false;
     const CborValue *alg = cbor_find_number(s->protected_map, 1);
     if (alg != NULL && alg->kind == CBOR_NEGATIVE && alg->number < 64)
