@@ -1,6 +1,7 @@
 #include "safety/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_MANIFESTS = 1024, MAX_ASSERTIONS = 10000 };
@@ -22,20 +23,60 @@ bool hashed_uri(const CborValue *value, HashedUri *out)
     return true;
 }
 
+/* A URL's path: what is between its first "=" and the next. The "self#jumbf" before it is not looked at. */
+static Span url_path(Span url)
+{
+    const uint8_t *equals = url.size ? memchr(url.data, '=', url.size) : NULL;
+    if (equals == NULL)
+        return url;
+    Span rest = {equals + 1, (size_t)(url.data + url.size - equals - 1)};
+    equals = rest.size ? memchr(rest.data, '=', rest.size) : NULL;
+    return equals ? (Span){rest.data, (size_t)(equals - rest.data)} : rest;
+}
+
+/* The part before the first "/", which *rest loses with the "/". *last: there was none. */
+static Span next_part(Span *rest, bool *last)
+{
+    const uint8_t *slash = rest->size ? memchr(rest->data, '/', rest->size) : NULL;
+    Span part = {rest->data, slash ? (size_t)(slash - rest->data) : rest->size};
+    *last = slash == NULL;
+    *rest = slash ? (Span){slash + 1, rest->size - part.size - 1} : (Span){NULL, 0};
+    return part;
+}
+
+/* Past "/c2pa/", or "c2pa/" as older files have it; false for a relative path. */
+static bool skip_root(Span *path)
+{
+    bool last;
+    if (!span_starts(*path, "c2pa/"))
+        next_part(path, &last);
+    return span_is(next_part(path, &last), "c2pa") && !last;
+}
+
 Span url_manifest(Span url)
 {
-    static const char prefix[] = "self#jumbf=/c2pa/", bare[] = "self#jumbf=c2pa/";
-    if (!span_starts(url, prefix) && !span_starts(url, bare)) /* older files leave the first slash out */
-        return (Span){NULL, 0};
-    size_t skip = (span_starts(url, prefix) ? sizeof prefix : sizeof bare) - 1;
-    const uint8_t *begin = url.data + skip, *end = memchr(begin, '/', url.size - skip);
-    return (Span){begin, end ? (size_t)(end - begin) : url.size - skip};
+    bool last;
+    Span path = url_path(url);
+    return skip_root(&path) ? next_part(&path, &last) : (Span){NULL, 0};
 }
 
 Span url_assertion(Span url)
 {
-    const uint8_t *slash = url.size ? memrchr(url.data, '/', url.size) : NULL;
-    return slash ? (Span){slash + 1, (size_t)(url.data + url.size - slash - 1)} : (Span){NULL, 0};
+    Span path = url_path(url);
+    const uint8_t *slash = path.size ? memrchr(path.data, '/', path.size) : NULL;
+    return slash ? (Span){slash + 1, (size_t)(path.data + path.size - slash - 1)} : (Span){NULL, 0};
+}
+
+Span url_assertion_in_store(Span url)
+{
+    bool last;
+    Span path = url_path(url), rest = path;
+    if (skip_root(&rest)) {
+        next_part(&rest, &last);
+        path = rest;
+    }
+    return span_is(next_part(&path, &last), "c2pa.assertions") && !last ? next_part(&path, &last)
+                                                                        : (Span){NULL, 0};
 }
 
 Assertion *manifest_assertion(const Manifest *m, Span url)
@@ -64,6 +105,42 @@ bool assertion_is_binding(const Assertion *a)
            assertion_is(a, "c2pa.hash.boxes") || assertion_is(a, "c2pa.hash.collection.data");
 }
 
+static bool is_text_or_none(const CborValue *v)
+{
+    return v == NULL || v->kind == CBOR_NULL || v->bytes.size == 0 || cbor_text(v).size > 0;
+}
+
+static bool is_status_list(const CborValue *list)
+{
+    for (size_t i = 0; list != NULL && list->kind == CBOR_ARRAY && i < list->count; i++)
+        if (cbor_find_bytes(&list->items[i], "code") == NULL ||
+            !is_text_or_none(cbor_find(&list->items[i], "url")) ||
+            !is_text_or_none(cbor_find(&list->items[i], "explanation")))
+            return false;
+    return list != NULL && list->kind == CBOR_ARRAY;
+}
+
+static bool is_status_map(const CborValue *map)
+{
+    return is_status_list(cbor_find(map, "success")) && is_status_list(cbor_find(map, "informational")) &&
+           is_status_list(cbor_find(map, "failure"));
+}
+
+/* The record of an ingredient's validation, or NULL when it is none that can be read as a whole. */
+static const CborValue *find_results(const CborValue *v, bool third)
+{
+    const CborValue *results = cbor_find(v, third ? "validationResults" : "validationStatus");
+    if (!third)
+        return is_status_list(results) ? results : NULL;
+    const CborValue *active = cbor_find(results, "activeManifest");
+    const CborValue *deltas = cbor_find(results, "ingredientDeltas");
+    bool ok = results != NULL && results->kind == CBOR_MAP && (active == NULL || is_status_map(active));
+    for (size_t i = 0; ok && deltas != NULL && deltas->kind == CBOR_ARRAY && i < deltas->count; i++)
+        ok = cbor_find_bytes(&deltas->items[i], "ingredientAssertionURI") != NULL &&
+             is_status_map(cbor_find(&deltas->items[i], "validationDeltas"));
+    return ok ? results : NULL;
+}
+
 bool ingredient_view(const Assertion *a, IngredientView *out)
 {
     *out = (IngredientView){0};
@@ -72,15 +149,10 @@ bool ingredient_view(const Assertion *a, IngredientView *out)
         return false;
     out->title = cbor_find_text(v, "dc:title");
     out->relationship = cbor_find_text(v, "relationship");
-    const CborValue *manifest = cbor_find(v, "activeManifest");
-    if (manifest == NULL)
-        manifest = cbor_find(v, "c2pa_manifest");
-    out->results = cbor_find(v, "validationResults");
-    if (out->results == NULL)
-        out->results = cbor_find(v, "validationStatus");
-    if (manifest != NULL && !hashed_uri(manifest, &out->manifest))
-        return false;
-    out->has_manifest = manifest != NULL;
+    bool third = assertion_is(a, "c2pa.ingredient.v3");
+    const CborValue *manifest = cbor_find(v, third ? "activeManifest" : "c2pa_manifest");
+    out->has_manifest = manifest != NULL && hashed_uri(manifest, &out->manifest);
+    out->results = find_results(v, third);
     return span_is(out->relationship, "parentOf") || span_is(out->relationship, "inputTo") ||
            span_is(out->relationship, "componentOf");
 }
@@ -111,7 +183,7 @@ static bool load_claim(Store *s, Manifest *m, const JumbfBox *box, const char **
     if (content == NULL || box->count != 1)
         return fail(code, "claim.malformed", err, "claim: no CBOR in its box");
     static const char known[] = "c2pa.claim.v";
-    if (strncmp(box->label, known, sizeof known - 1) == 0 && strcmp(box->label + sizeof known - 1, "2") != 0)
+    if (strncmp(box->label, known, sizeof known - 1) == 0 && atoi(box->label + sizeof known - 1) > 2)
         return fail(code, "claim.malformed", err, "claim: a version that is not known");
     m->claim_bytes = content->payload;
     *code = "claim.cbor.invalid";
@@ -146,8 +218,11 @@ static bool load_assertions(Store *s, Manifest *m, const JumbfBox *box, const ch
             return fail(code, "general.error", err, "an assertion that is no superbox");
         const JumbfBox *content = jumbf_content(b, "cbor");
         SoraError ignored; /* who needs the assertion says that it is malformed */
-        m->assertions[m->assertion_count++] = (Assertion){
-            b->label, b, content ? cbor_parse(&s->arena, content->payload, &ignored) : NULL, false};
+        const CborValue *value = content ? cbor_parse(&s->arena, content->payload, &ignored) : NULL;
+        Assertion *a = &m->assertions[m->assertion_count++];
+        *a = (Assertion){b->label, b, value, false};
+        if (value != NULL && assertion_is(a, "c2pa.ingredient"))
+            a->value = cbor_named(&s->arena, value);
     }
     return true;
 }

@@ -174,13 +174,22 @@ static bool is_claim_hash(const IngredientView *view, const Manifest *m)
            hash_equal(&hash, view->manifest.hash);
 }
 
+/* Of the manifest that an ingredient names: its label, or what stands there instead of a URL. */
+static Span manifest_name(const IngredientView *view)
+{
+    Span name = url_manifest(view->manifest.url);
+    return name.size > 0 ? name : view->manifest.url;
+}
+
 /* The manifest that an ingredient names, by its hash and then by itself. */
 static void verify_ingredient_manifest(Validator *v, const Manifest *m, const Assertion *a,
                                        const IngredientView *view, const char *url)
 {
-    const Manifest *other = store_find(v->store, url_manifest(view->manifest.url));
+    Span name = manifest_name(view);
+    const Manifest *other = store_find(v->store, name);
     char target[URL_SIZE];
-    Span name = other ? view->manifest.url : url_manifest(view->manifest.url);
+    if (other != NULL)
+        name = view->manifest.url;
     snprintf(target, sizeof target, "%.*s", (int)(name.size < 400 ? name.size : 400),
              name.size ? (const char *)name.data : "");
     if (view->results == NULL && assertion_is(a, "c2pa.ingredient.v3"))
@@ -195,7 +204,7 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
     SoraError err;
     if (!hash_span(view->manifest.alg.size ? view->manifest.alg : other->alg, other->box->payload, &hash,
                    &err))
-        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", target, err.message);
+        validator_say(v, STATUS_FAILURE, "ingredient.manifest.mismatch", target, err.message);
     else if (hash_equal(&hash, view->manifest.hash))
         validator_say(v, STATUS_SUCCESS, "ingredient.manifest.validated", target,
                       "the ingredient's manifest is the one that was signed");
@@ -276,7 +285,7 @@ static void find_missing(Validator *v)
             char label[URL_SIZE];
             if (!assertion_is(a, "c2pa.ingredient") || !ingredient_view(a, &view) || !view.has_manifest)
                 continue;
-            Span name = url_manifest(view.manifest.url);
+            Span name = manifest_name(&view);
             snprintf(label, sizeof label, "%.*s", (int)(name.size < 400 ? name.size : 400),
                      name.size ? (const char *)name.data : "");
             if (store_find(v->store, name) == NULL)

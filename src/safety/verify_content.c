@@ -14,10 +14,13 @@ static bool refers_to(const Manifest *m, const CborValue *parameters, const char
     for (size_t i = 0; i < count; i++) {
         HashedUri uri;
         IngredientView view;
-        const Assertion *a =
-            hashed_uri(one ? one : &list->items[i], &uri) ? manifest_assertion(m, uri.url) : NULL;
-        if (a != NULL && ingredient_view(a, &view) && span_is(view.relationship, relationship))
-            return true;
+        if (!hashed_uri(one ? one : &list->items[i], &uri))
+            continue;
+        Span label = url_assertion_in_store(uri.url);
+        for (int k = 0; label.size > 0 && k < m->assertion_count; k++)
+            if (span_is(label, m->assertions[k].label) && assertion_is(&m->assertions[k], "c2pa.ingredient") &&
+                ingredient_view(&m->assertions[k], &view) && span_is(view.relationship, relationship))
+                return true;
     }
     return false;
 }
@@ -145,7 +148,7 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     }
     if (v->updated)
         widen_ranges(v->asset, ranges, count);
-    else if (count > 0 && !has_store_range(v->asset, ranges, count))
+    else if (v->asset->kind != ASSET_MP4 && count > 0 && !has_store_range(v->asset, ranges, count))
         validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url,
                       "what the hash leaves out is not where the manifest is");
     if (count > 1)
