@@ -312,6 +312,28 @@ static void find_damaged(Validator *v)
         }
 }
 
+/* Of a manifest and of those that it was made from, each once. */
+static void verify_all_identities(Validator *v, const Manifest *m, bool *seen, int depth)
+{
+    const char *outer = v->ingredient;
+    char url[URL_SIZE];
+    seen[m - v->store->manifests] = true;
+    verify_identities(v, m);
+    for (int i = 0; i < m->assertion_count && depth < MAX_DEPTH; i++) {
+        IngredientView view;
+        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") || !ingredient_view(&m->assertions[i], &view) ||
+            !view.has_manifest)
+            continue;
+        const Manifest *other = store_find(v->store, manifest_name(&view));
+        if (other == NULL || seen[other - v->store->manifests])
+            continue;
+        assertion_url(m, m->assertions[i].label, url, sizeof url);
+        v->ingredient = url;
+        verify_all_identities(v, other, seen, depth + 1);
+        v->ingredient = outer;
+    }
+}
+
 static void verify_store(Verification *v, const Anchors *anchors)
 {
     const Manifest *active = &v->store.manifests[v->store.count - 1];
@@ -333,6 +355,10 @@ static void verify_store(Verification *v, const Anchors *anchors)
     drop_recorded(&v->report, &v->store, active);
     for (int i = 0; i < v->store.count; i++)
         verify_shown(&validator, &v->store.manifests[i]);
+    bool *seen = arena_calloc(&v->store.arena, (size_t)v->store.count);
+    v->report.failed = v->report.failed || seen == NULL;
+    if (seen != NULL)
+        verify_all_identities(&validator, active, seen, 0);
 }
 
 bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)
