@@ -365,7 +365,7 @@ static bool parse_event(Parser *p, const Event *e, CborValue *out, int depth)
     }
 }
 
-const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
+static const CborValue *parse(Arena *arena, Span source, bool whole, SoraError *err)
 {
     Parser p = {arena, source, 0, 0, err};
     CborValue *value = arena_alloc(arena, sizeof *value);
@@ -375,11 +375,21 @@ const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
     }
     if (!parse_item(&p, value, 0))
         return NULL;
-    if (p.at != source.size) {
+    if (whole && p.at != source.size) {
         fail(&p, "more data after the end");
         return NULL;
     }
     return value;
+}
+
+const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
+{
+    return parse(arena, source, true, err);
+}
+
+const CborValue *cbor_parse_first(Arena *arena, Span source, SoraError *err)
+{
+    return parse(arena, source, false, err);
 }
 
 const CborValue *cbor_find(const CborValue *map, const char *key)

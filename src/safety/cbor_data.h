@@ -48,6 +48,9 @@ typedef struct CborValue {
  * length into the arena). Nesting and the number of items are bounded. NULL with SORA_ERROR_INPUT. */
 const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err);
 
+/* The first item of source; what follows it is left alone. */
+const CborValue *cbor_parse_first(Arena *arena, Span source, SoraError *err);
+
 /* The value of a text key, NULL when map is NULL, no map or lacks it. Where C2PA wants a text, its reference
  * implementation takes a byte string too if it is UTF-8, and a text for a byte string; so do these. */
 const CborValue *cbor_find(const CborValue *map, const char *key);

@@ -1,10 +1,11 @@
 #include "safety/store.h"
 
+#include <brotli/decode.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_MANIFESTS = 1024, MAX_ASSERTIONS = 10000 };
+enum { MAX_MANIFESTS = 1024, MAX_ASSERTIONS = 10000, MAX_UNPACKED = 32 << 20 };
 
 static bool fail(const char **code, const char *which, SoraError *err, const char *what)
 {
@@ -253,6 +254,39 @@ static bool load_manifest(Store *s, Manifest *m, const JumbfBox *box, const char
     return load_claim(s, m, claim, code, err) && load_assertions(s, m, assertions, code, err);
 }
 
+/* A manifest that is compressed with Brotli in a box of its own, unpacked; others as they are. room: bytes that all
+ * of them together may still take. NULL: it cannot be unpacked. */
+static const JumbfBox *unpack(Store *s, const JumbfBox *box, size_t *room, SoraError *err)
+{
+    const JumbfBox *packed = box->count > 0 && strcmp(box->children[0].type, "brob") == 0 ? box->children : NULL;
+    if (packed == NULL)
+        return box;
+    BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+    BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+    const uint8_t *in = packed->payload.data;
+    size_t left = packed->payload.size;
+    Bytes bytes = {0};
+    while (state != NULL && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT && bytes.size <= *room) {
+        size_t none = 0, size = 0;
+        result = BrotliDecoderDecompressStream(state, &left, &in, &none, NULL, NULL);
+        const uint8_t *out = BrotliDecoderTakeOutput(state, &size);
+        bytes_put(&bytes, out, size);
+    }
+    bool ok = result == BROTLI_DECODER_RESULT_SUCCESS && bytes.size <= *room && !bytes.failed;
+    BrotliDecoderDestroyInstance(state);
+    uint8_t *copy = ok ? arena_alloc(&s->arena, bytes.size ? bytes.size : 1) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, bytes.data, bytes.size);
+        *room -= bytes.size;
+        box = jumbf_parse(&s->arena, (Span){copy, bytes.size}, err);
+    } else {
+        error_set(err, ok ? SORA_ERROR_MEMORY : SORA_ERROR_INPUT, ok ? "out of memory" : "damaged, or of more than 32 MiB");
+        box = NULL;
+    }
+    bytes_deinit(&bytes);
+    return box;
+}
+
 bool store_load(Store *s, Span source, const char **code, SoraError *err)
 {
     *s = (Store){0};
@@ -268,11 +302,11 @@ bool store_load(Store *s, Span source, const char **code, SoraError *err)
     s->manifests = arena_calloc(&s->arena, (size_t)(root->count + 1) * sizeof *s->manifests);
     if (s->manifests == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "manifests: out of memory");
+    size_t room = MAX_UNPACKED;
     for (int i = 0; i < root->count; i++) {
-        const JumbfBox *box = &root->children[i];
-        if (jumbf_is(box, "c2cm"))
-            return fail(code, "general.error", err,
-                        "a compressed manifest, which this program does not read");
+        const JumbfBox *box = unpack(s, &root->children[i], &room, err);
+        if (box == NULL)
+            return error_wrap(err, "a compressed manifest");
         if (!jumbf_is(box, "c2ma") && !jumbf_is(box, "c2um") && !jumbf_is(box, "c2md"))
             continue;
         if (!load_manifest(s, &s->manifests[s->count++], box, code, err))

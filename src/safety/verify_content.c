@@ -1,6 +1,7 @@
 /* What a manifest's assertions say: actions, the binding to the media, and a summary for people. */
 #include <stdlib.h>
 #include <string.h>
+#include "safety/merkle.h"
 #include "safety/verify.h"
 
 enum { MAX_RANGES = 1 << 16 };
@@ -164,34 +165,57 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     free(ranges);
 }
 
+/* Subsets of a box that a hash leaves out, in order and apart. */
+static bool has_good_subsets(const CborValue *exclusions)
+{
+    for (size_t i = 0; i < exclusions->count; i++) {
+        const CborValue *list = cbor_find_kind(&exclusions->items[i], "subset", CBOR_ARRAY);
+        uint64_t end = 0;
+        for (size_t k = 0; list != NULL && k < list->count; k++) {
+            const CborValue *offset = cbor_find_kind(&list->items[k], "offset", CBOR_UINT);
+            const CborValue *length = cbor_find_kind(&list->items[k], "length", CBOR_UINT);
+            if (offset == NULL || length == NULL || offset->number < end ||
+                length->number > UINT64_MAX - offset->number)
+                return false;
+            end = offset->number + length->number;
+        }
+    }
+    return true;
+}
+
+/* The hash of the file and the trees over its media: NULL when all is right, else what is not. */
+static const char *check_bmff(Validator *v, const CborValue *value, const BmffPlan *plan, SoraError *err)
+{
+    Hash hash;
+    const CborValue *expected = cbor_find_bytes(value, "hash"), *merkle = cbor_find(value, "merkle");
+    if (v->asset->kind != ASSET_MP4)
+        return "a hash of MP4 in another kind of file";
+    if (expected != NULL && !hash_bmff(v->asset, plan, &hash, err))
+        return err->message;
+    if (expected != NULL && !hash_equal(&hash, expected->bytes))
+        return "the file is not as it was signed";
+    return merkle != NULL && merkle->kind != CBOR_NULL ? merkle_check(v->asset, value, plan, err) : NULL;
+}
+
 static void verify_bmff(Validator *v, const Manifest *m, const Assertion *a, const char *url)
 {
     SoraError err;
-    Hash hash;
     const char *dot = strstr(a->label, "bmff.v");
     int version = dot ? dot[6] - '0' : 1;
     Span alg = cbor_find_text(a->value, "alg");
-    const CborValue *expected = cbor_find_bytes(a->value, "hash");
     const CborValue *exclusions = cbor_find_kind(a->value, "exclusions", CBOR_ARRAY);
-    if (exclusions == NULL || exclusions->count == 0 ||
-        (expected == NULL && cbor_find(a->value, "merkle") == NULL)) {
+    if (exclusions == NULL || exclusions->count == 0 || !has_good_subsets(exclusions) ||
+        (cbor_find_bytes(a->value, "hash") == NULL && cbor_find(a->value, "merkle") == NULL)) {
         validator_say(v, STATUS_FAILURE, "assertion.bmffHash.malformed", url, "not a hash with exclusions");
-        return;
-    }
-    if (v->asset->kind != ASSET_MP4 || cbor_find_kind(a->value, "merkle", CBOR_ARRAY) != NULL) {
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url,
-                      v->asset->kind != ASSET_MP4 ? "a hash of MP4 in another kind of file"
-                                                  : "Merkle trees are not read by this program");
         return;
     }
     if (hash_has_more_exclusions(exclusions))
         validator_say(v, STATUS_INFORMATIONAL, "assertion.bmffHash.additionalExclusionsPresent", url,
                       "parts of the file are not covered by the hash");
-    if (!hash_bmff(v->asset, alg.size ? alg : m->alg, exclusions, version, &hash, &err))
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, err.message);
-    else if (!hash_equal(&hash, expected->bytes))
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url,
-                      "the file is not as it was signed");
+    BmffPlan plan = {alg.size ? alg : m->alg, exclusions, version, 0, v->asset->size};
+    const char *wrong = check_bmff(v, a->value, &plan, &err);
+    if (wrong != NULL)
+        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, wrong);
     else
         validator_say(v, STATUS_SUCCESS, "assertion.bmffHash.match", url, "the file is as it was signed");
 }

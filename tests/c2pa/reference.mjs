@@ -137,11 +137,12 @@ function* heads(d, at) {
   const wide = low < 24 ? 0 : 1 << (low - 24);
   let n = low < 24 ? low : 0;
   for (let i = 0; i < wide; i++) n = n * 256 + d[at + 1 + i];
+  if (low > 27 || n > d.length) return d.length; // others write lists of unknown length
   yield begin;
   at += 1 + wide;
   if (type === 2 || type === 3) return at + n;
   const items = type === 4 ? n : type === 5 ? 2 * n : type === 6 ? 1 : 0;
-  for (let i = 0; i < items; i++) at = yield* heads(d, at);
+  for (let i = 0; i < items && at < d.length; i++) at = yield* heads(d, at);
   return at;
 }
 
