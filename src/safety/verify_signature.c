@@ -119,7 +119,7 @@ static void check_revocation(Validator *v, const Sign1 *s, const char *url, cons
         validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
                       "whether the certificate was revoked is not asked");
     if (found == REVOCATION_GOOD)
-        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.notRevoked", url,
+        validator_say(v, STATUS_SUCCESS, "signingCredential.ocsp.notRevoked", url,
                       "the certificate was not revoked");
     if (found == REVOCATION_REVOKED)
         validator_say(v, STATUS_FAILURE, "signingCredential.ocsp.revoked", url, "the certificate was revoked");
