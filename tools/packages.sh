@@ -37,7 +37,7 @@ name_missing() {
         command -v $command >/dev/null || missing="$missing $command"
     done
     for library in libavcodec libavformat libavfilter libswscale libavutil jansson libutf8proc cmocka libwebp \
-        libwebpdemux libcrypto libssl libcbor libbrotlidec freetype2 fontconfig sqlite3; do
+        libwebpdemux libwebpmux libcrypto libssl libcbor libbrotlidec freetype2 fontconfig sqlite3; do
         pkg-config --exists $library 2>/dev/null || missing="$missing $library"
     done
     echo '#include <dnnl.h>' | cc -E - >/dev/null 2>&1 || missing="$missing oneDNN"

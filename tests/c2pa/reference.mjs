@@ -82,12 +82,11 @@ function compare(name, theirs, ours, lenient) {
   return false;
 }
 
-// Somewhere in the certificates that lie in a signature?
+// Somewhere in the certificates that lie in a signature? They fill it but for what is around them.
 function inCertificate(d, place) {
   for (let at = d.indexOf('c2pa.signature\0'); at >= 0; at = d.indexOf('c2pa.signature\0', at + 1)) {
-    const size = d.readUInt32BE(at + 15);
-    const x5 = d.indexOf(Buffer.from([0x18, 0x21]), at), end = d.indexOf(Buffer.from('pad'), at);
-    if (place > x5 && place < at + 15 + size - 64 && x5 < at + 15 + size) return true;
+    const box = d.indexOf('cbor', at), x5chain = d.indexOf(Buffer.from([0x18, 0x21]), box);
+    if (box >= 0 && place > x5chain && place < box - 4 + d.readUInt32BE(box - 4) - 64) return true;
   }
   return false;
 }
