@@ -142,6 +142,10 @@ static bool parse_super(Parser *p, JumbfBox *super, int depth)
 
 const JumbfBox *jumbf_parse(Arena *arena, Span source, SoraError *err)
 {
+    if (source.size == 0) {
+        error_set(err, SORA_ERROR_INPUT, "jumbf: nothing in it");
+        return NULL;
+    }
     Parser p = {arena, source.data + source.size, 0, err};
     JumbfBox *box = arena_alloc(arena, sizeof *box);
     if (box == NULL) {

@@ -1,6 +1,5 @@
-// node foreign.mjs KEYS VIDEO.mp4 FRAGMENTED.mp4 PICTURE.png PHOTO.jpg OUT: files signed by the reference implementation in ways
-// that sora does not sign, for sora to judge. KEYS is a folder with leaf.pem, leaf.key, gone.pem, gone.key (a revoked
-// certificate), root.pem (who issued both), and answers about the two, leaf.ocsp and gone.ocsp.
+// node foreign.mjs KEYS FILES OUT: files signed by the reference implementation in ways that sora does not sign, for
+// sora to judge. KEYS is what certificates.sh makes; FILES has bare.mp4, fragmented.mp4, bare.png and bare.jpg.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,7 +8,8 @@ import { createRequire } from 'node:module';
 const require = createRequire(path.join(process.cwd(), 'package.json')); // the folder that npm filled
 const { initSync, WasmBuilder } = await import(require.resolve('@contentauth/c2pa-wasm'));
 initSync({ module: fs.readFileSync(require.resolve('@contentauth/c2pa-wasm/c2pa.wasm')) });
-const [keys, video, fragmented, picture, photo, out] = process.argv.slice(2);
+const [keys, files, out] = process.argv.slice(2);
+const [video, fragmented, picture, photo] = ['bare.mp4', 'fragmented.mp4', 'bare.png', 'bare.jpg'].map(name => path.join(files, name));
 const read = name => fs.readFileSync(path.join(keys, name));
 const der = name => new crypto.X509Certificate(read(name)).raw;
 
@@ -47,20 +47,31 @@ function cose(claim, name, size, answer) {
 const types = { '.mp4': 'video/mp4', '.png': 'image/png', '.jpg': 'image/jpeg', '.webp': 'image/webp' };
 const action = { action: 'c2pa.created', digitalSourceType: 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia' };
 
-async function sign(source, name, { core = {}, key = 'leaf', answer, parent, certificateStatus, prepare } = {}) {
+async function sign(source, name, { core = {}, key = 'leaf', answer, parent, identities = [] } = {}) {
   const definition = { claim_generator_info: [{ name: 'foreign' }], title: name, format: types[path.extname(name)], assertions: [] };
   if (parent === undefined) definition.assertions.push({ label: 'c2pa.actions', data: { actions: [action] } });
   const builder = WasmBuilder.fromJson(JSON.stringify(definition), JSON.stringify({ version: 1, core, verify: { verify_after_sign: false } }));
   if (parent !== undefined)
     await builder.addIngredientFromBlob(JSON.stringify({ title: path.basename(parent), relationship: 'parentOf' }), types[path.extname(parent)], new SyncBlob(fs.readFileSync(parent)));
   if (parent !== undefined) builder.setIntent('edit');
-  prepare?.(builder);
   const signer = { alg: 'es256', reserveSize: 4096, sign: async claim => new Uint8Array(cose(claim, key, 4096, answer)) };
   const file = path.join(out, name);
-  fs.writeFileSync(file, await builder.sign(signer, [], types[path.extname(name)], new SyncBlob(fs.readFileSync(source))));
+  fs.writeFileSync(file, await builder.sign(signer, identities, types[path.extname(name)], new SyncBlob(fs.readFileSync(source))));
   console.log(file);
   return file;
 }
+
+// A signed statement of who stands behind the file (CAWG), over the assertions that it names.
+const identity = damage => ({
+  sigType: 'cawg.x509.cose', reserveSize: 3072, referencedAssertions: ['c2pa.hash.data'], roles: ['cawg.creator'],
+  sign: async payload => {
+    const references = payload.referencedAssertions.map(r =>
+      map(text('url'), text(r.url), text('hash'), bytes(Buffer.from(r.hash))));
+    const cbor = map(text('referenced_assertions'), array(...references), text('sig_type'), text(payload.sigType),
+      text('role'), array(...payload.roles.map(text)));
+    return new Uint8Array(cose(damage ? cbor.subarray(1) : cbor, 'leaf', 2048));
+  },
+});
 
 fs.mkdirSync(out, { recursive: true });
 const attempt = async (what) => { try { return await what(); } catch (e) { console.log('cannot sign:', String(e?.message ?? e).slice(0, 200)); } };
@@ -79,3 +90,5 @@ await attempt(() => sign(picture, 'good.png', { answer: read('leaf.ocsp') }));
 await attempt(() => sign(picture, 'gone.png', { key: 'gone', answer: read('gone.ocsp') }));
 await attempt(() => sign(picture, 'other.png', { key: 'gone', answer: read('leaf.ocsp') }));
 await attempt(() => sign(picture, 'damaged.png', { answer: Buffer.from('no answer') }));
+await attempt(() => sign(picture, 'identity.png', { identities: [identity(false)] }));
+await attempt(() => sign(picture, 'identity-forged.png', { identities: [identity(true)] }));

@@ -146,7 +146,7 @@ function* heads(d, at) {
   return at;
 }
 
-// Bits of the manifest store, all over it: the three of the type of every CBOR item, and `count` others.
+// Bits of the manifest store, all over it: `count`, and of the three of the type of every CBOR item twice as many.
 function* flips(d, count) {
   const begin = d.indexOf('jumb') - 4, end = begin + d.readUInt32BE(begin);
   const places = [];
@@ -154,6 +154,8 @@ function* flips(d, count) {
     if (d.readUInt32BE(at - 4) < 8 || at - 4 + d.readUInt32BE(at - 4) > end || d.toString('latin1', at - 8, at - 4) === 'jumd') continue;
     for (const place of heads(d, at + 4)) for (const bit of [0x20, 0x40, 0x80]) places.push([place, bit]);
   }
+  const every = Math.max(1, Math.ceil(places.length / (2 * count)));
+  places.splice(0, places.length, ...places.filter((_, i) => i % every === 0));
   for (let i = 0; i < count; i++) places.push([begin + Math.floor(((end - begin) * i) / count), 1 << (i % 8)]);
   for (const [place, bit] of places) {
     const b = Buffer.from(d);

@@ -208,7 +208,7 @@ static void pictures_lose_little(void **state)
     static const struct {
         const char *name;
         double error; /* mean, of 255 */
-    } cases[] = {{"a.jpg", 2}, {"b.JPEG", 2}, {"c.webp", 4}};
+    } cases[] = {{"a.jpg", 2}, {"b.JPEG", 2}, {"c.webp", 6}}; /* WebP halves the colours; the frame is full of them */
     SoraError err = {0};
     uint8_t expected[3 * 63 * 47];
     draw_frame(expected, 63, 47, 0);
