@@ -149,7 +149,7 @@ const char *sora_video_parameters(const SoraVideo *video);
  * video's own. */
 const char *sora_video_id(const SoraVideo *video);
 
-/* Writes by extension: .mp4 .webm .gif .png (one frame; several become NAME-0001.png ...). Appears
+/* Writes by extension: .mp4 .webm .gif, .png .jpg .webp (one frame; several become NAME-0001.png ...). Appears
  * under its name only when complete; the parameters are stored in the file. */
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);

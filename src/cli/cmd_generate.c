@@ -87,7 +87,7 @@ static const Option options[] = {
     {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
-     .help = "where to: .mp4, .webm, .gif or .png (default out.mp4)"},
+     .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4)"},
     SIGNING_OPTIONS(GenerateArgs, signing),
     {0, "watermark", OPTION_FLAG, offsetof(GenerateArgs, watermark),
      .help = "draw a small mark that moves to another place every few seconds"},
@@ -173,14 +173,27 @@ static bool check_output(const SoraEngine *engine, const SoraRequest *r, const c
     return video_writer_check(path, &format, err);
 }
 
-/* A PNG sequence is named by its pattern; large seeds are strings, as in the parameters. */
+/* Pictures, of which several are numbered? Then the length of the extension, with its dot. */
+static size_t picture_extension(const char *path)
+{
+    static const char *const extensions[] = {".png", ".jpg", ".jpeg", ".webp"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+        size_t size = strlen(extensions[i]);
+        if (n > size && strcasecmp(path + n - size, extensions[i]) == 0)
+            return size;
+    }
+    return 0;
+}
+
+/* A sequence of pictures is named by its pattern; large seeds are strings, as in the parameters. */
 static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds,
                        SoraError *err)
 {
-    size_t n = strlen(a->output);
-    bool sequence = sora_video_frames(video) > 1 && n > 4 && strcasecmp(a->output + n - 4, ".png") == 0;
-    json_t *output = sequence ? json_sprintf("%.*s-%%04d%s", (int)(n - 4), a->output, a->output + n - 4)
-                              : json_string(a->output);
+    size_t extension = sora_video_frames(video) > 1 ? picture_extension(a->output) : 0;
+    size_t stem = strlen(a->output) - extension;
+    json_t *output = extension > 0 ? json_sprintf("%.*s-%%04d%s", (int)stem, a->output, a->output + stem)
+                                   : json_string(a->output);
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
@@ -313,7 +326,7 @@ const Command CMD_GENERATE = {
     .summary = "turn a sentence into a video",
     .arguments = "[PROMPT]",
     .description = "Makes a video of what the prompt says. What is not given is the model's own choice. "
-                   "The same numbers give the same video. Ctrl-C stops and leaves no file. MP4 and PNG carry "
+                   "The same numbers give the same video. Ctrl-C stops and leaves no file. MP4, PNG, JPEG and WebP carry "
                    "content credentials: a signed C2PA manifest that says that AI made them (sora credentials).",
     .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
                 "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "media/ffmpeg.h"
-#include "media/png.h"
+#include "media/picture.h"
 
 bool image_init(Image *image, int width, int height, SoraError *err)
 {
@@ -34,7 +34,7 @@ bool image_write_png_finished(const Image *image, const char *path, const FileFi
     FileWriter file;
     if (!file_writer_open(&file, path, err))
         return false;
-    if (!png_write(file.stream, image, NULL, NULL, path, err)) {
+    if (!png_write(file.stream, image, &(PictureText){NULL, NULL}, path, err)) {
         file_writer_abort(&file);
         return false;
     }
@@ -47,7 +47,7 @@ bool image_write_png(const Image *image, const char *path, const char *title, co
     FileWriter file;
     if (!file_writer_open(&file, path, err))
         return false;
-    if (!png_write(file.stream, image, title, comment, path, err)) {
+    if (!png_write(file.stream, image, &(PictureText){title, comment}, path, err)) {
         file_writer_abort(&file);
         return false;
     }

@@ -5,6 +5,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include "base/file.h"
+#include "media/picture.h"
 #include "media/video_writer.h"
 
 typedef struct SinkKind {
@@ -17,9 +18,11 @@ typedef struct SinkKind {
     /* The file is finished (NULL: as it is) and gets its name; close still follows. */
     bool (*commit)(void *sink, const FileFinish *finish, SoraError *err);
     void (*close)(void *sink);                  /* removes what is not committed */
+    int max_side;                               /* pixels; 0: MEDIA_MAX_SIDE */
+    PictureWrite *write_picture;                /* of kinds with one picture in a file */
 } SinkKind;
 
-extern const SinkKind SINK_MP4, SINK_WEBM, SINK_GIF, SINK_PNG;
+extern const SinkKind SINK_MP4, SINK_WEBM, SINK_GIF, SINK_PNG, SINK_JPG, SINK_JPEG, SINK_WEBP;
 
 /* One encoder into one file through FFmpeg's muxer; the base of MP4, WebM and GIF. */
 typedef struct Muxer {

@@ -77,8 +77,8 @@ void asset_close(Asset *a)
     bytes_deinit(&a->store);
 }
 
-/* Appends bytes of the file to the store, in steps: a size that lies costs no memory. */
-static bool append(Asset *a, uint64_t at, uint64_t size, SoraError *err)
+/* In steps: a size that lies costs no memory. */
+bool asset_append_store(Asset *a, uint64_t at, uint64_t size, SoraError *err)
 {
     uint8_t piece[4096];
     if (size > ASSET_MAX_STORE || a->store.size + size > ASSET_MAX_STORE)
@@ -101,7 +101,7 @@ bool asset_take_store(Asset *a, uint64_t at, uint64_t size, uint64_t data_at, ui
         return true;
     a->store_at = at;
     a->store_size = size;
-    return append(a, data_at, data_size, err);
+    return asset_append_store(a, data_at, data_size, err);
 }
 
 bool png_scan(Asset *a, SoraError *err)
@@ -149,7 +149,7 @@ static bool take_segment(Asset *a, uint64_t at, uint64_t size, uint64_t *end, in
         return true;
     *end = at + size;
     a->store_size += size;
-    return append(a, at + 20, size - 20, err);
+    return asset_append_store(a, at + 20, size - 20, err);
 }
 
 bool jpeg_scan(Asset *a, SoraError *err)

@@ -50,4 +50,7 @@ bool webp_scan(Asset *a, SoraError *err);
 bool asset_take_store(Asset *a, uint64_t at, uint64_t size, uint64_t data_at, uint64_t data_size,
                       SoraError *err);
 
+/* Appends bytes of the file to the store. */
+bool asset_append_store(Asset *a, uint64_t at, uint64_t size, SoraError *err);
+
 #endif

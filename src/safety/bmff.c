@@ -36,39 +36,76 @@ bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err)
     return true;
 }
 
-/* After the UUID: version and flags, a purpose that ends with 0, and for "manifest" the offset of the box
- * with Merkle trees. Other purposes are no store. */
-static bool take_uuid(Asset *a, const BmffBox *box, SoraError *err)
+bool bmff_is_c2pa(Asset *a, const BmffBox *box, const char *purpose, uint64_t *data_at, uint64_t *data_size)
 {
+    /* UUID, version and flags, the purpose with its 0 */
+    SoraError ignored;
     uint8_t head[16 + 4 + 9];
-    uint64_t data = box->at + box->header;
-    if (box->size - box->header < sizeof head + 8)
-        return true;
-    if (!asset_read(a, data, head, sizeof head, err))
+    size_t n = 16 + 4 + strlen(purpose) + 1;
+    *data_at = box->at + box->header + n;
+    if (memcmp(box->type, "uuid", 4) != 0 || box->size - box->header < n ||
+        !asset_read(a, box->at + box->header, head, n, &ignored) || memcmp(head, C2PA_UUID, 16) != 0 ||
+        memcmp(head + 20, purpose, n - 20) != 0)
         return false;
-    if (memcmp(head, C2PA_UUID, 16) != 0 || memcmp(head + 20, "manifest", 9) != 0)
+    *data_size = box->at + box->size - *data_at;
+    return true;
+}
+
+/* A store follows the offset of the first box with a Merkle tree. An update leaves the store as it was, now called
+ * original, and lies in a box of its own: *update. */
+static bool take_uuid(Asset *a, const BmffBox *box, BmffBox *update, SoraError *err)
+{
+    uint64_t data, size;
+    if (bmff_is_c2pa(a, box, "update", &data, &size)) {
+        if (update->size > 0)
+            a->stores = 2; /* which is one too many */
+        *update = *box;
         return true;
-    data += sizeof head + 8;
-    return asset_take_store(a, box->at, box->size, data, box->at + box->size - data, err);
+    }
+    if (!bmff_is_c2pa(a, box, "manifest", &data, &size) && !bmff_is_c2pa(a, box, "original", &data, &size))
+        return true;
+    return size < 8 || asset_take_store(a, box->at, box->size, data + 8, size - 8, err);
+}
+
+/* The manifests of an update follow those of the store: its box without header and description. */
+static bool take_update(Asset *a, const BmffBox *box, SoraError *err)
+{
+    uint64_t at, size;
+    uint8_t head[16];
+    bool ok = a->store.size >= 8 && bmff_is_c2pa(a, box, "update", &at, &size) && size >= 8 + sizeof head &&
+              asset_read(a, at + 8, head, sizeof head, err);
+    uint64_t skip = ok ? 8 + 8 + (uint64_t)get_u32(head + 8) : 0;
+    if (!ok || memcmp(head + 4, "jumb", 4) != 0 || skip > size || a->store.size > UINT32_MAX - size)
+        return error_set(err, SORA_ERROR_INPUT, "%s: an update of a manifest that is not there", a->path);
+    if (!asset_append_store(a, at + skip, size - skip, err))
+        return false;
+    set_u32(a->store.data, (uint32_t)a->store.size);
+    return true;
 }
 
 bool bmff_scan(Asset *a, SoraError *err)
 {
-    BmffBox box;
+    BmffBox box, update = {.size = 0};
     int boxes = 0;
     for (uint64_t at = 0; at < a->size; at += box.size) {
-        if (!bmff_box(a, at, a->size, &box, err)) /* with a store its hash will say so */
-            return a->stores > 0 && err->code == SORA_ERROR_INPUT;
+        if (!bmff_box(a, at, a->size, &box, err)) { /* with a store its hash will say so */
+            if (a->stores == 0 || err->code != SORA_ERROR_INPUT)
+                return false;
+            break;
+        }
         if (++boxes > BMFF_MAX_BOXES)
             return error_set(err, SORA_ERROR_INPUT, "%s: more than %d boxes", a->path, BMFF_MAX_BOXES);
         if (memcmp(box.type, "ftyp", 4) == 0 && a->insert_at == 0)
             a->insert_at = at + box.size;
         if (memcmp(box.type, "moof", 4) == 0)
             a->fragmented = true;
-        if (memcmp(box.type, "uuid", 4) == 0 && !take_uuid(a, &box, err))
+        if (!take_uuid(a, &box, &update, err))
             return false;
     }
-    return true;
+    if (update.size == 0)
+        return true;
+    a->stores += a->stores == 0; /* it has credentials, though they cannot be read */
+    return take_update(a, &update, err);
 }
 
 /* A table of offsets: count entries of width bytes each, from byte at on. */
@@ -138,6 +175,8 @@ bool bmff_mender_open(Mender **out, Asset *a, uint64_t shift, SoraError *err)
     /* Offsets of fragments and items are elsewhere, and our own files have none. */
     if (a->fragmented)
         return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a fragmented MP4 cannot be signed", a->path);
+    if (a->insert_at >= a->size)
+        return error_set(err, SORA_ERROR_INPUT, "%s: an MP4 without media cannot be signed", a->path);
     Mender *m = *out = calloc(1, sizeof *m);
     if (m == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);

@@ -15,6 +15,9 @@ typedef struct BmffBox {
 /* The box at byte `at` of what ends at `end`; at < end. */
 bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err);
 
+/* C2PA's box: its purpose is that of 9 letters at most; *data_at and *data_size are what follows it. */
+bool bmff_is_c2pa(Asset *a, const BmffBox *box, const char *purpose, uint64_t *data_at, uint64_t *data_size);
+
 /* Does it hold boxes and nothing else? */
 bool bmff_is_container(const char *type);
 

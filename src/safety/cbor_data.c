@@ -302,7 +302,11 @@ static bool parse_event(Parser *p, const Event *e, CborValue *out, int depth);
 static bool parse_item(Parser *p, CborValue *out, int depth)
 {
     Event e = {0};
-    return next(p, &e) && parse_event(p, &e, out, depth);
+    size_t begin = p->at;
+    if (!next(p, &e) || !parse_event(p, &e, out, depth))
+        return false;
+    out->encoded = (Span){p->source.data + begin, p->at - begin};
+    return true;
 }
 
 /* Items of an array, map or tag. A list of known length costs a byte an item at least, so it is checked
@@ -322,6 +326,7 @@ static bool parse_items(Parser *p, const Event *e, CborValue *out, int depth)
         if (!e->indefinite && used == room)
             break;
         Event item = {0};
+        size_t begin = p->at;
         if (!next(p, &item))
             return false;
         if (e->indefinite && item.type == EVENT_BREAK)
@@ -337,6 +342,7 @@ static bool parse_items(Parser *p, const Event *e, CborValue *out, int depth)
         }
         if (!parse_event(p, &item, &out->items[used], depth + 1))
             return false;
+        out->items[used].encoded = (Span){p->source.data + begin, p->at - begin};
     }
     out->count = used / each;
     return used % each == 0 || fail(p, "a key without a value");
@@ -359,7 +365,7 @@ static bool parse_event(Parser *p, const Event *e, CborValue *out, int depth)
     }
 }
 
-const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
+static const CborValue *parse(Arena *arena, Span source, bool whole, SoraError *err)
 {
     Parser p = {arena, source, 0, 0, err};
     CborValue *value = arena_alloc(arena, sizeof *value);
@@ -369,11 +375,21 @@ const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
     }
     if (!parse_item(&p, value, 0))
         return NULL;
-    if (p.at != source.size) {
+    if (whole && p.at != source.size) {
         fail(&p, "more data after the end");
         return NULL;
     }
     return value;
+}
+
+const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err)
+{
+    return parse(arena, source, true, err);
+}
+
+const CborValue *cbor_parse_first(Arena *arena, Span source, SoraError *err)
+{
+    return parse(arena, source, false, err);
 }
 
 const CborValue *cbor_find(const CborValue *map, const char *key)
@@ -400,13 +416,57 @@ const CborValue *cbor_find_number(const CborValue *map, int64_t key)
     return NULL;
 }
 
+Span cbor_text(const CborValue *value)
+{
+    bool text = value != NULL && (value->kind == CBOR_TEXT ||
+                                  (value->kind == CBOR_BYTES && span_is_utf8(value->bytes)));
+    return text ? value->bytes : (Span){NULL, 0};
+}
+
 Span cbor_find_text(const CborValue *map, const char *key)
 {
-    const CborValue *v = cbor_find_kind(map, key, CBOR_TEXT);
-    return v ? v->bytes : (Span){NULL, 0};
+    return cbor_text(cbor_find(map, key));
+}
+
+const CborValue *cbor_find_bytes(const CborValue *map, const char *key)
+{
+    const CborValue *v = cbor_find(map, key);
+    return v != NULL && (v->kind == CBOR_BYTES || v->kind == CBOR_TEXT) ? v : NULL;
 }
 
 bool cbor_is_text(const CborValue *value, const char *text)
 {
-    return value != NULL && value->kind == CBOR_TEXT && span_is(value->bytes, text);
+    return value != NULL && (value->kind == CBOR_TEXT || value->kind == CBOR_BYTES) &&
+           span_is(value->bytes, text);
+}
+
+const CborValue *cbor_named(Arena *arena, const CborValue *map)
+{
+    if (map->kind != CBOR_MAP)
+        return NULL;
+    CborValue *out = arena_alloc(arena, sizeof *out);
+    CborValue *items = arena_alloc(arena, (2 * map->count + 1) * sizeof *items);
+    if (out == NULL || items == NULL)
+        return NULL;
+    *out = *map;
+    out->items = items;
+    out->count = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (map->items[2 * i].kind == CBOR_TEXT)
+            memcpy(&items[2 * out->count++], &map->items[2 * i], 2 * sizeof *items);
+    return out;
+}
+
+bool cbor_is_sayable(const CborValue *value)
+{
+    size_t each = value->kind == CBOR_MAP ? 2 : value->kind == CBOR_ARRAY || value->kind == CBOR_TAGGED;
+    size_t count = value->kind == CBOR_TAGGED ? 1 : value->count;
+    for (size_t i = 0; i < each * count; i++) {
+        CborKind kind = value->items[i].kind;
+        bool key = each == 2 && i % 2 == 0;
+        if (key ? kind != CBOR_TEXT && kind != CBOR_UINT && kind != CBOR_NEGATIVE && kind != CBOR_BOOL
+                : !cbor_is_sayable(&value->items[i]))
+            return false;
+    }
+    return true;
 }

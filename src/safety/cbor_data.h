@@ -41,18 +41,30 @@ typedef struct CborValue {
     Span bytes;
     size_t count;
     struct CborValue *items;
+    Span encoded; /* the bytes that it was read from */
 } CborValue;
 
 /* The one item that source consists of, in the arena; its spans point into source (strings of indefinite
  * length into the arena). Nesting and the number of items are bounded. NULL with SORA_ERROR_INPUT. */
 const CborValue *cbor_parse(Arena *arena, Span source, SoraError *err);
 
-/* The value of a text key, NULL when map is NULL, no map or lacks it. */
+/* The first item of source; what follows it is left alone. */
+const CborValue *cbor_parse_first(Arena *arena, Span source, SoraError *err);
+
+/* The value of a text key, NULL when map is NULL, no map or lacks it. Where C2PA wants a text, its reference
+ * implementation takes a byte string too if it is UTF-8, and a text for a byte string; so do these. */
 const CborValue *cbor_find(const CborValue *map, const char *key);
 const CborValue *cbor_find_kind(const CborValue *map, const char *key, CborKind kind);
 const CborValue *cbor_find_number(const CborValue *map, int64_t key);
-/* Of kind CBOR_TEXT; an empty span when it is missing or something else. */
+/* An empty span when it is missing or something else. */
 Span cbor_find_text(const CborValue *map, const char *key);
+/* A string of either kind; NULL: none. */
+const CborValue *cbor_find_bytes(const CborValue *map, const char *key);
+Span cbor_text(const CborValue *value); /* of one value; NULL is allowed */
 bool cbor_is_text(const CborValue *value, const char *text);
+/* The map without the keys that are no real texts, in the arena. NULL: it is no map, or out of memory. */
+const CborValue *cbor_named(Arena *arena, const CborValue *map);
+/* Can it be said in JSON: is every key in it, at any depth, a text, a number or a truth? */
+bool cbor_is_sayable(const CborValue *value);
 
 #endif

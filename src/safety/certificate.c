@@ -82,7 +82,7 @@ static const char *check_purposes(X509 *x, CertificateUse use)
     for (int i = 0; i < count; i++) {
         const ASN1_OBJECT *o = sk_ASN1_OBJECT_value(list, i);
         has_any = has_any || is_any(o, any);
-        suits = suits || is_any(o, use == CERTIFICATE_TIME_STAMP ? stamping : signing);
+        suits = suits || is_any(o, use == CERTIFICATE_TIME_STAMP ? stamping : use == CERTIFICATE_OCSP ? revoking : signing);
         stamps = stamps || is_any(o, stamping);
         revokes = revokes || is_any(o, revoking);
     }
@@ -91,6 +91,7 @@ static const char *check_purposes(X509 *x, CertificateUse use)
         return "certificate is for any purpose";
     if (!suits)
         return use == CERTIFICATE_TIME_STAMP ? "certificate is not for time-stamps"
+               : use == CERTIFICATE_OCSP     ? "certificate is not for answers about revocation"
                                              : "certificate is not for signing content";
     return (stamps || revokes) && count > 1 ? "certificate mixes purposes" : NULL;
 }

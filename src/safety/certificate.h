@@ -1,4 +1,4 @@
-/* The certificates of signatures and time-stamps: what C2PA demands of them, and whether they are trusted. */
+/* The certificates of signatures, time-stamps and answers about revocation: what C2PA demands of them, and whether they are trusted. */
 #ifndef SORA_SAFETY_CERTIFICATE_H
 #define SORA_SAFETY_CERTIFICATE_H
 
@@ -6,7 +6,7 @@
 #include <time.h>
 #include "base/error.h"
 
-typedef enum CertificateUse { CERTIFICATE_SIGNING, CERTIFICATE_TIME_STAMP } CertificateUse;
+typedef enum CertificateUse { CERTIFICATE_SIGNING, CERTIFICATE_TIME_STAMP, CERTIFICATE_OCSP } CertificateUse;
 
 /* The rules for an end entity. NULL when it keeps them, else what is wrong, in words; *expired tells whether
  * it is the time. */

@@ -223,7 +223,7 @@ static bool check_box(Search *s, const BmffBox *box, bool *match)
     uint8_t head[4], piece[256];
     const CborValue *length = cbor_find_kind(s->exclusion, "length", CBOR_UINT);
     const CborValue *version = cbor_find_kind(s->exclusion, "version", CBOR_UINT);
-    const CborValue *flags = cbor_find_kind(s->exclusion, "flags", CBOR_BYTES);
+    const CborValue *flags = cbor_find_bytes(s->exclusion, "flags");
     const CborValue *exact = cbor_find_kind(s->exclusion, "exact", CBOR_BOOL);
     const CborValue *data = cbor_find_kind(s->exclusion, "data", CBOR_ARRAY);
     *match = length == NULL || length->number == box->size;
@@ -240,7 +240,7 @@ static bool check_box(Search *s, const BmffBox *box, bool *match)
     }
     for (size_t i = 0; *match && data != NULL && i < data->count; i++) {
         const CborValue *offset = cbor_find_kind(&data->items[i], "offset", CBOR_UINT);
-        const CborValue *value = cbor_find_kind(&data->items[i], "value", CBOR_BYTES);
+        const CborValue *value = cbor_find_bytes(&data->items[i], "value");
         if (offset == NULL || value == NULL || value->bytes.size > sizeof piece ||
             offset->number > box->size || value->bytes.size > box->size - offset->number) {
             *match = false;
@@ -326,24 +326,54 @@ static bool mark_boxes(Search *s)
     return true;
 }
 
-bool hash_bmff(Asset *a, Span alg, const CborValue *exclusions, int version, Hash *out, SoraError *err)
+/* Leaves out what is not of the part: ranges, and the marks in them. */
+static bool keep_part(Search *s, uint64_t from, uint64_t to)
 {
+    Layout *l = s->layout;
+    size_t kept = 0;
+    for (size_t i = 0; i < l->mark_count; i++)
+        if (l->marks[i] >= from && l->marks[i] < to)
+            l->marks[kept++] = l->marks[i];
+    l->mark_count = kept;
+    return (from == 0 || add_range(s, 0, from)) && (to >= s->asset->size || add_range(s, to, s->asset->size - to));
+}
+
+bool hash_bmff(Asset *a, const BmffPlan *plan, Hash *out, SoraError *err)
+{
+    const CborValue *exclusions = plan->exclusions;
     Layout layout = {0};
     Search s = {.asset = a, .layout = &layout, .err = err};
     Hasher h;
-    bool ok = version == 1 || mark_boxes(&s);
+    bool ok = plan->version == 1 || mark_boxes(&s);
     for (size_t i = 0; ok && exclusions != NULL && exclusions->kind == CBOR_ARRAY && i < exclusions->count;
          i++) {
         s.exclusion = &exclusions->items[i];
         ok = walk(&s, 0, a->size, cbor_find_text(s.exclusion, "xpath"), 0);
     }
-    if (ok && begin(&h, a, alg, err))
+    ok = ok && keep_part(&s, plan->from, plan->to);
+    if (ok && begin(&h, a, plan->alg, err))
         ok = end(&h, hash_layout(&h, &layout, err), out, err);
     else
         ok = false;
     free(layout.ranges);
     free(layout.marks);
     return ok;
+}
+
+bool hash_part(Asset *a, Span alg, uint64_t from, uint64_t to, Hash *out, SoraError *err)
+{
+    Hasher h;
+    return begin(&h, a, alg, err) && end(&h, add(&h, from, to, err), out, err);
+}
+
+bool hash_pair(Span alg, Span left, Span right, Hash *out, SoraError *err)
+{
+    uint8_t both[2 * HASH_MAX];
+    if (left.size > HASH_MAX || right.size > HASH_MAX)
+        return error_set(err, SORA_ERROR_INPUT, "a hash that is too long");
+    memcpy(both, left.data, left.size); /* neither is NULL: out may be one of them */
+    memcpy(both + left.size, right.data, right.size);
+    return hash_span(alg, (Span){both, left.size + right.size}, out, err);
 }
 
 void hash_put_exclusions(Bytes *out)
@@ -374,7 +404,7 @@ static bool is_own_box(const CborValue *e)
     if (data == NULL || data->count != 1)
         return false;
     const CborValue *offset = cbor_find_kind(data->items, "offset", CBOR_UINT);
-    const CborValue *value = cbor_find_kind(data->items, "value", CBOR_BYTES);
+    const CborValue *value = cbor_find_bytes(data->items, "value");
     return offset != NULL && value != NULL && offset->number == 8 &&
            span_equal(value->bytes, (Span){C2PA_UUID, sizeof C2PA_UUID});
 }

@@ -27,9 +27,20 @@ extern const Span HASH_DEFAULT; /* sha256 */
 /* c2pa.hash.data: everything but the ranges (any order). */
 bool hash_data(Asset *a, Span alg, const HashRange *ranges, size_t count, Hash *out, SoraError *err);
 
-/* c2pa.hash.bmff.v2 and v3 (version 2, 3): every box that is not left out, and before each of the file's own
- * level its offset as u64; v1 without the offsets. exclusions: the assertion's list, in CBOR. */
-bool hash_bmff(Asset *a, Span alg, const CborValue *exclusions, int version, Hash *out, SoraError *err);
+/* What c2pa.hash.bmff hashes: every box that is not left out, and (version 2 and 3) before each of the file's
+ * own level its offset as u64. */
+typedef struct BmffPlan {
+    Span alg;
+    const CborValue *exclusions; /* the assertion's list */
+    int version;
+    uint64_t from, to; /* this part of the file, where boxes begin and end */
+} BmffPlan;
+bool hash_bmff(Asset *a, const BmffPlan *plan, Hash *out, SoraError *err);
+
+/* Bytes from..to of the file, as they are. */
+bool hash_part(Asset *a, Span alg, uint64_t from, uint64_t to, Hash *out, SoraError *err);
+/* Of two hashes, one after the other; either may be out's own bytes. */
+bool hash_pair(Span alg, Span left, Span right, Hash *out, SoraError *err);
 
 /* Writes the exclusions of hash_bmff() that every file of ours has: C2PA's uuid box, ftyp, mfra. */
 void hash_put_exclusions(Bytes *out);

@@ -29,6 +29,7 @@ static void kind_uuid(const char *kind, uint8_t uuid[16])
 
 typedef struct Parser {
     Arena *arena;
+    const uint8_t *end; /* of all that is parsed */
     int boxes;
     SoraError *err;
 } Parser;
@@ -52,6 +53,9 @@ static bool parse_header(const Parser *p, Span source, JumbfBox *box)
     } else if (size == 0) {
         size = source.size;
     }
+    /* Nothing signed covers the sizes of superboxes: what is last ends where the store does at the latest. */
+    if (size > source.size && source.data + source.size == p->end && memcmp(source.data + 4, "jumb", 4) == 0)
+        size = source.size;
     if (size < header || size > source.size)
         return fail(p, "a box is longer than what it is in");
     *box = (JumbfBox){0};
@@ -91,6 +95,17 @@ static bool parse_description(const Parser *p, Span d, JumbfBox *super)
     return at == d.size || fail(p, "a description box with more than it says");
 }
 
+/* A box of another kind means nothing in JUMBF and is passed over. */
+static bool is_known(const char *type)
+{
+    static const char *const types[] = {"jumb", "json", "cbor", "free", "jp2c",
+                                        "brob", "uuid", "bfdb", "bidb"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool parse_super(Parser *p, JumbfBox *super, int depth)
 {
     if (depth > MAX_DEPTH)
@@ -116,6 +131,8 @@ static bool parse_super(Parser *p, JumbfBox *super, int depth)
                 return false;
             continue;
         }
+        if (!is_known(box.type))
+            continue;
         if (strcmp(box.type, "jumb") == 0 && !parse_super(p, &box, depth + 1))
             return false;
         super->children[super->count++] = box;
@@ -125,7 +142,11 @@ static bool parse_super(Parser *p, JumbfBox *super, int depth)
 
 const JumbfBox *jumbf_parse(Arena *arena, Span source, SoraError *err)
 {
-    Parser p = {arena, 0, err};
+    if (source.size == 0) {
+        error_set(err, SORA_ERROR_INPUT, "jumbf: nothing in it");
+        return NULL;
+    }
+    Parser p = {arena, source.data + source.size, 0, err};
     JumbfBox *box = arena_alloc(arena, sizeof *box);
     if (box == NULL) {
         error_set(err, SORA_ERROR_MEMORY, "jumbf: out of memory");

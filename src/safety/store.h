@@ -54,6 +54,9 @@ Span url_manifest(Span url);
 /* The last part of the path, which is an assertion's label; empty when there is none. */
 Span url_assertion(Span url);
 
+/* Likewise, but only where the path leads through "c2pa.assertions", as actions must name them. */
+Span url_assertion_in_store(Span url);
+
 /* The assertion that a URL names in this manifest; NULL: none. */
 Assertion *manifest_assertion(const Manifest *m, Span url);
 

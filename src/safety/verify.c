@@ -40,15 +40,14 @@ static const Manifest *find_bound(const Store *s, const Manifest *m)
     return NULL;
 }
 
-/* Was the assertion taken out by a manifest that came later, and says so? */
+/* Was the assertion taken out by a manifest that says so? */
 static bool is_redacted(const Store *s, const Manifest *m, const char *label)
 {
     for (int i = 0; i < s->count; i++) {
         const CborValue *list = cbor_find_kind(s->manifests[i].claim, "redacted_assertions", CBOR_ARRAY);
         for (size_t k = 0; list != NULL && k < list->count; k++)
-            if (&s->manifests[i] != m && list->items[k].kind == CBOR_TEXT &&
-                span_is(url_manifest(list->items[k].bytes), m->label) &&
-                span_is(url_assertion(list->items[k].bytes), label))
+            if (span_is(url_manifest(cbor_text(&list->items[k])), m->label) &&
+                span_is(url_assertion(cbor_text(&list->items[k])), label))
                 return true;
     }
     return false;
@@ -134,6 +133,26 @@ static void verify_label(Validator *v, const Manifest *m)
                       "the manifest's name is not urn:c2pa: and a UUID");
 }
 
+/* An assertion that nobody here looks into must at least be one that can be shown. */
+static void verify_shown(Validator *v, const Manifest *m)
+{
+    static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data",
+                                         "c2pa.hash.boxes", "c2pa.thumbnail"};
+    char url[URL_SIZE];
+    manifest_url(m, "", url, sizeof url);
+    for (int i = 0; i < m->reference_count; i++) {
+        const Assertion *a = manifest_assertion(m, m->references[i].url);
+        bool other = a == NULL || a->value == NULL || strcmp(a->label, "c2pa.hash.bmff") == 0;
+        for (size_t k = 0; !other && k < sizeof others / sizeof *others; k++)
+            other = strncmp(a->label, others[k], strlen(others[k])) == 0;
+        if (other || cbor_is_sayable(a->value))
+            continue;
+        validator_say(v, STATUS_FAILURE, "assertion.required.missing", url,
+                      "an assertion with keys that are no texts");
+        return;
+    }
+}
+
 static void verify_manifest(Validator *v, const Manifest *m)
 {
     verify_label(v, m);
@@ -155,15 +174,24 @@ static bool is_claim_hash(const IngredientView *view, const Manifest *m)
            hash_equal(&hash, view->manifest.hash);
 }
 
+/* Of the manifest that an ingredient names: its label, or what stands there instead of a URL. */
+static Span manifest_name(const IngredientView *view)
+{
+    Span name = url_manifest(view->manifest.url);
+    return name.size > 0 ? name : view->manifest.url;
+}
+
 /* The manifest that an ingredient names, by its hash and then by itself. */
 static void verify_ingredient_manifest(Validator *v, const Manifest *m, const Assertion *a,
                                        const IngredientView *view, const char *url)
 {
-    const Manifest *other = store_find(v->store, url_manifest(view->manifest.url));
+    Span name = manifest_name(view);
+    const Manifest *other = store_find(v->store, name);
     char target[URL_SIZE];
-    snprintf(target, sizeof target, "%.*s",
-             (int)(view->manifest.url.size < 400 ? view->manifest.url.size : 400),
-             (const char *)view->manifest.url.data);
+    if (other != NULL)
+        name = view->manifest.url;
+    snprintf(target, sizeof target, "%.*s", (int)(name.size < 400 ? name.size : 400),
+             name.size ? (const char *)name.data : "");
     if (view->results == NULL && assertion_is(a, "c2pa.ingredient.v3"))
         validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
                       "an ingredient with a manifest, without the results of its validation");
@@ -176,7 +204,7 @@ static void verify_ingredient_manifest(Validator *v, const Manifest *m, const As
     SoraError err;
     if (!hash_span(view->manifest.alg.size ? view->manifest.alg : other->alg, other->box->payload, &hash,
                    &err))
-        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", target, err.message);
+        validator_say(v, STATUS_FAILURE, "ingredient.manifest.mismatch", target, err.message);
     else if (hash_equal(&hash, view->manifest.hash))
         validator_say(v, STATUS_SUCCESS, "ingredient.manifest.validated", target,
                       "the ingredient's manifest is the one that was signed");
@@ -257,7 +285,7 @@ static void find_missing(Validator *v)
             char label[URL_SIZE];
             if (!assertion_is(a, "c2pa.ingredient") || !ingredient_view(a, &view) || !view.has_manifest)
                 continue;
-            Span name = url_manifest(view.manifest.url);
+            Span name = manifest_name(&view);
             snprintf(label, sizeof label, "%.*s", (int)(name.size < 400 ? name.size : 400),
                      name.size ? (const char *)name.data : "");
             if (store_find(v->store, name) == NULL)
@@ -266,12 +294,53 @@ static void find_missing(Validator *v)
         }
 }
 
+/* Assertions of any manifest that are not in the notation that their boxes name. */
+static void find_damaged(Validator *v)
+{
+    for (int i = 0; i < v->store->count; i++)
+        for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
+            const Assertion *a = &v->store->manifests[i].assertions[k];
+            const JumbfBox *text = jumbf_is(a->box, "json") ? jumbf_content(a->box, "json") : NULL;
+            json_t *json = NULL;
+            if (text != NULL)
+                json = json_loadb((const char *)text->payload.data, text->payload.size, JSON_DECODE_ANY, NULL);
+            if (text != NULL && json == NULL)
+                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label, "an assertion that is no JSON");
+            else if (jumbf_is(a->box, "cbor") && a->value == NULL)
+                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label, "an assertion that is no CBOR");
+            json_decref(json);
+        }
+}
+
+/* Of a manifest and of those that it was made from, each once. */
+static void verify_all_identities(Validator *v, const Manifest *m, bool *seen, int depth)
+{
+    const char *outer = v->ingredient;
+    char url[URL_SIZE];
+    seen[m - v->store->manifests] = true;
+    verify_identities(v, m);
+    for (int i = 0; i < m->assertion_count && depth < MAX_DEPTH; i++) {
+        IngredientView view;
+        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") || !ingredient_view(&m->assertions[i], &view) ||
+            !view.has_manifest)
+            continue;
+        const Manifest *other = store_find(v->store, manifest_name(&view));
+        if (other == NULL || seen[other - v->store->manifests])
+            continue;
+        assertion_url(m, m->assertions[i].label, url, sizeof url);
+        v->ingredient = url;
+        verify_all_identities(v, other, seen, depth + 1);
+        v->ingredient = outer;
+    }
+}
+
 static void verify_store(Verification *v, const Anchors *anchors)
 {
     const Manifest *active = &v->store.manifests[v->store.count - 1];
     Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
     v->report.active = active->label;
     v->report.manifests = describe_store(&v->store);
+    find_damaged(&validator);
     find_missing(&validator);
     verify_manifest(&validator, active);
     verify_ingredients(&validator, active);
@@ -284,6 +353,12 @@ static void verify_store(Verification *v, const Anchors *anchors)
         validator_say(&validator, STATUS_FAILURE, "claim.hardBindings.missing", url,
                       "nothing ties the manifest to the media");
     drop_recorded(&v->report, &v->store, active);
+    for (int i = 0; i < v->store.count; i++)
+        verify_shown(&validator, &v->store.manifests[i]);
+    bool *seen = arena_calloc(&v->store.arena, (size_t)v->store.count);
+    v->report.failed = v->report.failed || seen == NULL;
+    if (seen != NULL)
+        verify_all_identities(&validator, active, seen, 0);
 }
 
 bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)

@@ -43,6 +43,7 @@ bool results_have(const IngredientView *view, const Status *status);
 void verify_signature(Validator *v, const Manifest *m);
 void verify_actions(Validator *v, const Manifest *m);
 void verify_binding(Validator *v, const Manifest *m);
+void verify_identities(Validator *v, const Manifest *m);
 
 /* Who signed, with which algorithm and when, for people: into the manifest's JSON. */
 void describe_signature(const Manifest *m, json_t *out);

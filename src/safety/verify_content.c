@@ -1,6 +1,8 @@
 /* What a manifest's assertions say: actions, the binding to the media, and a summary for people. */
 #include <stdlib.h>
 #include <string.h>
+#include "safety/boxes.h"
+#include "safety/merkle.h"
 #include "safety/verify.h"
 
 enum { MAX_RANGES = 1 << 16 };
@@ -14,10 +16,13 @@ static bool refers_to(const Manifest *m, const CborValue *parameters, const char
     for (size_t i = 0; i < count; i++) {
         HashedUri uri;
         IngredientView view;
-        const Assertion *a =
-            hashed_uri(one ? one : &list->items[i], &uri) ? manifest_assertion(m, uri.url) : NULL;
-        if (a != NULL && ingredient_view(a, &view) && span_is(view.relationship, relationship))
-            return true;
+        if (!hashed_uri(one ? one : &list->items[i], &uri))
+            continue;
+        Span label = url_assertion_in_store(uri.url);
+        for (int k = 0; label.size > 0 && k < m->assertion_count; k++)
+            if (span_is(label, m->assertions[k].label) && assertion_is(&m->assertions[k], "c2pa.ingredient") &&
+                ingredient_view(&m->assertions[k], &view) && span_is(view.relationship, relationship))
+                return true;
     }
     return false;
 }
@@ -30,10 +35,10 @@ static bool is_text_given(const CborValue *map, const char *key)
 /* One action. first: of the first actions assertion. */
 static const char *judge_action(const Manifest *m, const CborValue *action, bool first, const char **code)
 {
-    const CborValue *name = cbor_find_kind(action, "action", CBOR_TEXT);
-    const CborValue *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
+    Span name_text = cbor_find_text(action, "action");
+    const CborValue *name = cbor_find(action, "action"), *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
     *code = "assertion.action.malformed";
-    if (name == NULL || name->bytes.size == 0)
+    if (name_text.size == 0)
         return "an action without a name";
     bool created = cbor_is_text(name, "c2pa.created"), opened = cbor_is_text(name, "c2pa.opened");
     bool placed = cbor_is_text(name, "c2pa.placed") || cbor_is_text(name, "c2pa.removed");
@@ -84,9 +89,8 @@ void verify_actions(Validator *v, const Manifest *m)
                 (number == 0 && (cbor_is_text(name, "c2pa.created") || cbor_is_text(name, "c2pa.opened")));
         number++;
     }
-    manifest_url(m, "", url, sizeof url);
     if (!begun && !m->update)
-        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", url,
+        validator_say(v, STATUS_FAILURE, "assertion.action.malformed", m->label,
                       "the first action is not created or opened");
 }
 
@@ -137,7 +141,7 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     size_t count;
     SoraError err;
     Hash hash;
-    const CborValue *expected = cbor_find_kind(a->value, "hash", CBOR_BYTES);
+    const CborValue *expected = cbor_find_bytes(a->value, "hash");
     Span alg = cbor_find_text(a->value, "alg");
     HashRange *ranges = expected ? read_ranges(a->value, &count) : NULL;
     if (ranges == NULL) {
@@ -146,7 +150,7 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     }
     if (v->updated)
         widen_ranges(v->asset, ranges, count);
-    else if (count > 0 && !has_store_range(v->asset, ranges, count))
+    else if (v->asset->kind != ASSET_MP4 && count > 0 && !has_store_range(v->asset, ranges, count))
         validator_say(v, STATUS_FAILURE, "assertion.dataHash.mismatch", url,
                       "what the hash leaves out is not where the manifest is");
     if (count > 1)
@@ -162,36 +166,73 @@ static void verify_data(Validator *v, const Manifest *m, const Assertion *a, con
     free(ranges);
 }
 
+/* Subsets of a box that a hash leaves out, in order and apart. */
+static bool has_good_subsets(const CborValue *exclusions)
+{
+    for (size_t i = 0; i < exclusions->count; i++) {
+        const CborValue *list = cbor_find_kind(&exclusions->items[i], "subset", CBOR_ARRAY);
+        uint64_t end = 0;
+        for (size_t k = 0; list != NULL && k < list->count; k++) {
+            const CborValue *offset = cbor_find_kind(&list->items[k], "offset", CBOR_UINT);
+            const CborValue *length = cbor_find_kind(&list->items[k], "length", CBOR_UINT);
+            if (offset == NULL || length == NULL || offset->number < end ||
+                length->number > UINT64_MAX - offset->number)
+                return false;
+            end = offset->number + length->number;
+        }
+    }
+    return true;
+}
+
+/* The hash of the file and the trees over its media: NULL when all is right, else what is not. */
+static const char *check_bmff(Validator *v, const CborValue *value, const BmffPlan *plan, SoraError *err)
+{
+    Hash hash;
+    const CborValue *expected = cbor_find_bytes(value, "hash"), *merkle = cbor_find(value, "merkle");
+    if (v->asset->kind != ASSET_MP4)
+        return "a hash of MP4 in another kind of file";
+    if (expected != NULL && !hash_bmff(v->asset, plan, &hash, err))
+        return err->message;
+    if (expected != NULL && !hash_equal(&hash, expected->bytes))
+        return "the file is not as it was signed";
+    return merkle != NULL && merkle->kind != CBOR_NULL ? merkle_check(v->asset, value, plan, err) : NULL;
+}
+
 static void verify_bmff(Validator *v, const Manifest *m, const Assertion *a, const char *url)
 {
     SoraError err;
-    Hash hash;
     const char *dot = strstr(a->label, "bmff.v");
     int version = dot ? dot[6] - '0' : 1;
     Span alg = cbor_find_text(a->value, "alg");
-    const CborValue *expected = cbor_find_kind(a->value, "hash", CBOR_BYTES);
     const CborValue *exclusions = cbor_find_kind(a->value, "exclusions", CBOR_ARRAY);
-    if (exclusions == NULL || exclusions->count == 0 ||
-        (expected == NULL && cbor_find(a->value, "merkle") == NULL)) {
+    if (exclusions == NULL || exclusions->count == 0 || !has_good_subsets(exclusions) ||
+        (cbor_find_bytes(a->value, "hash") == NULL && cbor_find(a->value, "merkle") == NULL)) {
         validator_say(v, STATUS_FAILURE, "assertion.bmffHash.malformed", url, "not a hash with exclusions");
-        return;
-    }
-    if (v->asset->kind != ASSET_MP4 || cbor_find_kind(a->value, "merkle", CBOR_ARRAY) != NULL) {
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url,
-                      v->asset->kind != ASSET_MP4 ? "a hash of MP4 in another kind of file"
-                                                  : "Merkle trees are not read by this program");
         return;
     }
     if (hash_has_more_exclusions(exclusions))
         validator_say(v, STATUS_INFORMATIONAL, "assertion.bmffHash.additionalExclusionsPresent", url,
                       "parts of the file are not covered by the hash");
-    if (!hash_bmff(v->asset, alg.size ? alg : m->alg, exclusions, version, &hash, &err))
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, err.message);
-    else if (!hash_equal(&hash, expected->bytes))
-        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url,
-                      "the file is not as it was signed");
+    BmffPlan plan = {alg.size ? alg : m->alg, exclusions, version, 0, v->asset->size};
+    const char *wrong = check_bmff(v, a->value, &plan, &err);
+    if (wrong != NULL)
+        validator_say(v, STATUS_FAILURE, "assertion.bmffHash.mismatch", url, wrong);
     else
         validator_say(v, STATUS_SUCCESS, "assertion.bmffHash.match", url, "the file is as it was signed");
+}
+
+static void verify_boxes(Validator *v, const Manifest *m, const Assertion *a, const char *url)
+{
+    SoraError err;
+    bool left_out;
+    const char *wrong = boxes_check(v->asset, a->value, m->alg, &left_out, &err);
+    if (left_out)
+        validator_say(v, STATUS_INFORMATIONAL, "assertion.boxesHash.additionalExclusionsPresent", url,
+                      "parts of the file are not covered by the hash");
+    if (wrong != NULL)
+        validator_say(v, STATUS_FAILURE, "assertion.boxesHash.mismatch", url, wrong);
+    else
+        validator_say(v, STATUS_SUCCESS, "assertion.boxesHash.match", url, "the file is as it was signed");
 }
 
 void verify_binding(Validator *v, const Manifest *m)
@@ -215,11 +256,11 @@ void verify_binding(Validator *v, const Manifest *m)
             verify_data(v, m, a, url);
         else if (assertion_is(a, "c2pa.hash.bmff"))
             verify_bmff(v, m, a, url);
+        else if (assertion_is(a, "c2pa.hash.boxes"))
+            verify_boxes(v, m, a, url);
         else
-            validator_say(v, STATUS_FAILURE,
-                          assertion_is(a, "c2pa.hash.boxes") ? "assertion.boxesHash.unknownBox"
-                                                             : "assertion.collectionHash.malformed",
-                          url, "a kind of hash that this program does not read");
+            validator_say(v, STATUS_FAILURE, "assertion.collectionHash.malformed", url,
+                          "a kind of hash that this program does not read");
     }
 }
 
@@ -268,8 +309,8 @@ static json_t *json_text(const CborValue *v)
         v = v->items;
     if (v != NULL && v->kind == CBOR_MAP)
         v = cbor_find(v, "name");
-    return v != NULL && v->kind == CBOR_TEXT ? json_stringn((const char *)v->bytes.data, v->bytes.size)
-                                             : NULL;
+    Span text = cbor_text(v);
+    return text.size > 0 ? json_stringn((const char *)text.data, text.size) : NULL;
 }
 
 static void describe_actions(const Assertion *a, json_t *out)

@@ -1,79 +1,10 @@
 /* The claim's signature: COSE, certificates, trust and time-stamp. */
 #include <openssl/err.h>
 #include <string.h>
-#include "safety/signer.h"
+#include "safety/revocation.h"
+#include "safety/sign1.h"
 #include "safety/timestamp.h"
 #include "safety/verify.h"
-
-/* COSE_Sign1, taken apart. */
-typedef struct Sign1 {
-    Span header, signature;
-    const CborValue *protected_map, *unprotected;
-    CoseAlg alg;
-    STACK_OF(X509) * chain; /* owned; NULL: none, or damaged */
-} Sign1;
-
-static bool push_certificate(STACK_OF(X509) * chain, const CborValue *v)
-{
-    if (v->kind != CBOR_BYTES || v->bytes.size > 1 << 20)
-        return false;
-    const unsigned char *p = v->bytes.data;
-    X509 *x = d2i_X509(NULL, &p, (long)v->bytes.size);
-    if (x != NULL && p == v->bytes.data + v->bytes.size && sk_X509_push(chain, x))
-        return true;
-    X509_free(x);
-    ERR_clear_error();
-    return false;
-}
-
-/* x5chain: one certificate or several, in the protected header, or in the other one as older files have it.
- */
-static void read_chain(Sign1 *s)
-{
-    const CborValue *v = cbor_find_number(s->protected_map, 33);
-    if (v == NULL)
-        v = cbor_find(s->protected_map, "x5chain");
-    if (v == NULL)
-        v = cbor_find(s->unprotected, "x5chain");
-    s->chain = v != NULL ? sk_X509_new_null() : NULL;
-    bool ok = s->chain != NULL;
-    if (ok && v->kind == CBOR_ARRAY) {
-        ok = v->count > 0 && v->count <= 64;
-        for (size_t i = 0; ok && i < v->count; i++)
-            ok = push_certificate(s->chain, &v->items[i]);
-    } else if (ok) {
-        ok = push_certificate(s->chain, v);
-    }
-    if (!ok) {
-        sk_X509_pop_free(s->chain, X509_free);
-        s->chain = NULL;
-    }
-}
-
-static bool parse_sign1(Sign1 *s, Arena *arena, Span cose)
-{
-    SoraError ignored;
-    *s = (Sign1){0};
-    const CborValue *v = cbor_parse(arena, cose, &ignored);
-    if (v == NULL || v->kind != CBOR_TAGGED || v->number != 18)
-        return false;
-    v = v->items;
-    if (v->kind != CBOR_ARRAY || v->count != 4 || v->items[0].kind != CBOR_BYTES ||
-        v->items[1].kind != CBOR_MAP || v->items[2].kind != CBOR_NULL || v->items[2].number != 0 ||
-        v->items[3].kind != CBOR_BYTES)
-        return false;
-    s->header = v->items[0].bytes;
-    s->unprotected = &v->items[1];
-    s->signature = v->items[3].bytes;
-    s->protected_map = cbor_parse(arena, s->header, &ignored);
-    if (s->protected_map == NULL || s->protected_map->kind != CBOR_MAP)
-        return false;
-    const CborValue *alg = cbor_find_number(s->protected_map, 1);
-    if (alg != NULL && alg->kind == CBOR_NEGATIVE && alg->number < 64)
-        s->alg = (CoseAlg)(-1 - (int)alg->number);
-    read_chain(s);
-    return true;
-}
 
 /* The time-stamp in the unprotected header. True with the time when one counts. */
 static bool check_time(Validator *v, const Manifest *m, const Sign1 *s, const char *url, time_t *when)
@@ -129,16 +60,6 @@ static bool check_time(Validator *v, const Manifest *m, const Sign1 *s, const ch
     return false;
 }
 
-static bool check_cose(const Manifest *m, const Sign1 *s)
-{
-    Bytes data = {0};
-    EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(s->chain, 0));
-    cose_put_signed("Signature1", s->header, m->claim_bytes, &data);
-    bool ok = key != NULL && !data.failed && cose_check(s->alg, key, bytes_span(&data), s->signature);
-    bytes_deinit(&data);
-    return ok;
-}
-
 /* "self#jumbf=/c2pa/LABEL/c2pa.signature", or relative. */
 static bool points_here(const Manifest *m)
 {
@@ -149,13 +70,80 @@ static bool points_here(const Manifest *m)
            (manifest.size == 0 || span_is(manifest, m->label));
 }
 
-/* Answers about revocation that lie in the file: stapled to the signature, or in an assertion. */
-static bool has_revocation(const Manifest *m, const Sign1 *s)
+/* The first answer that is stapled to the signature: {"ocspVals": [bytes, ...]}. */
+static const CborValue *stapled_answer(const Sign1 *s)
 {
-    for (int i = 0; i < m->assertion_count; i++)
-        if (assertion_is(&m->assertions[i], "c2pa.certificate-status"))
-            return true;
-    return cbor_find(s->unprotected, "rVals") != NULL;
+    const CborValue *list = cbor_find_kind(cbor_find(s->unprotected, "rVals"), "ocspVals", CBOR_ARRAY);
+    return list != NULL && list->count > 0 && list->items[0].kind == CBOR_BYTES ? &list->items[0] : NULL;
+}
+
+/* What the answers in a manifest's assertions say about the signer of m. Each must be about the certificate that
+ * signed the manifest that it lies in. *any: there was one about m's. */
+static Revocation ask_assertions(const Validator *v, const Manifest *n, const Sign1 *s, const time_t *when, bool *any)
+{
+    Arena arena;
+    Sign1 other;
+    Revocation found = REVOCATION_SILENT;
+    arena_init(&arena, 16 << 10);
+    bool ok = sign1_parse(&other, &arena, n->signature) && other.chain != NULL &&
+              ASN1_INTEGER_cmp(X509_get0_serialNumber(sk_X509_value(other.chain, 0)),
+                               X509_get0_serialNumber(sk_X509_value(s->chain, 0))) == 0;
+    for (int i = 0; ok && i < n->assertion_count; i++) {
+        const Assertion *a = &n->assertions[i];
+        const CborValue *list =
+            assertion_is(a, "c2pa.certificate-status") ? cbor_find_kind(a->value, "ocspVals", CBOR_ARRAY) : NULL;
+        for (size_t k = 0; list != NULL && k < list->count && k < 64 && found == REVOCATION_SILENT; k++) {
+            Span der = list->items[k].kind == CBOR_BYTES ? list->items[k].bytes : (Span){NULL, 0};
+            if (!revocation_is_about(der, other.chain))
+                continue;
+            *any = true;
+            found = revocation_check(der, s->chain, when, v->anchors);
+        }
+    }
+    sign1_deinit(&other);
+    arena_deinit(&arena);
+    return found;
+}
+
+/* Was the certificate revoked? Nobody is asked; answers may lie in the file. */
+static void check_revocation(Validator *v, const Sign1 *s, const char *url, const time_t *when)
+{
+    Revocation found = REVOCATION_SILENT;
+    const CborValue *stapled = stapled_answer(s);
+    bool any = stapled != NULL;
+    if (stapled != NULL)
+        found = revocation_check(stapled->bytes, s->chain, when, v->anchors);
+    for (int i = 0; stapled == NULL && i < v->store->count && found == REVOCATION_SILENT; i++)
+        found = ask_assertions(v, &v->store->manifests[i], s, when, &any);
+    if (!any)
+        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
+                      "whether the certificate was revoked is not asked");
+    if (found == REVOCATION_GOOD)
+        validator_say(v, STATUS_SUCCESS, "signingCredential.ocsp.notRevoked", url,
+                      "the certificate was not revoked");
+    if (found == REVOCATION_REVOKED)
+        validator_say(v, STATUS_FAILURE, "signingCredential.ocsp.revoked", url, "the certificate was revoked");
+}
+
+/* The certificate, its way to an anchor, and the signature itself. */
+static void check_signer(Validator *v, const Manifest *m, const Sign1 *s, const char *url, time_t when)
+{
+    bool expired;
+    const char *wrong = certificate_check(sk_X509_value(s->chain, 0), CERTIFICATE_SIGNING, when, &expired);
+    if (wrong != NULL)
+        validator_say(v, STATUS_FAILURE, expired ? "signingCredential.expired" : "signingCredential.invalid",
+                      url, wrong);
+    if (anchors_trust(v->anchors, s->chain, when))
+        validator_say(v, STATUS_SUCCESS, "signingCredential.trusted", url, "the signer is trusted");
+    else
+        validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the signer is not known here");
+    if (sign1_check(s, m->claim_bytes)) {
+        validator_say(v, STATUS_SUCCESS, "claimSignature.insideValidity", url,
+                      "signed while the certificate was valid");
+        validator_say(v, STATUS_SUCCESS, "claimSignature.validated", url, "the claim is as it was signed");
+    } else {
+        validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the claim is not what was signed");
+    }
 }
 
 void verify_signature(Validator *v, const Manifest *m)
@@ -167,7 +155,7 @@ void verify_signature(Validator *v, const Manifest *m)
     manifest_url(m, "c2pa.signature", url, sizeof url);
     if (!points_here(m))
         validator_say(v, STATUS_FAILURE, "claimSignature.missing", url, "the claim's signature is elsewhere");
-    bool parsed = parse_sign1(&s, &arena, m->signature);
+    bool parsed = sign1_parse(&s, &arena, m->signature);
     if (parsed && s.chain == NULL) {
         validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
                       "the certificate cannot be read");
@@ -178,35 +166,20 @@ void verify_signature(Validator *v, const Manifest *m)
         validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the signature cannot be read");
         goto out;
     }
-    if (cose_alg_name(s.alg) == NULL) {
-        validator_say(v, STATUS_FAILURE, "algorithm.unsupported", url,
-                      "a signature algorithm that C2PA has not");
+    time_t when = 0;
+    bool stamped = check_time(v, m, &s, url, &when);
+    check_revocation(v, &s, url, stamped ? &when : NULL);
+    if (cose_alg_name(s.alg) == NULL || sign1_is_der(&s)) { /* the reference has no place for these two */
+        bool known = cose_alg_name(s.alg) != NULL;
+        validator_say(v, STATUS_FAILURE, known ? "signingCredential.invalid" : "algorithm.unsupported",
+                      "Cose_Sign1",
+                      known ? "a signature in a form that COSE has not" : "a signature algorithm that C2PA has not");
+        validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the claim's signature is not checked");
         goto out;
     }
-    if (!has_revocation(m, &s))
-        validator_say(v, STATUS_INFORMATIONAL, "signingCredential.ocsp.skipped", url,
-                      "whether the certificate was revoked is not asked");
-    time_t when = 0, now = time(NULL);
-    if (!check_time(v, m, &s, url, &when))
-        when = now;
-    bool expired;
-    const char *wrong = certificate_check(sk_X509_value(s.chain, 0), CERTIFICATE_SIGNING, when, &expired);
-    if (wrong != NULL)
-        validator_say(v, STATUS_FAILURE, expired ? "signingCredential.expired" : "signingCredential.invalid",
-                      url, wrong);
-    if (anchors_trust(v->anchors, s.chain, when))
-        validator_say(v, STATUS_SUCCESS, "signingCredential.trusted", url, "the signer is trusted");
-    else
-        validator_say(v, STATUS_FAILURE, "signingCredential.untrusted", url, "the signer is not known here");
-    if (check_cose(m, &s)) {
-        validator_say(v, STATUS_SUCCESS, "claimSignature.insideValidity", url,
-                      "signed while the certificate was valid");
-        validator_say(v, STATUS_SUCCESS, "claimSignature.validated", url, "the claim is as it was signed");
-    } else {
-        validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the claim is not what was signed");
-    }
+    check_signer(v, m, &s, url, stamped ? when : time(NULL));
 out:
-    sk_X509_pop_free(s.chain, X509_free);
+    sign1_deinit(&s);
     arena_deinit(&arena);
 }
 
@@ -222,7 +195,7 @@ void describe_signature(const Manifest *m, json_t *out)
     Arena arena;
     Sign1 s;
     arena_init(&arena, 16 << 10);
-    if (parse_sign1(&s, &arena, m->signature)) {
+    if (sign1_parse(&s, &arena, m->signature)) {
         const char *alg = cose_alg_name(s.alg);
         if (alg != NULL)
             json_object_set_new(out, "alg", json_string(alg));
@@ -235,7 +208,7 @@ void describe_signature(const Manifest *m, json_t *out)
             out, "time_stamp",
             json_boolean(cbor_find(s.unprotected, "sigTst2") || cbor_find(s.unprotected, "sigTst")));
     }
-    sk_X509_pop_free(s.chain, X509_free);
+    sign1_deinit(&s);
     ERR_clear_error();
     arena_deinit(&arena);
 }

@@ -71,7 +71,7 @@ expect 2 'unknown option' "$sora" generate "--$long"
 expect 2 'unknown option --\?\[31m; see' "$sora" generate "$(printf -- '--\033[31m')"
 
 # Outputs.
-expect 2 'unknown extension; known are .mp4 .webm .gif .png' "$sora" "a dog" -o dog.avi
+expect 2 'unknown extension; known are .mp4 .webm .gif .png .jpg .webp' "$sora" "a dog" -o dog.avi
 expect 2 'no extension' "$sora" "a dog" -o dog
 expect 3 'none/dog.mp4: cannot write: No such file or directory' "$sora" "a dog" -o none/dog.mp4
 mkdir folder.mp4

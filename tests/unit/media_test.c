@@ -161,9 +161,9 @@ static bool contains(const char *path, const char *text)
 static void parameters_are_stored(void **state)
 {
     SoraError err = {0};
-    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png"};
-    for (int i = 0; i < 4; i++) {
-        assert_true(write_video(in_dir(names[i]), 32, 32, i == 3 ? 1 : 13, 12, &err));
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png", "a.jpg", "a.webp"};
+    for (int i = 0; i < 6; i++) {
+        assert_true(write_video(in_dir(names[i]), 32, 32, i >= 3 ? 1 : 13, 12, &err));
         assert_true(contains(in_dir(names[i]), "{\"seed\": 7, \"prompt\": \"\xe7\x8a\xac\"}"));
     }
     VideoReader *r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){0}, &err);
@@ -199,6 +199,57 @@ static void mp4_can_start_before_it_is_loaded(void **state)
     assert_memory_equal(data, data2, size);
     free(data);
     free(data2);
+    empty_dir();
+}
+
+/* JPEG and WebP lose little, and are read again by what reads everybody's. */
+static void pictures_lose_little(void **state)
+{
+    static const struct {
+        const char *name;
+        double error; /* mean, of 255 */
+    } cases[] = {{"a.jpg", 2}, {"b.JPEG", 2}, {"c.webp", 6}}; /* WebP halves the colours; the frame is full of them */
+    SoraError err = {0};
+    uint8_t expected[3 * 63 * 47];
+    draw_frame(expected, 63, 47, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_video(in_dir(cases[i].name), 63, 47, 1, 12, &err))
+            fail_msg("%s", err.message);
+        Image image;
+        double sum = 0;
+        assert_true(image_read(&image, in_dir(cases[i].name), &err));
+        assert_int_equal(image.width, 63);
+        assert_int_equal(image.height, 47);
+        for (size_t k = 0; k < sizeof expected; k++)
+            sum += abs(image.rgb[k] - expected[k]);
+        print_message("%s: mean error %.3f of 255\n", cases[i].name, sum / sizeof expected);
+        assert_true(sum / sizeof expected < cases[i].error);
+        image_deinit(&image);
+    }
+    assert_true(write_video(in_dir("d.webp"), 20, 16, 2, 12, &err));
+    assert_true(file_exists(in_dir("d-0001.webp")) && file_exists(in_dir("d-0002.webp")));
+    assert_int_equal(empty_dir(), 5);
+}
+
+/* A comment longer than a JPEG's segment goes into several. */
+static void long_comments_are_stored(void **state)
+{
+    static const char *const names[] = {"a.jpg", "a.webp", "a.png"};
+    SoraError err = {0};
+    static char comment[200001];
+    memset(comment, 'x', sizeof comment - 1);
+    memcpy(comment + sizeof comment - 6, "<end>", 5);
+    uint8_t rgb[3 * 16 * 16] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        VideoFormat format = {16, 16, 12, comment, comment};
+        VideoWriter *w = video_writer_open(in_dir(names[i]), &format, &err);
+        assert_non_null(w);
+        assert_true(video_writer_write(w, rgb, &err) && video_writer_commit(w, &err));
+        assert_true(contains(in_dir(names[i]), i == 1 ? "&lt;end&gt;" : "<end>"));
+        Image image;
+        assert_true(image_read(&image, in_dir(names[i]), &err));
+        image_deinit(&image);
+    }
     empty_dir();
 }
 
@@ -274,6 +325,9 @@ static void bad_formats_are_refused(void **state)
     expect_refused(in_dir("a.mp4"), (VideoFormat){0, 32, 12, NULL, NULL}, SORA_ERROR_INPUT, "0x32");
     expect_refused(in_dir("a.mp4"), (VideoFormat){1 << 20, 1 << 20, 12, NULL, NULL}, SORA_ERROR_INPUT,
                    "pixels");
+    expect_refused(in_dir("a.webp"), (VideoFormat){16384, 32, 12, NULL, NULL}, SORA_ERROR_INPUT,
+                   "at most 16383 pixels a side");
+    expect_refused("/nonexistent/a.jpg", good, SORA_ERROR_NOT_FOUND, "No such file");
     expect_refused(in_dir("a.gif"), (VideoFormat){32, 32, 60, NULL, NULL}, SORA_ERROR_INPUT,
                    "60 frames a second");
     expect_refused(in_dir("a.mp4"), (VideoFormat){32, 32, 0, NULL, NULL}, SORA_ERROR_INPUT,
@@ -297,19 +351,19 @@ static void bad_formats_are_refused(void **state)
 /* A limit on the size of files acts like a full disk, at every moment of writing. */
 static void full_disk_leaves_nothing(void **state)
 {
-    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png"};
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png", "a.jpg", "a.webp"};
     struct rlimit old, small;
     getrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_IGN);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         for (rlim_t size = 0; size <= 800; size += 400) {
             SoraError err = {0};
             small = (struct rlimit){size, old.rlim_max};
             setrlimit(RLIMIT_FSIZE, &small);
             bool ok = write_video(in_dir(names[i]), 128, 96, 30, 12, &err);
             setrlimit(RLIMIT_FSIZE, &old);
-            if (i == 3 && size == 800)
-                assert_true(ok || err.code == SORA_ERROR_IO); /* a flat PNG is small */
+            if (i >= 3 && size > 0)
+                assert_true(ok || err.code == SORA_ERROR_IO); /* flat pictures are small */
             else
                 assert_false(ok);
             if (!ok) {
@@ -739,6 +793,8 @@ int main(void)
         cmocka_unit_test(parameters_are_stored),
         cmocka_unit_test(mp4_can_start_before_it_is_loaded),
         cmocka_unit_test(png_is_one_file_or_numbered),
+        cmocka_unit_test(pictures_lose_little),
+        cmocka_unit_test(long_comments_are_stored),
         cmocka_unit_test(abort_leaves_nothing),
         cmocka_unit_test(bad_formats_are_refused),
         cmocka_unit_test(full_disk_leaves_nothing),

@@ -1,24 +1,25 @@
-/* PNG: one frame is NAME.png; of several each is NAME-0001.png and so on. Frames wait as
+/* PNG, JPEG and WebP: one frame is NAME.png; of several each is NAME-0001.png and so on. Frames wait as
  * NAME-0001.png.part-PID until commit gives all of them their names. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "media/ffmpeg.h"
-#include "media/png.h"
+#include "media/picture.h"
 #include "media/sink.h"
 
-typedef struct PngSink {
+typedef struct PictureSink {
+    const SinkKind *kind;
     char *path, *title, *comment;
     char *waiting, *final; /* room for two names */
     size_t room;
     Image first; /* its name is known when a second one comes, or at commit */
     long count, written, named;
-} PngSink;
+} PictureSink;
 
-static void name_frame(PngSink *s, long i)
+static void name_frame(PictureSink *s, long i)
 {
-    int stem = (int)(strlen(s->path) - strlen(SINK_PNG.extension));
+    int stem = (int)(strlen(s->path) - strlen(s->kind->extension));
     if (s->count == 1)
         snprintf(s->final, s->room, "%s", s->path);
     else
@@ -28,7 +29,7 @@ static void name_frame(PngSink *s, long i)
 
 static void close_sink(void *sink)
 {
-    PngSink *s = sink;
+    PictureSink *s = sink;
     for (long i = s->named; i < s->written; i++) {
         name_frame(s, i);
         unlink(s->waiting);
@@ -50,11 +51,12 @@ static bool copy_string(char **to, const char *from)
 
 static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat *format, SoraError *err)
 {
-    PngSink *s = calloc(1, sizeof *s);
+    PictureSink *s = calloc(1, sizeof *s);
     if (s == NULL) {
         ffmpeg_out_of_memory(err, path);
         return NULL;
     }
+    s->kind = kind;
     s->room = strlen(path) + 64;
     s->waiting = malloc(s->room);
     s->final = malloc(s->room);
@@ -73,13 +75,13 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
     return s;
 }
 
-static bool write_image(PngSink *s, long i, const Image *image, SoraError *err)
+static bool write_image(PictureSink *s, long i, const Image *image, SoraError *err)
 {
     name_frame(s, i);
     FileWriter file;
     if (!file_writer_open(&file, s->waiting, err))
         return false;
-    if (!png_write(file.stream, image, s->title, s->comment, s->final, err)) {
+    if (!s->kind->write_picture(file.stream, image, &(PictureText){s->title, s->comment}, s->final, err)) {
         file_writer_abort(&file);
         return false;
     }
@@ -91,7 +93,7 @@ static bool write_image(PngSink *s, long i, const Image *image, SoraError *err)
 
 static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
 {
-    PngSink *s = sink;
+    PictureSink *s = sink;
     Image image = {s->first.width, s->first.height, (uint8_t *)(uintptr_t)rgb};
     if (s->count++ == 0) {
         memcpy(s->first.rgb, rgb, 3 * (size_t)image.width * (size_t)image.height);
@@ -104,7 +106,7 @@ static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
 
 static bool commit(void *sink, const FileFinish *finish, SoraError *err)
 {
-    PngSink *s = sink;
+    PictureSink *s = sink;
     if (s->count == 1 && !write_image(s, 0, &s->first, err))
         return false;
     for (long i = 0; finish != NULL && i < s->written; i++) {
@@ -127,4 +129,11 @@ static bool commit(void *sink, const FileFinish *finish, SoraError *err)
     return true;
 }
 
-const SinkKind SINK_PNG = {".png", NULL, "png", false, 240, open_sink, write_frame, commit, close_sink};
+#define PICTURE(extension, side, write)                                                                            \
+    {                                                                                                              \
+        extension, NULL, NULL, false, 240, open_sink, write_frame, commit, close_sink, side, write                 \
+    }
+const SinkKind SINK_PNG = PICTURE(".png", 0, png_write);
+const SinkKind SINK_JPG = PICTURE(".jpg", 0, jpeg_write);
+const SinkKind SINK_JPEG = PICTURE(".jpeg", 0, jpeg_write);
+const SinkKind SINK_WEBP = PICTURE(".webp", 16383, webp_write);

@@ -1,4 +1,4 @@
-#include "media/png.h"
+#include "media/picture.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/crc.h>
@@ -70,8 +70,7 @@ out:
     return code;
 }
 
-bool png_write(FILE *stream, const Image *image, const char *title, const char *comment, const char *path,
-               SoraError *err)
+bool png_write(FILE *stream, const Image *image, const PictureText *text, const char *path, SoraError *err)
 {
     ffmpeg_quiet();
     AVPacket *packet = av_packet_alloc();
@@ -81,8 +80,8 @@ bool png_write(FILE *stream, const Image *image, const char *title, const char *
     bool ok = code >= 0 || ffmpeg_error(err, path, "cannot encode", code);
     if (ok) {
         fwrite(packet->data, 1, SIGNATURE_AND_IHDR, stream);
-        ok = (title == NULL || write_text(stream, "Title", title)) &&
-             (comment == NULL || write_text(stream, "Comment", comment));
+        ok = (text->title == NULL || write_text(stream, "Title", text->title)) &&
+             (text->comment == NULL || write_text(stream, "Comment", text->comment));
         if (!ok)
             ffmpeg_out_of_memory(err, path);
         fwrite(packet->data + SIGNATURE_AND_IHDR, 1, (size_t)packet->size - SIGNATURE_AND_IHDR, stream);
