@@ -61,7 +61,7 @@ header=$(i=0 comma=
     printf '{%s}' "$header"
 } >big.safetensors
 truncate -s $((8 + ${#header} + 2 + (40 << 25))) big.safetensors
-(sleep 0.3 && truncate -s 1M big.safetensors) &
+(until grep -qs "$PWD/big.safetensors" /proc/[0-9]*/maps; do sleep 0.02; done; sleep 0.2; truncate -s 1M big.safetensors) &
 expect 4 '^sora convert: big.safetensors: lost its end while it was being read$' "$sora" convert big.safetensors x.gguf --type q4_k
 wait
 rm big.safetensors
