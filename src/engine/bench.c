@@ -242,6 +242,8 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     json_decref(json);
     if (!ok)
         return false;
+    if (b->options->layers > 0 && b->options->layers < c.num_layers)
+        c.num_layers = b->options->layers;
     begin_network(b);
     dit_bind(&t.network, &c, &b->params);
     int unit = 2 * b->config->stride_space;
@@ -254,8 +256,8 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     t.text = constants((int64_t)c.text_len * c.text_dim);
     t.pictures = constants((int64_t)PICTURE_ROWS * (c.clip_dim + 1));
     t.index = calloc((size_t)m, sizeof *t.index);
-    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens",
-             b->config->name, b->width, b->height, b->frames, (long long)m);
+    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens, %d layers",
+             b->config->name, b->width, b->height, b->frames, (long long)m, c.num_layers);
     ok = params_ok(&b->params, err);
     if (ok && (t.patches == NULL || t.text == NULL || t.pictures == NULL || t.index == NULL))
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
@@ -358,16 +360,19 @@ static int64_t peak_bytes(void)
 static bool run_all(Bench *b, SoraError *err)
 {
     Measurement step = {0}, encode = {0}, decode = {0};
-    bool transformer = b->config->transformer != NULL;
+    int parts = b->options->parts != 0 ? b->options->parts : BENCH_TRANSFORMER | BENCH_ENCODER | BENCH_DECODER;
+    bool transformer = b->config->transformer != NULL && (parts & BENCH_TRANSFORMER);
+    bool encoder = parts & BENCH_ENCODER, decoder = parts & BENCH_DECODER;
     describe_machine(b);
     snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames", b->config->name,
              b->width, b->height, b->frames);
     bool ok = (!transformer || measure_transformer(b, &step, err)) &&
-              measure_coder(b, ENCODER, &encode, err) && measure_coder(b, DECODER, &decode, err);
+              (!encoder || measure_coder(b, ENCODER, &encode, err)) &&
+              (!decoder || measure_coder(b, DECODER, &decode, err));
     b->report->peak_bytes = peak_bytes();
     ok = ok && (!transformer || add_measurement(b, "transformer step", &step, err)) &&
-         add_measurement(b, "autoencoder encode", &encode, err) &&
-         add_measurement(b, "autoencoder decode", &decode, err);
+         (!encoder || add_measurement(b, "autoencoder encode", &encode, err)) &&
+         (!decoder || add_measurement(b, "autoencoder decode", &decode, err));
     free(step.shapes);
     free(encode.shapes);
     free(decode.shapes);
