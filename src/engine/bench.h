@@ -15,7 +15,8 @@ typedef struct BenchOptions {
     int tokens;                /* of the transformer, instead of the video's; 0: the video's */
     int layers;                /* of the transformer, the first ones; 0: all */
     int parts;                 /* BENCH_TRANSFORMER and so on, together; 0: all that the configuration has */
-    int repeats;               /* measured runs at most, after one to warm up; the best counts; 0: 3 */
+    int repeats;               /* rounds, after one to warm up, of a run and of oneDNN alone; the median of their ratio
+                                * counts; 0: 3; at most 100 */
     bool by_op;                /* a row for each kind of op as well */
     SoraOptions engine;        /* threads, precision, cpu level */
 } BenchOptions;
@@ -32,7 +33,7 @@ typedef struct BenchReport {
     char workload[128];
     BenchRow rows[BENCH_MAX_ROWS];
     int count;
-    int64_t peak_bytes; /* of the process, before oneDNN alone is measured */
+    int64_t peak_bytes; /* of the process, without oneDNN's yardstick */
 } BenchReport;
 
 /* Takes seconds to minutes. */
