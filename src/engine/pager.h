@@ -1,7 +1,8 @@
 /* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and under
  * a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those that are
- * widened whenever they are used (quantised blocks, float8, with LoRAs). Files' pages that were used
- * longest ago are given back to the system when a new weight does not fit; the next one is asked for ahead. */
+ * widened when they are used (quantised blocks, float8, with LoRAs), and kept so where they are used often and there is
+ * no limit. Files' pages that were used longest ago are given back to the system when a new weight does not fit; the next
+ * one is asked for ahead. */
 #ifndef SORA_ENGINE_PAGER_H
 #define SORA_ENGINE_PAGER_H
 
@@ -21,7 +22,7 @@ typedef struct Pager {
     bool sorted;
     uint64_t clock;
     size_t resident;     /* bytes of the files that were used and not given back */
-    size_t kept;         /* bytes of weights that were widened once and for all */
+    size_t kept;         /* bytes of weights that are kept as they were widened */
     void *scratch;       /* of the weights of the node at hand */
     size_t scratch_bytes;
 } Pager;
