@@ -1,28 +1,36 @@
 /* steps MODEL WxH FRAMES STEPS GUIDANCE [PRECISION [MEMORY]]: when a model is open, when its prompt is encoded and how long
- * each step takes, in seconds; the video is not decoded. PRECISION: auto, f32, bf16, int8. MEMORY: MB that the process may
+ * each step takes, in seconds and in seconds of a processor; the video is not decoded. PRECISION: auto, f32, bf16, int8. MEMORY: MB that the process may
  * have. For bench/transformer.sh, with files of bench/sparse_model.c. */
 #include <sora.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 
 typedef struct Watch {
-    double begun, last;
+    double begun, last, last_cpu;
     int steps;
 } Watch;
+
+/* Of all threads: what others do on the machine hardly counts. */
+static double cpu_seconds(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
 
 static bool progress(const SoraProgress *p, void *user)
 {
     Watch *w = user;
-    double now = clock_seconds();
+    double now = clock_seconds(), cpu = cpu_seconds();
     if (p->stage == SORA_STAGE_DENOISE && p->done == 0)
         printf("text %.3f\n", now - w->begun);
     if (p->stage == SORA_STAGE_DENOISE && p->done > 0)
-        printf("step %d %.3f, at %.3f\n", p->done, now - w->last, now - w->begun);
+        printf("step %d %.3f, processors %.3f, at %.3f\n", p->done, now - w->last, cpu - w->last_cpu, now - w->begun);
     fflush(stdout);
     w->last = now;
+    w->last_cpu = cpu;
     return !(p->stage == SORA_STAGE_DENOISE && p->done == w->steps);
 }
 
