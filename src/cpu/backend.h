@@ -10,6 +10,8 @@ typedef struct CpuOptions {
     SoraPrecision precision; /* of matrix products; everything else is f32 */
     const char *level;       /* "reference", "avx2", "avx512", "best"; NULL is "best".
                               * The environment variable SORA_CPU, when set, wins. */
+    int int8_smallest;       /* linear layers with fewer rows, inputs or outputs are not in int8; 0: 256, below which
+                              * it gains nothing */
 } CpuOptions;
 
 /* options may be NULL. NULL on failure: a level that this processor lacks, bf16 where there is none. One

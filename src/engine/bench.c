@@ -402,7 +402,7 @@ bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err)
     if (!find_config(&b, err))
         return false;
     const SoraOptions *o = &options->engine;
-    b.backend = cpu_backend_new(&(CpuOptions){o->threads, o->precision, o->cpu}, err);
+    b.backend = cpu_backend_new(&(CpuOptions){.threads = o->threads, .precision = o->precision, .level = o->cpu}, err);
     if (b.backend == NULL)
         return false;
     profile_init(&b.profile, b.backend);

@@ -162,7 +162,7 @@ static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, S
 
 static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *err)
 {
-    e->backend = cpu_backend_new(&(CpuOptions){options->threads, options->precision, options->cpu}, err);
+    e->backend = cpu_backend_new(&(CpuOptions){.threads = options->threads, .precision = options->precision, .level = options->cpu}, err);
     if (e->backend == NULL || !pager_init(&e->pager, e->backend, options->memory, err))
         return false;
     e->pipeline.graph = graph_new(&e->pager.base);

@@ -190,9 +190,9 @@ bool checked_init(Checked *c, const char *level, SoraPrecision precision)
 {
     SoraError err = {0};
     *c = (Checked){0};
-    c->reference = cpu_backend_new(&(CpuOptions){1, SORA_PRECISION_F32, "reference"}, &err);
-    c->one = cpu_backend_new(&(CpuOptions){1, precision, level}, &err);
-    c->many = cpu_backend_new(&(CpuOptions){3, precision, level}, &err);
+    c->reference = cpu_backend_new(&(CpuOptions){.threads = 1, .precision = SORA_PRECISION_F32, .level = "reference"}, &err);
+    c->one = cpu_backend_new(&(CpuOptions){.threads = 1, .precision = precision, .level = level}, &err);
+    c->many = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = precision, .level = level}, &err);
     if (c->reference == NULL || c->one == NULL || c->many == NULL) {
         fprintf(stderr, "%s\n", err.message);
         checked_deinit(c);

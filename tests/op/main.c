@@ -135,7 +135,7 @@ static void check_gradient(const Case *c, int variant)
 {
     SoraError err = {0};
     char message[200] = "";
-    Backend *backend = cpu_backend_new(&(CpuOptions){1, SORA_PRECISION_F32, "reference"}, &err);
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1, .precision = SORA_PRECISION_F32, .level = "reference"}, &err);
     Maker m = {.g = graph_new(backend)};
     rng_init(&m.rng, 6, (uint64_t)variant);
     graph_record(m.g, true);
