@@ -7,13 +7,15 @@
 typedef struct BenchArgs {
     const char *config;
     OptionSize size;
-    int frames, tokens, repeats, threads, precision, cpu;
+    int frames, tokens, layers, part, repeats, threads, precision, cpu;
     bool ops, json;
 } BenchArgs;
 
 static const BenchArgs defaults = {.config = "nano", .repeats = 3};
 
 static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
+
+static const int parts[] = {0, BENCH_TRANSFORMER, BENCH_ENCODER, BENCH_DECODER}; /* as in --part */
 
 static const Option options[] = {
     {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME",
@@ -25,8 +27,13 @@ static const Option options[] = {
      .help = "number of frames: 1, 5, 9, 13, 17 ...", .min = 1, .max = 4093},
     {0, "tokens", OPTION_INT, offsetof(BenchArgs, tokens), "N",
      .help = "tokens of the transformer, instead of what the size gives", .min = 1, .max = 1 << 22},
+    {0, "layers", OPTION_INT, offsetof(BenchArgs, layers), "N",
+     .help = "only the transformer's first N blocks (default: all)", .min = 1, .max = 1000},
+    {0, "part", OPTION_CHOICE, offsetof(BenchArgs, part), .help = "only this network",
+     .choices = "all|transformer|encoder|decoder"},
     {0, "repeats", OPTION_INT, offsetof(BenchArgs, repeats), "N",
-     .help = "measured runs, after one to warm up; the best counts (default 3)", .min = 1, .max = 1000},
+     .help = "rounds of the network and of oneDNN, after one to warm up; the median of their ratio counts (default 3)",
+     .min = 1, .max = 100},
     {0, "ops", OPTION_FLAG, offsetof(BenchArgs, ops), .help = "a row for each kind of operation as well"},
     {0, "precision", OPTION_CHOICE, offsetof(BenchArgs, precision),
      .help = "bf16 is faster where the processor has it, int8 more so and coarser",
@@ -80,6 +87,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
                       .height = a->size.height,
                       .frames = a->frames,
                       .tokens = a->tokens,
+                      .layers = a->layers,
+                      .parts = parts[a->part],
                       .repeats = a->repeats,
                       .by_op = a->ops,
                       .engine = {a->threads, (SoraPrecision)a->precision, cpu_levels[a->cpu]}};
@@ -99,7 +108,7 @@ const Command CMD_BENCH = {
                    "their operations from the shapes, and compares with what oneDNN alone reaches on the\n"
                    "same products and convolutions, one after the other with nothing in between.",
     .examples = "  sora bench\n"
-                "  sora bench --config wan2.1-t2v-1.3b --tokens 1280\n"
+                "  sora bench --config wan2.1-t2v-1.3b --tokens 7800 --layers 3 --part transformer\n"
                 "  sora bench --config wan2.2-ti2v-5b --size 256x256 --frames 5 --repeats 1 --json\n"
                 "  sora bench --ops --threads 1",
     .options = options,

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BLOCK = 512 };
+/* Queries whose scores are in cache at one time, and keys, at most. */
+enum { QUERIES = 96, KEY_BLOCK = 512 };
+
+/* Exponents are taken against a guess of the largest score where that is faster; sums beyond this mean that it was too far
+ * off. Far from the end of floats' range, so that products with values stay within it. */
+static const float LARGEST_TOTAL = 0x1p64f;
 
 /* One sample's places in the work and the scratch. */
 typedef struct Sample {
@@ -16,6 +21,8 @@ typedef struct Sample {
 
 typedef struct Plan {
     Heads h;
+    bool panels;      /* keys and values are packed in panels */
+    int64_t d_panels; /* d as n of the packed form */
     const float *q, *k, *v;
     float *out;
     const Sample *samples; /* and one more */
@@ -28,10 +35,17 @@ static int64_t keys_of(const Plan *p, int64_t b)
     return p->h.cu_k[b + 1] - p->h.cu_k[b];
 }
 
+/* Keys of a block: the last one is hardly smaller than the others. */
+static int64_t block_of(const Plan *p, int64_t b)
+{
+    int64_t keys = keys_of(p, b), blocks = (keys + KEY_BLOCK - 1) / KEY_BLOCK;
+    return round_up((keys + blocks - 1) / blocks, MINI_PANEL);
+}
+
 /* The packed keys (or values) of sample b, head and key block. */
 static char *packed_at(const Plan *p, char *base, int64_t d, int64_t b, int64_t head, int64_t first)
 {
-    int64_t padded = round_up(keys_of(p, b), MINI_PAD);
+    int64_t padded = round_up(keys_of(p, b), MINI_PANEL);
     return base +
            (size_t)((p->samples[b].first_key * p->h.heads + head * padded + first) * d * p->h.mini->size);
 }
@@ -39,41 +53,44 @@ static char *packed_at(const Plan *p, char *base, int64_t d, int64_t b, int64_t 
 static void pack_head(const Plan *p, int64_t task)
 {
     const Heads *h = &p->h;
-    int64_t b = task / h->heads, head = task % h->heads, keys = keys_of(p, b);
-    for (int64_t first = 0; first < keys; first += KEY_BLOCK) {
-        int64_t count = keys - first < KEY_BLOCK ? keys - first : KEY_BLOCK;
+    void (*pack)(void *, const float *, int64_t, int64_t, int64_t, bool) =
+        p->panels ? h->mini->pack_panels : h->mini->pack_b;
+    int64_t b = task / h->heads, head = task % h->heads, keys = keys_of(p, b), step = keys > 0 ? block_of(p, b) : 1;
+    for (int64_t first = 0; first < keys; first += step) {
+        int64_t count = keys - first < step ? keys - first : step;
         int64_t at = (h->cu_k[b] + first) * h->n + head * h->d;
         if (head + 1 < h->heads) {
             prefetch_rows(p->k + at + h->d, h->n, count, h->d);
             prefetch_rows(p->v + at + h->d, h->n, count, h->d);
         }
-        h->mini->pack_b(packed_at(p, p->keys, h->d_pad, b, head, first), p->k + at, h->n, h->d, count, true);
-        h->mini->pack_b(packed_at(p, p->values, h->d_n, b, head, first), p->v + at, h->n, count, h->d, false);
+        pack(packed_at(p, p->keys, h->d_pad, b, head, first), p->k + at, h->n, h->d, count, true);
+        pack(packed_at(p, p->values, p->d_panels, b, head, first), p->v + at, h->n, count, h->d, false);
     }
 }
 
 /* What a thread works in: one block of queries against one of keys. */
 typedef struct Worker {
-    char *q, *weights;   /* packed */
-    float *scores, *sum; /* sum: of weighted values */
-    float max[QUERY_BLOCK], total[QUERY_BLOCK];
+    char *q, *weights;           /* packed */
+    float *scores, *sum, *block; /* sum: of weighted values; block: room for the sums of weights of a block of keys */
+    float max[QUERIES], total[QUERIES];
 } Worker;
 
 static Worker worker_at(const Plan *p, char *memory)
 {
     Worker w;
     w.q = memory;
-    w.weights = w.q + pad_bytes(QUERY_BLOCK * p->h.d_pad, (size_t)p->h.mini->size);
-    w.scores = (float *)(w.weights + pad_bytes(QUERY_BLOCK * KEY_BLOCK, (size_t)p->h.mini->size));
-    w.sum = w.scores + QUERY_BLOCK * KEY_BLOCK;
+    w.weights = w.q + pad_bytes(QUERIES * p->h.d_pad, (size_t)p->h.mini->size);
+    w.scores = (float *)(w.weights + pad_bytes(QUERIES * KEY_BLOCK, (size_t)p->h.mini->size));
+    w.sum = w.scores + QUERIES * KEY_BLOCK;
+    w.block = w.sum + QUERIES * p->h.d_n;
     return w;
 }
 
 static size_t worker_bytes(const Heads *h)
 {
-    return pad_bytes(QUERY_BLOCK * h->d_pad, (size_t)h->mini->size) +
-           pad_bytes(QUERY_BLOCK * KEY_BLOCK, (size_t)h->mini->size) +
-           pad_bytes(QUERY_BLOCK * (KEY_BLOCK + h->d_n), sizeof(float));
+    return pad_bytes(QUERIES * h->d_pad, (size_t)h->mini->size) +
+           pad_bytes(QUERIES * KEY_BLOCK, (size_t)h->mini->size) +
+           pad_bytes(QUERIES * (KEY_BLOCK + h->d_n + 16), sizeof(float));
 }
 
 /* A piece of work. */
@@ -81,15 +98,14 @@ typedef struct Task {
     int64_t b, head, query, rows; /* query: the first, within the sample */
 } Task;
 
-static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first)
+/* Weights of a block of keys in rows of ldw, against the largest score so far; what was summed is rescaled. */
+static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
 {
     const Heads *h = &p->h;
-    const MiniGemm *mini = h->mini;
     const Simd *simd = p->h.simd;
-    int64_t count = keys_of(p, t->b) - first < KEY_BLOCK ? keys_of(p, t->b) - first : KEY_BLOCK;
-    int64_t columns = round_up(count, 16), k = round_up(count, mini->k_unit);
-    MiniShape scores = {t->rows, columns, h->d_k, h->d_k, columns, false};
-    mini->multiply(&scores, w->q, packed_at(p, p->keys, h->d_pad, t->b, t->head, first), w->scores);
+    int64_t count = shape->keys, columns = round_up(count, 16);
+    h->mini->multiply(&(MiniShape){t->rows, columns, h->d_k, h->d_k, columns, false, p->panels}, w->q,
+                      packed_at(p, p->keys, h->d_pad, t->b, t->head, first), w->scores);
     for (int64_t r = 0; r < t->rows; r++) {
         const float *bias = bias_row(h, t->head, t->query + r);
         float *s = w->scores + r * columns;
@@ -103,12 +119,37 @@ static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first)
             }
             w->max[r] = max;
         }
-        ScoreRow row = {s, bias ? 1 : h->scale, w->max[r], count, k};
-        float total = mini->pack_weights(w->weights + (size_t)(r * k) * (size_t)mini->size, &row);
-        w->total[r] = first == 0 ? total : w->total[r] + total;
+        ScoreRow row = {s, bias ? 1 : h->scale, w->max[r], count, round_up(count, h->mini->k_unit)};
+        w->block[r] = h->mini->pack_weights(w->weights + (size_t)(r * shape->ldw) * (size_t)h->mini->size, &row);
     }
-    MiniShape values = {t->rows, h->d_n, k, k, h->d_n, first > 0};
-    mini->multiply(&values, w->weights, packed_at(p, p->values, h->d_n, t->b, t->head, first), w->sum);
+}
+
+/* The same against a guess, nearly always good enough. */
+static bool weigh_quickly(const Plan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
+{
+    const Heads *h = &p->h;
+    const char *keys = packed_at(p, p->keys, h->d_pad, t->b, t->head, first);
+    if (h->mini->weigh_panels == NULL || h->bias != NULL)
+        return false;
+    if (first == 0)
+        h->mini->guess_max(shape, w->q, keys, w->max);
+    h->mini->weigh_panels(shape, w->q, keys, w->weights);
+    for (int64_t r = 0; r < t->rows; r++)
+        if (!(w->block[r] < LARGEST_TOTAL))
+            return false;
+    return true;
+}
+
+static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first, int64_t count)
+{
+    const Heads *h = &p->h;
+    WeighShape shape = {t->rows, count, h->d_k, round_up(count, MINI_PANEL), h->scale, w->max, w->block};
+    if (!weigh_quickly(p, w, t, &shape, first))
+        weigh_exactly(p, w, t, &shape, first);
+    for (int64_t r = 0; r < t->rows; r++)
+        w->total[r] = first == 0 ? w->block[r] : w->total[r] + w->block[r];
+    MiniShape values = {t->rows, h->d_n, round_up(count, h->mini->k_unit), shape.ldw, h->d_n, first > 0, p->panels};
+    h->mini->multiply(&values, w->weights, packed_at(p, p->values, p->d_panels, t->b, t->head, first), w->sum);
 }
 
 static void attend(const Plan *p, Worker *w, const Task *t)
@@ -120,8 +161,9 @@ static void attend(const Plan *p, Worker *w, const Task *t)
         prefetch_rows(p->out + at + h->d, h->n, t->rows, h->d);
     }
     h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
-    for (int64_t first = 0; first < keys; first += KEY_BLOCK)
-        attend_block(p, w, t, first);
+    int64_t step = keys > 0 ? block_of(p, t->b) : 1;
+    for (int64_t first = 0; first < keys; first += step)
+        attend_block(p, w, t, first, keys - first < step ? keys - first : step);
     for (int64_t r = 0; r < t->rows; r++) {
         float *out = p->out + at + r * h->n;
         if (keys == 0)
@@ -142,10 +184,10 @@ static Task find_task(const Plan *p, int64_t i)
             high = middle - 1;
     }
     int64_t queries = p->h.cu_q[low + 1] - p->h.cu_q[low],
-            blocks = round_up(queries, QUERY_BLOCK) / QUERY_BLOCK;
+            blocks = round_up(queries, QUERIES) / QUERIES;
     i -= p->samples[low].first_task;
-    Task t = {low, i / blocks, i % blocks * QUERY_BLOCK, 0};
-    t.rows = queries - t.query < QUERY_BLOCK ? queries - t.query : QUERY_BLOCK;
+    Task t = {low, i / blocks, i % blocks * QUERIES, 0};
+    t.rows = queries - t.query < QUERIES ? queries - t.query : QUERIES;
     return t;
 }
 
@@ -165,17 +207,17 @@ static Sample *list_samples(const Heads *h)
     s[0] = (Sample){0, 0};
     for (int64_t b = 0; b < h->samples; b++) {
         s[b + 1].first_task =
-            s[b].first_task + h->heads * (round_up(h->cu_q[b + 1] - h->cu_q[b], QUERY_BLOCK) / QUERY_BLOCK);
-        s[b + 1].first_key = s[b].first_key + round_up(h->cu_k[b + 1] - h->cu_k[b], MINI_PAD);
+            s[b].first_task + h->heads * (round_up(h->cu_q[b + 1] - h->cu_q[b], QUERIES) / QUERIES);
+        s[b + 1].first_key = s[b].first_key + round_up(h->cu_k[b + 1] - h->cu_k[b], MINI_PANEL);
     }
     return s;
 }
 
-static void pack_chunk(void *arg, int64_t chunk, int worker)
+static void pack_pair(void *arg, int64_t pair, int worker)
 {
     const Plan *p = arg;
     int64_t n = p->h.samples * p->h.heads;
-    for (int64_t i = chunk * CHUNK; i < n && i < (chunk + 1) * CHUNK; i++)
+    for (int64_t i = 2 * pair; i < n && i < 2 * pair + 2; i++)
         pack_head(p, i);
 }
 
@@ -199,6 +241,8 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
               .k = node->in[1]->data,
               .v = node->in[2]->data,
               .out = node->out[0]->data};
+    p.panels = p.h.mini->pack_panels != NULL;
+    p.d_panels = round_up(p.h.d, MINI_PANEL);
     attention_clear_rest(node->out[0], p.h.cu_q, p.h.samples);
     Sample *samples = list_samples(&p.h);
     if (samples == NULL)
@@ -206,7 +250,7 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
     p.samples = samples;
     int64_t keys = samples[p.h.samples].first_key * p.h.heads, tasks = samples[p.h.samples].first_task;
     size_t key_bytes = pad_bytes(keys * p.h.d_pad, (size_t)p.h.mini->size);
-    size_t value_bytes = pad_bytes(keys * p.h.d_n, (size_t)p.h.mini->size);
+    size_t value_bytes = pad_bytes(keys * p.d_panels, (size_t)p.h.mini->size);
     p.thread_bytes = worker_bytes(&p.h);
     p.keys = cpu_scratch(ctx, key_bytes + value_bytes + (size_t)ctx->threads * p.thread_bytes, err);
     if (p.keys == NULL) {
@@ -215,7 +259,7 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
     }
     p.values = p.keys + key_bytes;
     p.threads = p.values + value_bytes;
-    pool_run(ctx->pool, (p.h.samples * p.h.heads + CHUNK - 1) / CHUNK, pack_chunk, &p);
+    pool_run(ctx->pool, (p.h.samples * p.h.heads + 1) / 2, pack_pair, &p);
     pool_run(ctx->pool, (tasks + CHUNK - 1) / CHUNK, attend_chunk, &p);
     free(samples);
     return true;

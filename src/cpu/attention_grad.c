@@ -76,7 +76,7 @@ static void differentiate(const Plan *p, Worker *w, const Task *t, int64_t query
     mini->pack_a(w->dy, p->dy + at, h->n, rows, h->d, h->d_k);
     mini->pack_a_transposed(w->q_t, p->q + at, h->n, rows, h->d, padded);
     mini->pack_a_transposed(w->dy_t, p->dy + at, h->n, rows, h->d, padded);
-    MiniShape s = {rows, t->columns, h->d_k, h->d_k, t->columns, false};
+    MiniShape s = {rows, t->columns, h->d_k, h->d_k, t->columns, false, false};
     mini->multiply(&s, w->q, w->keys_n, w->weights);
     mini->multiply(&s, w->dy, w->values_n, w->dweights);
     for (int64_t r = 0; r < rows; r++) {
@@ -103,10 +103,11 @@ static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t qu
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
     int64_t at = (h->cu_q[t->b] + query) * h->n + t->head * h->d, k = round_up(t->keys, mini->k_unit);
-    mini->multiply(&(MiniShape){rows, h->d_n, k, k, h->d_n, false}, w->left, w->keys_k, w->dq);
+    mini->multiply(&(MiniShape){rows, h->d_n, k, k, h->d_n, false, false}, w->left, w->keys_k, w->dq);
     for (int64_t r = 0; r < rows; r++)
         h->simd->scale(p->dq + at + r * h->n, w->dq + r * h->d_n, h->scale, 0, h->d);
-    MiniShape s = {h->d, t->columns, round_up(rows, mini->k_unit), round_up(rows, MINI_PAD), t->columns, query > 0};
+    MiniShape s = {h->d, t->columns, round_up(rows, mini->k_unit), round_up(rows, MINI_PAD), t->columns, query > 0,
+                   false};
     mini->multiply(&s, w->q_t, w->dscores_n, w->dk_t);
     mini->multiply(&s, w->dy_t, w->weights_n, w->dv_t);
 }

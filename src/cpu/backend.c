@@ -8,6 +8,8 @@
 #include "cpu/onednn.h"
 #include "cpu/simd.h"
 
+enum { INT8_SMALLEST = 256 };
+
 typedef struct CpuBackend {
     Backend base;
     CpuContext ctx;
@@ -208,6 +210,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
     b->base.operand = b->ctx.bf16 ? DTYPE_BF16 : DTYPE_F32;
+    b->ctx.int8_smallest = options->int8_smallest > 0 ? options->int8_smallest : INT8_SMALLEST;
     b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
     if (b->ctx.level == CPU_AVX2)
         onednn_limit_avx2();

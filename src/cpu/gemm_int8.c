@@ -6,7 +6,7 @@
 #include "cpu/pack_int8.h"
 #include "cpu/simd.h"
 
-enum { TILE_ROWS = 64, TILE_COLUMNS = 512, BLOCK = 64, K_UNIT = 64, SMALLEST = 256, LONGEST_K = 1 << 16 };
+enum { TILE_ROWS = 64, TILE_COLUMNS = 512, BLOCK = 64, K_UNIT = 64, LONGEST_K = 1 << 16 };
 
 typedef struct Plan {
     const Product *p;
@@ -23,8 +23,9 @@ typedef struct Plan {
 
 bool int8_fits(const CpuContext *ctx, const Product *p)
 {
-    return ctx->int8 && !p->a_transposed && p->b.k_stride == 1 && p->m >= SMALLEST && p->b.n >= SMALLEST &&
-           p->b.k >= SMALLEST && p->b.n % BLOCK == 0 && p->b.k <= LONGEST_K && p->m <= INT32_MAX / 2 &&
+    int64_t least = ctx->int8_smallest;
+    return ctx->int8 && !p->a_transposed && p->b.k_stride == 1 && p->m >= least && p->b.n >= least &&
+           p->b.k >= least && p->b.n % BLOCK == 0 && p->b.k <= LONGEST_K && p->m <= INT32_MAX / 2 &&
            p->b.n <= INT32_MAX / 2;
 }
 

@@ -5,7 +5,7 @@
 
 #include "cpu/gemm.h"
 
-/* Whether the context wants it and the product is of the kind: a layer whose weights [n, k] serve at least 256 rows. Small
+/* Whether the context wants it and the product is of the kind: a layer whose weights [n, k] serve at least ctx->int8_smallest rows, 256. Small
  * ones gain nothing, and the text encoder, whose activations have outliers, has fewer rows. */
 bool int8_fits(const CpuContext *ctx, const Product *p);
 bool gemm_int8(CpuContext *ctx, const Product *p, Op op, SoraError *err);

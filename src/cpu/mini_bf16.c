@@ -2,11 +2,12 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "cpu/kernel.h"
 #include "cpu/lanes_bf16.h"
 #include "cpu/pack.h"
 #include "cpu/simd.h"
 
-enum { ROWS = 6, VECTORS = 4 }; /* of c in registers: 24 of 32, leaving b's 4 and a's 1 */
+enum { ROWS = 6, VECTORS = MINI_PANEL / 16 }; /* of c in registers: 24 of 32, leaving b's 4 and a's 1 */
 
 static void pack_a(void *out, const float *x, int64_t ld, int64_t rows, int64_t k, int64_t k_padded)
 {
@@ -28,25 +29,29 @@ static void pack_b(void *out, const float *x, int64_t ld, int64_t k, int64_t n, 
     pack_pairs(out, &b, (int)((n + 15) / 16 * 16), 0);
 }
 
-/* 2^x for x <= 0, within 5e-6, which BF16 does not see: 2^n times a polynomial for |x - n| <= 1/2 (Taylor's, its last
- * coefficient raised for the end of the range). */
+static void pack_panels(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed)
+{
+    PackSource b = {x, DTYPE_F32, k, n, transposed ? 1 : ld, transposed ? ld : 1};
+    pack_pairs(out, &b, MINI_PANEL, round_up(k, MINI_PAD));
+}
+
+static const float LOG2_E = 1.44269504f;
+
+/* 2^x, within 8e-5, which BF16 does not see: 2^floor(x) times a polynomial (minimax) for the rest. Beyond the exponents
+ * of float it is infinite, or as if x were -120: denormal numbers are slow. */
 static inline __m512 exp2_of(__m512 x)
 {
-    x = _mm512_max_ps(x, _mm512_set1_ps(-120.0f)); /* smaller ones make denormal numbers, which are slow */
-    __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
-    __m512 p = _mm512_set1_ps(1.40e-3f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.61812911e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.55041087e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.40226507e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.93147181e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(p, n);
+    x = _mm512_max_ps(x, _mm512_set1_ps(-120.0f));
+    __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); /* x - floor(x) */
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(7.80245227e-2f), r, _mm512_set1_ps(2.26067155e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.95833541e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.99925219e-1f));
+    return _mm512_scalef_ps(p, x);
 }
 
 static float pack_weights(void *out, const ScoreRow *row)
 {
-    const float log2_e = 1.44269504f;
-    const __m512 factor = _mm512_set1_ps(row->factor * log2_e), max = _mm512_set1_ps(row->max * log2_e);
+    const __m512 factor = _mm512_set1_ps(row->factor * LOG2_E), max = _mm512_set1_ps(row->max * LOG2_E);
     __m512 total = _mm512_setzero_ps();
     uint16_t *weights = out;
     for (int64_t i = 0; i < row->padded; i += 16) {
@@ -62,8 +67,7 @@ static float pack_weights(void *out, const ScoreRow *row)
 
 static void weigh(float *scores, const ScoreRow *row, const float *dp, float sums[2])
 {
-    const float log2_e = 1.44269504f;
-    const __m512 factor = _mm512_set1_ps(row->factor * log2_e), max = _mm512_set1_ps(row->max * log2_e);
+    const __m512 factor = _mm512_set1_ps(row->factor * LOG2_E), max = _mm512_set1_ps(row->max * LOG2_E);
     __m512 total = _mm512_setzero_ps(), product = _mm512_setzero_ps();
     for (int64_t i = 0; i < row->padded; i += 16) {
         __mmask16 mask = row->n - i >= 16 ? 0xffff : row->n <= i ? 0 : (__mmask16)((1u << (row->n - i)) - 1);
@@ -112,16 +116,12 @@ static void transpose_f32(float *out, const float *x, int64_t ld, int64_t k, int
     pack_transposed_f32(out, &(PackSource){x, DTYPE_F32, k, n, ld, 1}, k);
 }
 
-static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,
-                                                        const uint16_t *b, float *c, int rows, int vectors)
+/* sum[rows][vectors] += a b, where width columns of b lie together. */
+static inline __attribute__((always_inline)) void add_products(__m512 sum[ROWS][VECTORS], const MiniShape *s,
+                                                               const uint16_t *a, const uint16_t *b, int64_t width,
+                                                               int rows, int vectors)
 {
-    __m512 sum[ROWS][VECTORS];
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int j = 0; j < vectors; j++)
-            sum[r][j] = s->accumulate ? _mm512_loadu_ps(c + r * s->ldc + 16 * j) : _mm512_setzero_ps();
-    for (int64_t k = 0; k < s->k; k += 2, b += 2 * s->n) {
+    for (int64_t k = 0; k < s->k; k += 2, b += 2 * width) {
         __m512bh v[VECTORS];
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++)
@@ -136,6 +136,18 @@ static inline __attribute__((always_inline)) void block(const MiniShape *s, cons
                 sum[r][j] = _mm512_dpbf16_ps(sum[r][j], w, v[j]);
         }
     }
+}
+
+static inline __attribute__((always_inline)) void block(const MiniShape *s, const uint16_t *a,
+                                                        const uint16_t *b, float *c, int rows, int vectors)
+{
+    __m512 sum[ROWS][VECTORS];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; j++)
+            sum[r][j] = s->accumulate ? _mm512_loadu_ps(c + r * s->ldc + 16 * j) : _mm512_setzero_ps();
+    add_products(sum, s, a, b, s->panels ? MINI_PANEL : s->n, rows, vectors);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -181,12 +193,94 @@ static void multiply(const MiniShape *s, const void *a, const void *b, float *c)
     static void (*const PANELS[])(const MiniShape *, const uint16_t *, const uint16_t *,
                                   float *) = {NULL, panel1, panel2, panel3, panel4};
     int64_t left = s->n / 16, panels = (left + VECTORS - 1) / VECTORS;
-    for (int64_t j = 0; panels > 0; panels--) {
+    for (int64_t j = 0; s->panels && 16 * j < s->n; j += VECTORS)
+        PANELS[left - j < VECTORS ? left - j : VECTORS](
+            s, a, (const uint16_t *)b + 16 * j * round_up(s->k, MINI_PAD), c + 16 * j);
+    for (int64_t j = 0; !s->panels && panels > 0; panels--) {
         int64_t width = (left + panels - 1) / panels;
         PANELS[width](s, a, (const uint16_t *)b + 32 * j, c + 16 * j);
         j += width;
         left -= width;
     }
+}
+
+/* Scores become weights in the registers where they were summed. keys: of this panel; tail: whether they may be fewer
+ * than its columns. */
+static inline __attribute__((always_inline)) void weigh_block(const WeighShape *s, const uint16_t *a,
+                                                              const uint16_t *b, uint16_t *out, const float *max,
+                                                              float *totals, int rows, int64_t keys, bool tail)
+{
+    MiniShape shape = {.k = s->k, .lda = s->k};
+    __m512 sum[ROWS][VECTORS];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < VECTORS; j++)
+            sum[r][j] = _mm512_setzero_ps();
+    add_products(sum, &shape, a, b, MINI_PANEL, rows, VECTORS);
+    const __m512 factor = _mm512_set1_ps(s->factor * LOG2_E);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        const __m512 base = _mm512_set1_ps(max[r] * LOG2_E);
+        __m512 *e = sum[r];
+#pragma GCC unroll 4
+        for (int j = 0; j < VECTORS; j++) {
+            e[j] = exp2_of(_mm512_fmsub_ps(e[j], factor, base));
+            if (tail)
+                e[j] = _mm512_maskz_mov_ps(first16(keys - 16 * j), e[j]);
+        }
+        __m512 total = _mm512_add_ps(_mm512_add_ps(e[0], e[1]), _mm512_add_ps(e[2], e[3]));
+        _mm512_storeu_ps(totals + 16 * r, _mm512_add_ps(_mm512_loadu_ps(totals + 16 * r), total));
+        uint16_t *to = out + r * s->ldw;
+        _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(e[1], e[0]));
+        _mm512_storeu_si512(to + 32, (__m512i)_mm512_cvtne2ps_pbh(e[3], e[2]));
+    }
+}
+
+#define WEIGH(R, TAIL)                                                                                       \
+    static void weigh##R##TAIL(const WeighShape *s, const uint16_t *a, const uint16_t *b, uint16_t *out,     \
+                               const float *max, float *totals, int64_t keys)                                \
+    {                                                                                                        \
+        weigh_block(s, a, b, out, max, totals, R, keys, TAIL);                                               \
+    }
+
+WEIGH(6, 0)
+WEIGH(6, 1)
+WEIGH(5, 1)
+WEIGH(4, 1)
+WEIGH(3, 1)
+WEIGH(2, 1)
+WEIGH(1, 1)
+
+static void guess_max(const WeighShape *s, const void *queries, const void *keys, float *max)
+{
+    float scores[ROWS * 16];
+    MiniShape shape = {.n = 16, .k = s->k, .lda = s->k, .ldc = 16, .panels = true};
+    __mmask16 mask = first16(s->keys);
+    for (int64_t r = 0; r < s->m; r += shape.m) {
+        shape.m = s->m - r < ROWS ? s->m - r : ROWS;
+        panel1(&shape, (const uint16_t *)queries + r * s->k, keys, scores);
+        for (int64_t i = 0; i < shape.m; i++)
+            max[r + i] = s->factor * _mm512_mask_reduce_max_ps(mask, _mm512_loadu_ps(scores + 16 * i));
+    }
+}
+
+static void weigh_panels(const WeighShape *s, const void *queries, const void *keys, void *weights)
+{
+    static void (*const LAST[])(const WeighShape *, const uint16_t *, const uint16_t *, uint16_t *, const float *,
+                                float *, int64_t) = {NULL, weigh11, weigh21, weigh31, weigh41, weigh51, weigh61};
+    int64_t k = round_up(s->k, MINI_PAD);
+    memset(s->totals, 0, (size_t)(16 * s->m) * sizeof *s->totals);
+    for (int64_t j = 0; j < s->keys; j += MINI_PANEL)
+        for (int64_t r = 0; r < s->m; r += ROWS) {
+            const uint16_t *a = (const uint16_t *)queries + r * s->k, *b = (const uint16_t *)keys + j * k;
+            uint16_t *out = (uint16_t *)weights + r * s->ldw + j;
+            int64_t left = s->keys - j, rows = s->m - r < ROWS ? s->m - r : ROWS;
+            (left >= MINI_PANEL && rows == ROWS ? weigh60 : LAST[rows])(s, a, b, out, s->max + r,
+                                                                        s->totals + 16 * r, left);
+        }
+    for (int64_t r = 0; r < s->m; r++)
+        s->totals[r] = _mm512_reduce_add_ps(_mm512_loadu_ps(s->totals + 16 * r));
 }
 
 const MiniGemm mini_bf16 = {.size = 2,
@@ -198,4 +292,7 @@ const MiniGemm mini_bf16 = {.size = 2,
                             .weigh = weigh,
                             .score_grad = score_grad,
                             .transpose = transpose_f32,
-                            .multiply = multiply};
+                            .multiply = multiply,
+                            .pack_panels = pack_panels,
+                            .guess_max = guess_max,
+                            .weigh_panels = weigh_panels};

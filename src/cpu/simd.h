@@ -14,6 +14,7 @@ typedef struct MiniShape {
     int64_t m, n, k;  /* n and k padded */
     int64_t lda, ldc; /* elements from row to row */
     bool accumulate;
+    bool panels; /* b is as pack_panels() lays it */
 } MiniShape;
 
 /* A row of n scores s that becomes weights exp(s factor - max) <= 1, followed by zeros up to padded. */
@@ -41,6 +42,16 @@ typedef struct ScoreGrad {
     void *ds;         /* as left operand [rows, k] */
 } ScoreGrad;
 
+/* m queries of k elements against keys: max[m] is what exponents are taken against, totals[16 m] is room, of which the
+ * first m become the weights' sums. */
+typedef struct WeighShape {
+    int64_t m, keys, k; /* k padded */
+    int64_t ldw;        /* weights from row to row, a multiple of MINI_PANEL */
+    float factor;
+    const float *max;
+    float *totals;
+} WeighShape;
+
 /* Small matrix products in cache: c[m, n] (+)= a b, where a and b are packed and c is F32. n is padded to a
  * multiple of 16 and k to one of k_unit, with zeros. */
 typedef struct MiniGemm {
@@ -61,9 +72,17 @@ typedef struct MiniGemm {
     /* out[n][k] = the transpose of x [k, n], ld floats apart; k is a multiple of 16. */
     void (*transpose)(float *out, const float *x, int64_t ld, int64_t k, int64_t n);
     void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
+    /* For attention over many keys; NULL where a level has no such thing. pack_panels: pack_b with b in panels of
+     * MINI_PANEL columns, each one run of memory; writes n padded to that. guess_max: the largest score, times factor,
+     * of each query against the first few keys, to max[m]. weigh_panels: weights exp(score factor - max) of packed
+     * queries against panels of keys, without storing the scores; zeros up to whole panels. A row's total is huge or not
+     * finite if its max was far too low. */
+    void (*pack_panels)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
+    void (*guess_max)(const WeighShape *s, const void *queries, const void *keys, float *max);
+    void (*weigh_panels)(const WeighShape *s, const void *queries, const void *keys, void *weights);
 } MiniGemm;
 
-enum { MINI_PAD = 32 };
+enum { MINI_PAD = 32, MINI_PANEL = 64 };
 
 typedef struct Simd {
     void (*add)(float *out, const float *a, const float *b, int64_t n);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -65,12 +64,13 @@ typedef struct Bench {
     BenchReport *report;
 } Bench;
 
-/* One network's measured run. */
+enum { MAX_ROUNDS = 100 };
+
+/* One network's run, and oneDNN alone right after it. */
 typedef struct Measurement {
     double seconds, flops;
     double op_seconds[OP_COUNT], op_flops[OP_COUNT];
-    WorkShape *shapes;
-    int count;
+    double limit_seconds, limit_flops;
 } Measurement;
 
 static bool find_config(Bench *b, SoraError *err)
@@ -185,29 +185,57 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
     return ok;
 }
 
+static int by_share(const void *a, const void *b)
+{
+    const Measurement *x = a, *y = b;
+    double left = x->seconds * y->limit_seconds, right = y->seconds * x->limit_seconds;
+    return (left > right) - (left < right);
+}
+
+/* What this process has had in memory at most since the last call with a new beginning. */
+static int64_t peak_bytes(bool begin)
+{
+    long long kilobytes = 0;
+    char line[128];
+    FILE *f = begin ? fopen("/proc/self/clear_refs", "w") : NULL;
+    if (f != NULL) {
+        fputs("5", f);
+        fclose(f);
+    }
+    f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL && sscanf(line, "VmHWM: %lld", &kilobytes) != 1)
+        continue;
+    if (f != NULL)
+        fclose(f);
+    return kilobytes * 1024;
+}
+
+/* Rounds of a run and of oneDNN alone; the one in the middle counts, by what they are to each other: the machine may be
+ * faster in one round than in the next. */
 static bool measure(Bench *b, Subject subject, Measurement *out, SoraError *err)
 {
-    int repeats = b->options->repeats > 0 ? b->options->repeats : 3;
-    *out = (Measurement){0};
+    int rounds = b->options->repeats > 0 ? b->options->repeats : 3;
+    Measurement all[MAX_ROUNDS];
+    RateOptions rate = {cpu_backend_threads(b->backend), cpu_backend_bf16(b->backend)};
+    rounds = rounds < MAX_ROUNDS ? rounds : MAX_ROUNDS;
+    peak_bytes(true);
     if (!subject.run(b, subject.network, err)) /* to warm up */
         return false;
-    for (int i = 0; i < repeats; i++) {
+    int64_t peak = peak_bytes(false);
+    b->report->peak_bytes = peak > b->report->peak_bytes ? peak : b->report->peak_bytes;
+    for (int i = 0; i < rounds; i++) {
+        Measurement *m = &all[i];
         double start = clock_seconds();
         if (!subject.run(b, subject.network, err))
             return false;
-        double seconds = clock_seconds() - start;
-        if (i > 0 && seconds >= out->seconds)
-            continue;
-        out->seconds = seconds;
-        out->flops = profile_flops(&b->profile);
-        memcpy(out->op_seconds, b->profile.seconds, sizeof out->op_seconds);
-        memcpy(out->op_flops, b->profile.flops, sizeof out->op_flops);
+        *m = (Measurement){.seconds = clock_seconds() - start, .flops = profile_flops(&b->profile)};
+        memcpy(m->op_seconds, b->profile.seconds, sizeof m->op_seconds);
+        memcpy(m->op_flops, b->profile.flops, sizeof m->op_flops);
+        if (!onednn_rate(b->profile.shapes, b->profile.count, rate, &m->limit_flops, &m->limit_seconds, err))
+            return false;
     }
-    out->count = b->profile.count;
-    out->shapes = malloc((size_t)(out->count + 1) * sizeof *out->shapes);
-    if (out->shapes == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
-    memcpy(out->shapes, b->profile.shapes, (size_t)out->count * sizeof *out->shapes);
+    qsort(all, (size_t)rounds, sizeof *all, by_share);
+    *out = all[rounds / 2];
     return true;
 }
 
@@ -242,6 +270,8 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     json_decref(json);
     if (!ok)
         return false;
+    if (b->options->layers > 0 && b->options->layers < c.num_layers)
+        c.num_layers = b->options->layers;
     begin_network(b);
     dit_bind(&t.network, &c, &b->params);
     int unit = 2 * b->config->stride_space;
@@ -254,8 +284,8 @@ static bool measure_transformer(Bench *b, Measurement *out, SoraError *err)
     t.text = constants((int64_t)c.text_len * c.text_dim);
     t.pictures = constants((int64_t)PICTURE_ROWS * (c.clip_dim + 1));
     t.index = calloc((size_t)m, sizeof *t.index);
-    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens",
-             b->config->name, b->width, b->height, b->frames, (long long)m);
+    snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames, %lld tokens, %d layers",
+             b->config->name, b->width, b->height, b->frames, (long long)m, c.num_layers);
     ok = params_ok(&b->params, err);
     if (ok && (t.patches == NULL || t.text == NULL || t.pictures == NULL || t.index == NULL))
         ok = error_set(err, SORA_ERROR_MEMORY, "bench: out of memory");
@@ -312,16 +342,12 @@ static void add_row(BenchReport *r, const char *name, double seconds, double flo
     snprintf(row->name, sizeof row->name, "%s", name);
 }
 
-static bool add_measurement(Bench *b, const char *name, const Measurement *m, SoraError *err)
+static void add_measurement(Bench *b, const char *name, const Measurement *m)
 {
-    double flops, seconds;
     char text[64];
-    RateOptions rate = {cpu_backend_threads(b->backend), cpu_backend_bf16(b->backend)};
-    if (!onednn_rate(m->shapes, m->count, rate, &flops, &seconds, err))
-        return false;
     snprintf(text, sizeof text, "%s, oneDNN alone", name);
-    add_row(b->report, text, seconds, flops, 100);
-    double limit = seconds > 0 ? flops / seconds : 0;
+    add_row(b->report, text, m->limit_seconds, m->limit_flops, 100);
+    double limit = m->limit_seconds > 0 ? m->limit_flops / m->limit_seconds : 0;
     add_row(b->report, name, m->seconds, m->flops, limit > 0 ? 100 * m->flops / m->seconds / limit : 0);
     for (int op = 0; op < OP_COUNT && b->options->by_op; op++)
         if (m->op_seconds[op] >= m->seconds / 1000) {
@@ -329,7 +355,6 @@ static bool add_measurement(Bench *b, const char *name, const Measurement *m, So
             add_row(b->report, text, m->op_seconds[op], m->op_flops[op],
                     limit > 0 ? 100 * m->op_flops[op] / m->op_seconds[op] / limit : 0);
         }
-    return true;
 }
 
 static void describe_machine(const Bench *b)
@@ -349,29 +374,25 @@ static void describe_machine(const Bench *b)
              cpu_backend_int8(b->backend) ? "int8" : cpu_backend_bf16(b->backend) ? "bf16" : "f32");
 }
 
-static int64_t peak_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
-}
-
 static bool run_all(Bench *b, SoraError *err)
 {
     Measurement step = {0}, encode = {0}, decode = {0};
-    bool transformer = b->config->transformer != NULL;
+    int parts = b->options->parts != 0 ? b->options->parts : BENCH_TRANSFORMER | BENCH_ENCODER | BENCH_DECODER;
+    bool transformer = b->config->transformer != NULL && (parts & BENCH_TRANSFORMER);
+    bool encoder = parts & BENCH_ENCODER, decoder = parts & BENCH_DECODER;
     describe_machine(b);
     snprintf(b->report->workload, sizeof b->report->workload, "%s, %dx%d, %d frames", b->config->name,
              b->width, b->height, b->frames);
-    bool ok = (!transformer || measure_transformer(b, &step, err)) &&
-              measure_coder(b, ENCODER, &encode, err) && measure_coder(b, DECODER, &decode, err);
-    b->report->peak_bytes = peak_bytes();
-    ok = ok && (!transformer || add_measurement(b, "transformer step", &step, err)) &&
-         add_measurement(b, "autoencoder encode", &encode, err) &&
-         add_measurement(b, "autoencoder decode", &decode, err);
-    free(step.shapes);
-    free(encode.shapes);
-    free(decode.shapes);
-    return ok;
+    if ((transformer && !measure_transformer(b, &step, err)) || (encoder && !measure_coder(b, ENCODER, &encode, err)) ||
+        (decoder && !measure_coder(b, DECODER, &decode, err)))
+        return false;
+    if (transformer)
+        add_measurement(b, "transformer step", &step);
+    if (encoder)
+        add_measurement(b, "autoencoder encode", &encode);
+    if (decoder)
+        add_measurement(b, "autoencoder decode", &decode);
+    return true;
 }
 
 bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err)

@@ -7,11 +7,16 @@
 
 enum { BENCH_MAX_ROWS = 64 };
 
+enum { BENCH_TRANSFORMER = 1, BENCH_ENCODER = 2, BENCH_DECODER = 4 };
+
 typedef struct BenchOptions {
     const char *config;        /* nano, a published model's name or wan2.1-vae; NULL: nano */
     int width, height, frames; /* of the video; 0: the configuration's own */
     int tokens;                /* of the transformer, instead of the video's; 0: the video's */
-    int repeats;               /* measured runs at most, after one to warm up; the best counts; 0: 3 */
+    int layers;                /* of the transformer, the first ones; 0: all */
+    int parts;                 /* BENCH_TRANSFORMER and so on, together; 0: all that the configuration has */
+    int repeats;               /* rounds, after one to warm up, of a run and of oneDNN alone; the median of their ratio
+                                * counts; 0: 3; at most 100 */
     bool by_op;                /* a row for each kind of op as well */
     SoraOptions engine;        /* threads, precision, cpu level */
 } BenchOptions;
@@ -28,7 +33,7 @@ typedef struct BenchReport {
     char workload[128];
     BenchRow rows[BENCH_MAX_ROWS];
     int count;
-    int64_t peak_bytes; /* of the process, before oneDNN alone is measured */
+    int64_t peak_bytes; /* of the process, without oneDNN's yardstick */
 } BenchReport;
 
 /* Takes seconds to minutes. */

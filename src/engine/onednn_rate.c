@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 
-enum { MAX_ARGS = 3, MIN_RUNS = 2, MAX_RUNS = 50 };
-#define ENOUGH_SECONDS 0.3
+enum { MAX_ARGS = 3, MIN_RUNS = 3, MAX_RUNS = 50 };
+#define ENOUGH_SECONDS 0.15
 
 /* One primitive with memory for its arguments: source, weights, destination. */
 typedef struct Run {
@@ -92,10 +92,18 @@ static void deinit_run(Run *r)
         dnnl_engine_destroy(r->engine);
 }
 
-/* The best time of one call. */
-static bool measure(const WorkShape *s, bool bf16, double *best, SoraError *err)
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The time of one call: the median. */
+static bool measure(const WorkShape *s, bool bf16, double *median, SoraError *err)
 {
     Run r = {0};
+    double times[MAX_RUNS];
+    int count = 0;
     dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
     bool ok = dnnl_engine_create(&r.engine, dnnl_cpu, 0) == dnnl_success &&
               dnnl_stream_create(&r.stream, r.engine, dnnl_stream_default_flags) == dnnl_success &&
@@ -103,15 +111,14 @@ static bool measure(const WorkShape *s, bool bf16, double *best, SoraError *err)
               dnnl_primitive_create(&r.primitive, r.desc) == dnnl_success &&
               init_memory(&r, 0, dnnl_query_src_md) && init_memory(&r, 1, dnnl_query_weights_md) &&
               init_memory(&r, 2, dnnl_query_dst_md) && execute(&r);
-    double total = 0;
-    *best = 0;
-    for (int i = 0; i < MAX_RUNS && ok && (i < MIN_RUNS || total < ENOUGH_SECONDS); i++) {
+    for (double total = 0; count < MAX_RUNS && ok && (count < MIN_RUNS || total < ENOUGH_SECONDS); count++) {
         double start = clock_seconds();
         ok = execute(&r);
-        double seconds = clock_seconds() - start;
-        total += seconds;
-        *best = i == 0 || seconds < *best ? seconds : *best;
+        times[count] = clock_seconds() - start;
+        total += times[count];
     }
+    qsort(times, (size_t)count, sizeof *times, by_value);
+    *median = times[count / 2];
     deinit_run(&r);
     return ok || error_set(err, SORA_ERROR_INTERNAL, "oneDNN: cannot measure a %s of %lld x %lld x %lld",
                            s->kernel[0] > 0 ? "convolution" : "product", (long long)s->m, (long long)s->n,
@@ -127,13 +134,13 @@ bool onednn_rate(const WorkShape *shapes, int count, RateOptions options, double
     omp_set_num_threads(options.threads);
     *flops = *seconds = 0;
     for (int i = 0; i < count; i++) {
-        double work = shapes[i].flops * (double)shapes[i].calls, best;
+        double work = shapes[i].flops * (double)shapes[i].calls, each;
         if (work < all / 1000)
             continue;
-        if (!measure(&shapes[i], options.bf16, &best, err))
+        if (!measure(&shapes[i], options.bf16, &each, err))
             return false;
         *flops += work;
-        *seconds += best * (double)shapes[i].calls;
+        *seconds += each * (double)shapes[i].calls;
     }
     return true;
 }

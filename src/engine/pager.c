@@ -9,8 +9,9 @@
 
 #include "weights/quant.h"
 
-/* Elements of a matrix that is not worth the trouble; rows of a piece of work. */
-enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16 };
+/* SMALL: elements of a matrix that is not worth the trouble. ROWS_AT_ONCE: of a piece of work. OFTEN: uses after which a
+ * weight is kept as it was widened: a text encoder is used once or twice, a transformer at every step. */
+enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16, OFTEN = 2 };
 /* Bytes for what nobody counts, threads' stacks and small objects: kept free where something can be given back for it,
  * and where nothing can. */
 static const size_t RESERVE = (size_t)32 << 20, SLACK = (size_t)8 << 20;
@@ -29,6 +30,8 @@ struct PagerEntry {
     const PartTensor *widened; /* NULL: the tensor is the file's bytes */
     const LoraSet *loras;
     Tensor shape;
+    int uses;      /* of a weight that is widened, up to OFTEN */
+    void *kept;    /* as it was widened, or NULL */
     uint64_t used; /* the clock; 0: not in memory */
     int next;      /* what was used after it the last time; -1: not known */
 };
@@ -223,7 +226,7 @@ typedef struct Widening {
     const int32_t *rows; /* which ones; NULL: all of them */
     int64_t count, width;
     DType dtype;         /* of out: BF16 or F32 */
-    void *out;
+    void *out;           /* NULL: it will be in scratch */
     float *wide;         /* [workers, ROWS_AT_ONCE, width] */
     _Atomic bool failed;
     SoraError error;     /* of one that failed */
@@ -252,11 +255,11 @@ static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
 {
     size_t wide = (size_t)(pool_threads(p->pool) * ROWS_AT_ONCE * w->width) * sizeof(float);
     w->dtype = e->shape.dtype;
-    size_t bytes = ((size_t)(w->count * w->width) * dtype_size(w->dtype) + 63) / 64 * 64;
+    size_t bytes = w->out != NULL ? 0 : ((size_t)(w->count * w->width) * dtype_size(w->dtype) + 63) / 64 * 64;
     if (!reserve(p, bytes + wide, err))
         return false;
     w->entry = e;
-    w->out = p->scratch;
+    w->out = w->out != NULL ? w->out : p->scratch;
     w->wide = (float *)((char *)p->scratch + bytes);
     pool_run(p->pool, (w->count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, widen_piece, w);
     if (!w->failed)
@@ -307,6 +310,35 @@ static PagerEntry *weight_of(Pager *p, const Node *node, int *which)
     return NULL;
 }
 
+/* Is there room to keep it as it is widened? Without a limit a third of the machine's memory is for that. */
+static bool keep(Pager *p, size_t bytes)
+{
+    size_t third = (size_t)sysconf(_SC_PHYS_PAGES) / 3 * (size_t)sysconf(_SC_PAGESIZE);
+    if (p->limit > 0 || p->kept + bytes > third)
+        return false;
+    p->kept += bytes;
+    return true;
+}
+
+/* The whole weight; NULL on failure. */
+static void *widen_all(Pager *p, PagerEntry *e, SoraError *err)
+{
+    if (e->kept != NULL)
+        return e->kept;
+    Widening w = {.count = e->shape.shape[0], .width = tensor_numel(&e->shape) / e->shape.shape[0]};
+    if (e->uses < OFTEN)
+        e->uses++;
+    else if (keep(p, tensor_bytes(&e->shape)))
+        w.out = p->inner->alloc(p->inner, tensor_bytes(&e->shape)); /* or in scratch, if there is no memory */
+    void *keeping = w.out;
+    if (!widen(p, e, &w, err)) {
+        p->inner->free(p->inner, keeping);
+        return NULL;
+    }
+    e->kept = keeping;
+    return w.out;
+}
+
 static bool run_paged(Pager *p, const Node *node, SoraError *err)
 {
     Node copy = *node;
@@ -320,11 +352,10 @@ static bool run_paged(Pager *p, const Node *node, SoraError *err)
     if (rows && e->widened != NULL)
         return run_gather(p, node, e, err);
     if (e != NULL && e->widened != NULL) {
-        Widening w = {.count = e->shape.shape[0], .width = tensor_numel(&e->shape) / e->shape.shape[0]};
-        if (!widen(p, e, &w, err))
-            return false;
         wide = *node->in[i];
-        wide.data = w.out;
+        wide.data = widen_all(p, e, err);
+        if (wide.data == NULL)
+            return false;
         copy.in[i] = &wide;
     }
     if (e != NULL && !rows)
@@ -402,8 +433,10 @@ bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
 void pager_deinit(Pager *p)
 {
     for (int i = 0; i < p->count; i++)
-        if (p->entries[i].widened != NULL)
+        if (p->entries[i].widened != NULL) {
             munmap(p->entries[i].tensor.data, p->entries[i].tensor.bytes);
+            p->inner->free(p->inner, p->entries[i].kept);
+        }
     if (p->inner != NULL)
         p->inner->free(p->inner, p->scratch);
     pool_free(p->pool);
@@ -438,16 +471,6 @@ static bool promise(PagedSource *s, PagerEntry *e, Tensor *tensor, SoraError *er
     return error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
 
-/* Is there room to widen it once and for all? Without a limit a third of the machine's memory is for that. */
-static bool keep(Pager *p, size_t bytes)
-{
-    size_t third = (size_t)sysconf(_SC_PHYS_PAGES) / 3 * (size_t)sysconf(_SC_PAGESIZE);
-    if (p->limit > 0 || p->kept + bytes > third)
-        return false;
-    p->kept += bytes;
-    return true;
-}
-
 static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
 {
     PagedSource *s = (PagedSource *)source;
@@ -458,8 +481,7 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     locate(&e, t);
     bool large = params_is_matrix(tensor) && tensor_numel(tensor) >= SMALL, copied;
     tensor->dtype = part_source_type(&s->part, t, tensor, &copied);
-    if (large && tensor->ndim == 2 && copied && part_source_by_rows(t, tensor) &&
-        !keep(s->pager, tensor_bytes(tensor))) {
+    if (large && tensor->ndim == 2 && copied && part_source_by_rows(t, tensor)) {
         e.widened = t;
         e.loras = s->part.loras;
         return promise(s, &e, tensor, err);

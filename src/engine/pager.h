@@ -1,9 +1,9 @@
 /* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and the
  * process under a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those
- * that are widened whenever they are used (quantised blocks, float8, with LoRAs). Before an op runs, what it will bring
- * into memory is counted: its weight, its outputs' pages, and what its kernel asks for. Files' pages that were used
- * longest ago are given back to the system until that fits; if it never does, the op fails before it began. The weight
- * that comes next is asked for ahead. */
+ * that are widened when they are used (quantised blocks, float8, with LoRAs), and kept so where they are used often and
+ * there is no limit. Before an op runs, what it will bring into memory is counted: its weight, its outputs' pages, and
+ * what its kernel asks for. Files' pages that were used longest ago are given back to the system until that fits; if it
+ * never does, the op fails before it began. The weight that comes next is asked for ahead. */
 #ifndef SORA_ENGINE_PAGER_H
 #define SORA_ENGINE_PAGER_H
 
@@ -25,7 +25,7 @@ typedef struct Pager {
     size_t resident;     /* bytes of the files that were used and not given back */
     bool keeping;        /* kernels keep what they make of convolutions' weights */
     size_t pending;      /* bytes that the node at hand will bring into memory */
-    size_t kept;         /* bytes of weights that were widened once and for all */
+    size_t kept;         /* bytes of weights that are kept as they were widened */
     void *scratch;       /* of the weights of the node at hand */
     size_t scratch_bytes;
 } Pager;

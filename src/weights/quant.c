@@ -13,13 +13,39 @@ static float load_f16(const uint8_t *p)
     return f16_to_f32(h);
 }
 
-static float e4m3_to_f32(uint8_t b)
+/* Loops over these and over blocks are written so that a compiler makes vectors of them: no branches, no calls. */
+static inline float float_of(uint32_t bits)
 {
-    int exponent = b >> 3 & 15, mantissa = b & 7;
-    float v = exponent == 0      ? (float)mantissa * 0x1p-9f
-              : (b & 127) == 127 ? NAN /* the only one: there is no infinity */
-                                 : ldexpf((float)(mantissa | 8), exponent - 10);
-    return b >> 7 ? -v : v;
+    union {
+        uint32_t u;
+        float f;
+    } v = {bits};
+    return v.f;
+}
+
+static inline uint32_t bits_of(float f)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
+    return v.u;
+}
+
+static inline float e4m3_to_f32(uint8_t b)
+{
+    uint32_t sign = (uint32_t)(b & 128) << 24, rest = b & 127;
+    uint32_t normal = (rest << 20) + (120u << 23), tiny = bits_of((float)rest * 0x1p-9f);
+    uint32_t v = rest < 8 ? tiny : normal;
+    return float_of(sign | (rest == 127 ? 0x7fc00000u : v)); /* the only one that is none: there is no infinity */
+}
+
+static inline float e5m2_to_f32(uint8_t b)
+{
+    uint32_t sign = (uint32_t)(b & 128) << 24, rest = b & 127;
+    uint32_t normal = (rest << 21) + (112u << 23), tiny = bits_of((float)rest * 0x1p-16f);
+    uint32_t v = rest < 4 ? tiny : normal;
+    return float_of(sign | (rest >= 124 ? 0x7f800000u | (rest & 3) << 21 : v));
 }
 
 /* --- widening: one block each --- */
@@ -50,17 +76,24 @@ static void decode_q4_1(const uint8_t *b, float *out)
     }
 }
 
+/* Bit i as 16 or 0. */
+static inline void spread(uint32_t bits, uint8_t out[SMALL])
+{
+    for (int i = 0; i < SMALL; i++)
+        out[i] = (uint8_t)((bits >> i & 1) << 4);
+}
+
 /* As with 4 bits; the fifth ones are together in 32 bits. */
 static void decode_q5_0(const uint8_t *b, float *out)
 {
     float d = load_f16(b);
     uint32_t high;
     memcpy(&high, b + 2, 4);
+    uint8_t fifth[SMALL];
+    spread(high, fifth);
     for (int i = 0; i < HALF; i++) {
-        int low = (int)(b[6 + i] & 15) | (int)(high >> i & 1) << 4;
-        int top = (int)(b[6 + i] >> 4) | (int)(high >> (i + HALF) & 1) << 4;
-        out[i] = d * (float)(low - 16);
-        out[i + HALF] = d * (float)(top - 16);
+        out[i] = d * (float)(((b[6 + i] & 15) | fifth[i]) - 16);
+        out[i + HALF] = d * (float)(((b[6 + i] >> 4) | fifth[i + HALF]) - 16);
     }
 }
 
@@ -69,11 +102,11 @@ static void decode_q5_1(const uint8_t *b, float *out)
     float d = load_f16(b), m = load_f16(b + 2);
     uint32_t high;
     memcpy(&high, b + 4, 4);
+    uint8_t fifth[SMALL];
+    spread(high, fifth);
     for (int i = 0; i < HALF; i++) {
-        int low = (int)(b[8 + i] & 15) | (int)(high >> i & 1) << 4;
-        int top = (int)(b[8 + i] >> 4) | (int)(high >> (i + HALF) & 1) << 4;
-        out[i] = d * (float)low + m;
-        out[i + HALF] = d * (float)top + m;
+        out[i] = d * (float)((b[8 + i] & 15) | fifth[i]) + m;
+        out[i + HALF] = d * (float)((b[8 + i] >> 4) | fifth[i + HALF]) + m;
     }
 }
 
@@ -127,9 +160,13 @@ static void decode_q6_k(const uint8_t *b, float *out)
     for (int half = 0; half < 2; half++)
         for (int run = 0; run < 4; run++) {
             const uint8_t *low = b + half * 64 + run % 2 * 32, *high = b + 128 + half * 32;
-            for (int i = 0; i < 32; i++) {
-                int v = (low[i] >> run / 2 * 4 & 15) | (high[i] >> run * 2 & 3) << 4;
-                *out++ = d * (float)scales[half * 8 + run * 2 + i / 16] * (float)(v - 32);
+            int shift = run / 2 * 4;
+            for (int part = 0; part < 32; part += 16, out += 16) {
+                float a = d * (float)scales[half * 8 + run * 2 + part / 16];
+                for (int i = 0; i < 16; i++) {
+                    int v = (low[part + i] >> shift & 15) | (high[part + i] >> run * 2 & 3) << 4;
+                    out[i] = a * (float)(v - 32);
+                }
             }
         }
 }
@@ -376,23 +413,35 @@ bool weight_is_number(DType dtype)
            dtype == DTYPE_F64 || dtype == DTYPE_F8_E4M3 || dtype == DTYPE_F8_E5M2;
 }
 
-static float widen_one(DType dtype, const uint8_t *p)
+/* Types without blocks. */
+static void widen_numbers(DType dtype, const uint8_t *p, int64_t n, float *out)
 {
     uint16_t h;
     double d;
     switch (dtype) {
     case DTYPE_BF16:
-        memcpy(&h, p, 2);
-        return bf16_to_f32(h);
+        for (int64_t i = 0; i < n; i++) {
+            memcpy(&h, p + 2 * i, 2);
+            out[i] = bf16_to_f32(h);
+        }
+        break;
     case DTYPE_F64:
-        memcpy(&d, p, 8);
-        return (float)d;
+        for (int64_t i = 0; i < n; i++) {
+            memcpy(&d, p + 8 * i, 8);
+            out[i] = (float)d;
+        }
+        break;
     case DTYPE_F8_E4M3:
-        return e4m3_to_f32(*p);
-    case DTYPE_F8_E5M2: /* the upper half of an F16 */
-        return f16_to_f32((uint16_t)(*p << 8));
+        for (int64_t i = 0; i < n; i++)
+            out[i] = e4m3_to_f32(p[i]);
+        break;
+    case DTYPE_F8_E5M2:
+        for (int64_t i = 0; i < n; i++)
+            out[i] = e5m2_to_f32(p[i]);
+        break;
     default:
-        return load_f16(p);
+        for (int64_t i = 0; i < n; i++)
+            out[i] = load_f16(p + 2 * i);
     }
 }
 
@@ -407,8 +456,7 @@ void weight_decode(DType dtype, const void *src, int64_t n, float *out)
         for (int64_t i = 0; i < n; i += dtype_block(dtype), p += size)
             BLOCKS[dtype].decode(p, out + i);
     else
-        for (int64_t i = 0; i < n; i++, p += size)
-            out[i] = widen_one(dtype, p);
+        widen_numbers(dtype, p, n, out);
 }
 
 /* To nearest, ties to even; beyond 448 it saturates, as everybody's conversion does. */
@@ -426,9 +474,18 @@ static uint8_t f32_to_e4m3(float f)
     return sign | (uint8_t)(code > 126 ? 126 : code);
 }
 
+static void narrow_to_bf16(const float *src, int64_t n, uint8_t *p)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u = bits_of(src[i]), rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+        uint16_t h = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 64 : rounded); /* a NaN stays one */
+        memcpy(p + 2 * i, &h, 2);
+    }
+}
+
 static void narrow_one(DType dtype, float v, uint8_t *p)
 {
-    uint16_t h = dtype == DTYPE_BF16 ? f32_to_bf16(v) : f32_to_f16(v);
+    uint16_t h = f32_to_f16(v);
     if (dtype == DTYPE_F8_E4M3) {
         *p = f32_to_e4m3(v);
     } else if (dtype == DTYPE_F8_E5M2) { /* of the F16, rounded once more: at most half a step of F16 off */
@@ -446,6 +503,10 @@ bool weight_encode(DType dtype, const float *src, int64_t n, void *out)
     size_t size = dtype_size(dtype);
     if (dtype == DTYPE_F32) {
         memcpy(p, src, (size_t)n * size);
+        return true;
+    }
+    if (dtype == DTYPE_BF16) {
+        narrow_to_bf16(src, n, p);
         return true;
     }
     if (BLOCKS[dtype].encode == NULL) {

@@ -19,9 +19,19 @@ typedef struct Tolerances {
     double text, rows, image, latents, video, mean;
 } Tolerances;
 
-/* The fixtures' own; and three times what products in bf16 were measured to do (mean: 2 of 255 levels). */
-static const Tolerances F32_TOLERANCES = {2e-5, 5e-5, 5e-5, 2e-3, 2e-3, 2e-4};
-static const Tolerances BF16_TOLERANCES = {0.15, 0.07, 0.08, 0.45, 0.2, 0.015};
+/* The fixtures' own; and up to three times what products in bf16, and linear layers in int8 wherever the width of these
+ * small networks allows it, were measured to do (mean: 2 of 255 levels). */
+typedef struct Kind {
+    CpuOptions options;
+    const char *label; /* after a file's name */
+    Tolerances tolerances;
+} Kind;
+
+static const Kind KINDS[] = {
+    {{.precision = SORA_PRECISION_F32}, "", {2e-5, 5e-5, 5e-5, 2e-3, 2e-3, 2e-4}},
+    {{.precision = SORA_PRECISION_BF16}, " bf16", {0.15, 0.07, 0.08, 0.45, 0.2, 0.015}},
+    {{.precision = SORA_PRECISION_INT8, .int8_smallest = 1}, " int8", {0.5, 0.1, 0.08, 1.2, 0.6, 0.06}},
+};
 /* One step of 255 in a picture in -1 to 1: what PIL's rounding may differ by. */
 static const double PIXEL_TOLERANCE = 1.01 * 2 / 255;
 
@@ -499,19 +509,17 @@ void golden_pipeline(Golden *g, const char *dir)
         if (!file_exists(path))
             continue;
         golden_claim(g, file->file);
-        SoraError err = {0};
-        Parts f32 = {.file = file, .tolerances = F32_TOLERANCES, .label = file->name};
-        f32.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
-        if (f32.backend != NULL)
-            run_file(g, dir, &f32);
-        else
-            golden_report(g, err.message, NAN, 0);
-        snprintf(label, sizeof label, "%s bf16", file->name);
-        Parts bf16 = {.file = file, .tolerances = BF16_TOLERANCES, .label = label};
-        bf16.backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_BF16}, &err);
-        if (bf16.backend != NULL)
-            run_file(g, dir, &bf16);
-        else
-            golden_skip(g, label, err.message);
+        for (size_t k = 0; k < sizeof KINDS / sizeof KINDS[0]; k++) {
+            SoraError err = {0};
+            snprintf(label, sizeof label, "%s%s", file->name, KINDS[k].label);
+            Parts parts = {.file = file, .tolerances = KINDS[k].tolerances, .label = label};
+            parts.backend = cpu_backend_new(&KINDS[k].options, &err);
+            if (parts.backend != NULL)
+                run_file(g, dir, &parts);
+            else if (k == 0)
+                golden_report(g, err.message, NAN, 0);
+            else
+                golden_skip(g, label, err.message);
+        }
     }
 }

@@ -286,7 +286,8 @@ static Tensor *large_attention(Maker *m, int variant)
              {77, 77, 3, 40, true},
              {300, 200, 2, 128, false},
              {130, 513, 1, 32, true},
-             {65, 1, 1, 48, false}};
+             {65, 1, 1, 48, false},
+             {100, 1100, 2, 72, false}};
     int64_t q = V[variant].q, k = V[variant].k, heads = V[variant].heads, n = heads * V[variant].d;
     int32_t cu_q[] = {0, (int32_t)q, (int32_t)(q + 7)}, cu_k[] = {0, (int32_t)k, (int32_t)(k + 5)};
     AttentionInputs in = {.q = leaf(m, SHAPE(q + 7, n)),
@@ -297,6 +298,23 @@ static Tensor *large_attention(Maker *m, int variant)
                           .bias = V[variant].bias ? leaf(m, SHAPE(heads, q, k)) : NULL,
                           .heads = (int)heads,
                           .scale = 1 / sqrt((double)V[variant].d)};
+    return op_attention(m->g, in);
+}
+
+/* Scores with a deviation of about 50, whose largest is among the last keys: weights taken against a guess from the first
+ * ones would overflow. In numbers that BF16 has, since rounded scores would be off by as much as they are apart. */
+static Tensor *sharp_attention(Maker *m, int variant)
+{
+    enum { QUERIES = 100, KEYS = 1100, HEADS = 2, WIDTH = 64 };
+    int64_t n = HEADS * WIDTH;
+    int32_t cu_q[] = {0, QUERIES}, cu_k[] = {0, KEYS};
+    AttentionInputs in = {.q = op_to_f32(m->g, leaf_of(m, DTYPE_BF16, SHAPE(QUERIES, n))),
+                          .k = op_to_f32(m->g, leaf_of(m, DTYPE_BF16, SHAPE(KEYS, n))),
+                          .v = op_to_f32(m->g, leaf_of(m, DTYPE_BF16, SHAPE(KEYS, n))),
+                          .cu_q = graph_input(m->g, DTYPE_I32, SHAPE(2), cu_q),
+                          .cu_k = graph_input(m->g, DTYPE_I32, SHAPE(2), cu_k),
+                          .heads = HEADS,
+                          .scale = 6};
     return op_attention(m->g, in);
 }
 
@@ -427,7 +445,8 @@ const Case CASES[] = {
     {"bad_index", bad_index, 10, FAILS},
     {"rope", rope, 2, 0},
     {"attention", attention, 4, 0},
-    {"large_attention", large_attention, 5, LARGE},
+    {"large_attention", large_attention, 6, LARGE},
+    {"sharp_attention", sharp_attention, 1, LARGE},
     {"bad_samples", bad_samples, 4, FAILS},
     {"conv", conv, 7, 0},
     {"large_conv", large_conv, 7, LARGE},

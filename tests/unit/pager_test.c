@@ -186,6 +186,36 @@ static void same_result_under_a_limit(void **state)
     }
 }
 
+/* Without a limit, what was widened often enough stays, with the same result. */
+static void used_often_is_kept(void **state)
+{
+    float plain[TOKENS * 16], paged[TOKENS * 16];
+    SoraError err = {0};
+    Opened o;
+    Pager pager;
+    PagedSource source;
+    write_network(DTYPE_F8_E4M3);
+    expect_plain(plain);
+    open_network(&o);
+    assert_true(pager_init(&pager, o.cpu, 0, &err));
+    paged_source_init(&source, &pager, o.part, NULL);
+    params_init(&o.params, &source.source);
+    dit_bind(&o.dit, &CONFIG, &o.params);
+    assert_true(params_ok(&o.params, &err));
+    size_t kept[5];
+    for (int run = 0; run < 5; run++) {
+        assert_true(forward(&o, &pager.base, paged, &err));
+        assert_memory_equal(plain, paged, sizeof plain);
+        kept[run] = pager.kept;
+    }
+    assert_int_equal(kept[1], 0);
+    assert_true(kept[2] > 60 * MB);
+    assert_int_equal(kept[4], kept[2]);
+    close_network(&o);
+    paged_source_deinit(&source);
+    pager_deinit(&pager);
+}
+
 static void too_small_a_limit_is_said(void **state)
 {
     SoraError err = {0};
@@ -258,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_result_under_a_limit),
+        cmocka_unit_test(used_often_is_kept),
         cmocka_unit_test(too_small_a_limit_is_said),
         cmocka_unit_test(the_limit_is_never_passed),
     };
