@@ -38,5 +38,6 @@ void golden_ops(Golden *g, const char *dir);
 void golden_schedulers(Golden *g, const char *dir);
 void golden_sizes(Golden *g, const char *dir);
 void golden_pipeline(Golden *g, const char *dir);
+void golden_pth(Golden *g, const char *dir);
 
 #endif

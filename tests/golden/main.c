@@ -26,5 +26,6 @@ int main(int argc, char **argv)
     golden_schedulers(&g, dir);
     golden_sizes(&g, dir);
     golden_pipeline(&g, dir);
+    golden_pth(&g, dir);
     return golden_finish(&g, dir) ? 0 : 1;
 }

@@ -15,76 +15,6 @@
 #include "weights/safetensors.h"
 #include "weights/weight_file.h"
 
-/* --- the fixtures --- */
-
-static const char *fixture(const char *name)
-{
-    static char path[512];
-    const char *fixtures = getenv("SORA_FIXTURES");
-    snprintf(path, sizeof path, "%s/%s", fixtures != NULL ? fixtures : "../shared/fixtures/wan", name);
-    return path;
-}
-
-typedef struct Pair {
-    WeightFile *pth;
-    Safetensors *whole;
-} Pair;
-
-static Pair open_pair(const char *pth, const char *whole)
-{
-    SoraError err = {0};
-    Pair p = {0};
-    if (!file_exists(fixture(pth))) {
-        print_message("%s is not there\n", fixture(pth));
-        skip();
-    }
-    p.pth = weight_file_open(fixture(pth), &err);
-    if (p.pth == NULL)
-        fail_msg("%s", err.message);
-    assert_int_equal(weight_file_format(p.pth), WEIGHT_PTH);
-    p.whole = safetensors_open(fixture(whole), &err);
-    if (p.whole == NULL)
-        fail_msg("%s", err.message);
-    return p;
-}
-
-static void close_pair(Pair *p)
-{
-    weight_file_close(p->pth);
-    safetensors_close(p->whole);
-}
-
-static void pth_of_the_text_encoder_is_exact(void **state)
-{
-    Pair p = open_pair("umt5_tiny.bf16.pth", "umt5_tiny.weights.safetensors");
-    assert_int_equal(weight_file_count(p.pth), safetensors_count(p.whole));
-    for (int i = 0; i < safetensors_count(p.whole); i++) {
-        const Tensor *f32 = safetensors_tensor(p.whole, i);
-        const Tensor *t = weight_file_find(p.pth, safetensors_tensor_name(p.whole, i));
-        assert_non_null(t);
-        assert_int_equal(t->dtype, DTYPE_BF16);
-        assert_true(tensor_same_shape(t, f32));
-        for (int64_t k = 0; k < tensor_numel(t); k++)
-            assert_int_equal(((const uint16_t *)t->data)[k], f32_to_bf16(((const float *)f32->data)[k]));
-    }
-    close_pair(&p);
-}
-
-static void pth_of_the_autoencoder_is_exact(void **state)
-{
-    Pair p = open_pair("vae21_tiny.subset.f32.pth", "vae21_tiny.weights.safetensors");
-    assert_int_equal(weight_file_count(p.pth), 14);
-    for (int i = 0; i < weight_file_count(p.pth); i++) {
-        const Tensor *t = weight_file_tensor(p.pth, i);
-        const Tensor *want = safetensors_find(p.whole, weight_file_tensor_name(p.pth, i));
-        assert_non_null(want);
-        assert_int_equal(t->dtype, DTYPE_F32);
-        assert_true(tensor_same_shape(t, want));
-        assert_memory_equal(t->data, want->data, tensor_bytes(t));
-    }
-    close_pair(&p);
-}
-
 /* --- pickles --- */
 
 /* One tensor [2, 3] of storage 0 at element 1, named x, as torch.save() writes it; %s is put around. */
@@ -488,8 +418,6 @@ static void gguf_that_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pth_of_the_text_encoder_is_exact),
-        cmocka_unit_test(pth_of_the_autoencoder_is_exact),
         cmocka_unit_test(pickles_that_are_read),
         cmocka_unit_test(pickles_that_are_refused),
         cmocka_unit_test(pickles_do_not_blow_up),
