@@ -79,7 +79,7 @@ static bool decode(Vae22 *network, Video *v, size_t limit, SoraError *err)
 
 int main(int argc, char **argv)
 {
-    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* as sora does: what is freed goes back */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* as sora does: what is freed goes back */
     Video v = {0};
     const char *which = argc > 3 ? argv[3] : CONFIGS[0][0];
     json_t *json = json_loads(CONFIGS[strcmp(which, CONFIGS[0][0]) != 0][1], 0, NULL);

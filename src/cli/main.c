@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 {
     SoraError err = {0};
 #ifdef M_MMAP_THRESHOLD
-    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* glibc: what is large goes back to the system when it is freed */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* glibc: what is large goes back to the system when it is freed */
 #endif
     lost_catch();
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), and no end without a word */

@@ -236,9 +236,11 @@ static bool pack_weights(CpuContext *ctx, const Plan *p, const Tensor *w, float 
     int64_t n = tensor_numel(w);
     if (turned)
         pool_run(cpu_pool(ctx, n), widening.cin, turn_input, &widening);
-    else if (w->dtype != DTYPE_F32)
+    else if (w->dtype == DTYPE_F16 || (w->dtype == DTYPE_BF16 && !ctx->bf16)) /* oneDNN has no such reorder everywhere */
         pool_run(cpu_pool(ctx, n), widening.cout, widen_output, &widening);
-    return tile_pack(p->tile, turned || w->dtype != DTYPE_F32 ? plain : w->data, packed);
+    else
+        return tile_pack(p->tile, w->data, w->dtype, packed);
+    return tile_pack(p->tile, plain, DTYPE_F32, packed);
 }
 
 /* Packed weights: kept ones, or packed now, into the scratch or to be kept. NULL on failure. */

@@ -314,28 +314,28 @@ static bool reorder(const Tile *t, const dnnl_memory_desc_t *from, const void *i
     return ok;
 }
 
-/* Dense F32 weights [cout, cin, kt, kh, kw], in the order of the tile's dimensions. */
-static bool describe_plain(const Tile *t, dnnl_memory_desc_t *md)
+/* Dense weights [cout, cin, kt, kh, kw], in the order of the tile's dimensions. */
+static bool describe_plain(const Tile *t, dnnl_data_type_t type, dnnl_memory_desc_t *md)
 {
     const int64_t *dims = t->weights.dims;
     int n = t->weights.ndims;
     if (n == 4)
-        return describe(md, n, dims, dnnl_f32, dnnl_abcd);
+        return describe(md, n, dims, type, dnnl_abcd);
     int64_t kh = dims[2], kt = dims[3], kw = dims[4], taps = kh * kt * kw;
     dnnl_dims_t strides = {dims[1] * taps, taps, kw, kh * kw, 1};
-    return dnnl_memory_desc_init_by_strides(md, n, dims, dnnl_f32, strides) == dnnl_success;
+    return dnnl_memory_desc_init_by_strides(md, n, dims, type, strides) == dnnl_success;
 }
 
-bool tile_pack(const Tile *t, const float *plain, void *packed)
+bool tile_pack(const Tile *t, const void *plain, DType type, void *packed)
 {
     dnnl_memory_desc_t md;
-    return describe_plain(t, &md) && reorder(t, &md, plain, &t->weights, packed);
+    return describe_plain(t, type == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32, &md) && reorder(t, &md, plain, &t->weights, packed);
 }
 
 bool tile_unpack(const Tile *t, const void *packed, float *plain)
 {
     dnnl_memory_desc_t md;
-    return describe_plain(t, &md) && reorder(t, &t->weights, packed, &md, plain);
+    return describe_plain(t, dnnl_f32, &md) && reorder(t, &t->weights, packed, &md, plain);
 }
 
 /* --- packed weights that are kept --- */

@@ -59,8 +59,8 @@ size_t tile_scratch_bytes(const Tile *tile);
 
 /* For use from any thread. */
 bool tile_run(const Tile *tile, const TileData *data);
-/* Packs a convolution's F32 weights from dense [cout, cin, kt, kh, kw]. Not inside a parallel region. */
-bool tile_pack(const Tile *tile, const float *plain, void *packed);
+/* Packs a convolution's weights, F32 or BF16, from dense [cout, cin, kt, kh, kw]. Not inside a parallel region. */
+bool tile_pack(const Tile *tile, const void *plain, DType type, void *packed);
 /* Packed F32 weights of TILE_CONV_GRAD_W to dense ones. Not inside a parallel region. */
 bool tile_unpack(const Tile *tile, const void *packed, float *plain);
 

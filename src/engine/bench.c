@@ -167,6 +167,7 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
     profile_clear(&b->profile);
     for (int64_t f = 0, n; f < r->frames && ok; f += n) {
         n = r->chunk < r->frames - f ? r->chunk : r->frames - f;
+        cache.last = f + n == r->frames && cache.frames == 0;
         graph_reset(g);
         if (r->half == ENCODER)
             vae22_encode_chunk(g, &r->network, &cache,

@@ -88,6 +88,7 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
     VaeCache cache = {.frames = pipeline_coder_frames(c, s)};
     for (int64_t f = 0, n; f < s->frames && ok; f += n) {
         n = chunk < s->frames - f ? chunk : s->frames - f;
+        cache.last = f + n == s->frames && cache.frames == 0; /* frames may come in parts, which need memory */
         graph_reset(g);
         take_frames(s, job->latent, f, n, z);
         Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, s->height, s->width, s->channels), z);

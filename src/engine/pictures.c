@@ -71,6 +71,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
     for (int64_t f = 0; f < latents && ok; f++) {
         int n = f == 0 ? 1 : stride, at = f == 0 ? 0 : 1 + ((int)f - 1) * stride;
         fill_frames(k, at, n, frames);
+        cache.last = f == latents - 1 && cache.frames == 0; /* frames may come in parts, which need memory */
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, n, height, width, 3), frames);
         graph_download(g, vae22_encode_chunk(g, p->autoencoder, &cache, x), chunk);

@@ -191,13 +191,13 @@ Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames)
     int64_t stride = vae_stride_time(&m->config);
     if (frames != NULL && frames->ndim == 5 && (frames->shape[TIME] - 1) % stride != 0)
         frames = op_slice(g, frames, TIME, 0, 1 + (frames->shape[TIME] - 1) / stride * stride);
-    VaeCache cache = {.whole = true};
+    VaeCache cache = {.last = true};
     return vae22_encode_chunk(g, m, &cache, frames);
 }
 
 Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z)
 {
-    VaeCache cache = {.whole = true};
+    VaeCache cache = {.last = true};
     return vae22_decode_chunk(g, m, &cache, z);
 }
 

@@ -40,7 +40,7 @@ static Tensor *with_past(Graph *g, VaeCache *c, Tensor *x, int64_t frames)
         return NULL;
     if (*slot != NULL)
         x = op_concat(g, 2, (Tensor *[]){*slot, x}, TIME);
-    if (x == NULL || c->whole)
+    if (x == NULL || c->last)
         return x;
     GraphScope scope = graph_scope(g);
     int64_t have = x->shape[TIME], keep = frames < have ? frames : have;
@@ -116,7 +116,7 @@ static Tensor *convolve(Graph *g, VaeCache *c, const VaeConv *conv, Edge kind, C
     b.b = conv->b;
     b.repeat = 1;
     b.past = *slot;
-    b.keep_frames = c->whole ? 0 : past;
+    b.keep_frames = c->last ? 0 : past;
     int zeros = past - (b.past != NULL ? (int)b.past->shape[TIME] : 0);
     b.shape = (ConvShape){{1, 1, 1}, {zeros, 0, h, h, w, w}};
     pad_strip(c, &b.shape);

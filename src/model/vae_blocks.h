@@ -31,7 +31,7 @@ typedef struct VaeCache {
     Tensor *slots[VAE_MAX_SLOTS];
     int next;     /* slot of the next convolution in this chunk */
     bool started; /* a chunk has been through */
-    bool whole;   /* the clip is one chunk: remember nothing */
+    bool last;    /* the clip ends with this chunk: remember nothing */
     int frames;   /* of the finest levels at a time, at least an eighth of a chunk; 0: all */
     VaeStrip strip;
 } VaeCache;

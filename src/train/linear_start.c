@@ -74,7 +74,7 @@ static void look_at(Moments *s, const Features *f, double *a, double *b)
 /* conv1 and the first levels, as they are now. */
 static Tensor *run_levels(Graph *g, const Vae22 *m, int levels, Tensor *frames)
 {
-    VaeCache cache = {.whole = true};
+    VaeCache cache = {.last = true};
     Tensor *x = frames == NULL ? NULL : vae_patchify(g, frames, m->config.patchify);
     x = vae_causal_conv(g, &m->encoder.conv1, &cache, x);
     for (int i = 0; i < levels; i++)
