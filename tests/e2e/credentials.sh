@@ -116,7 +116,7 @@ printed 'made from   a.webp \(parentOf, with credentials\)$'
 expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o d.jpg --no-credentials
 expect 2 "" "$sora" verify d.jpg
 expect 2 'unknown extension' "$sora" "a dog" --steps 1 --frames 1 -o d.jpe
-expect 4 'd.webp: cannot write: ' "$sora" "a dog" --steps 1 --frames 1 -o /proc/d.webp
+expect 3 'd.webp: cannot write: ' "$sora" "a dog" --steps 1 --frames 1 -o /proc/d.webp
 rm ./*.jpg ./*.jpeg ./*.webp ./*.png
 
 # JPEG and WebP of others, and the other algorithms.
