@@ -137,7 +137,8 @@ static bool is_json(const Assertion *a)
 {
     const JumbfBox *text = jumbf_content(a->box, "json");
     json_t *json = text == NULL ? NULL
-                                : json_loadb((const char *)text->payload.data, text->payload.size, JSON_DECODE_ANY, NULL);
+                                : json_loadb((const char *)text->payload.data, text->payload.size,
+                                             JSON_DECODE_ANY, NULL);
     json_decref(json);
     return json != NULL;
 }
@@ -145,8 +146,8 @@ static bool is_json(const Assertion *a)
 /* Can it be shown, as far as it is to be shown as what it is? */
 static bool is_shown(const Assertion *a)
 {
-    static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data", "c2pa.hash.boxes",
-                                         "c2pa.thumbnail"};
+    static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data",
+                                         "c2pa.hash.boxes", "c2pa.thumbnail"};
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
         if (strncmp(a->label, others[k], strlen(others[k])) == 0)
             return true;
@@ -168,7 +169,8 @@ static void verify_shown(Validator *v, const Manifest *m)
         const Assertion *a = manifest_assertion(m, m->references[i].url);
         if (a == NULL || is_shown(a))
             continue;
-        validator_say(v, STATUS_FAILURE, "assertion.required.missing", url, "an assertion that cannot be shown");
+        validator_say(v, STATUS_FAILURE, "assertion.required.missing", url,
+                      "an assertion that cannot be shown");
         return;
     }
 }
@@ -321,9 +323,11 @@ static void find_damaged(Validator *v)
         for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
             const Assertion *a = &v->store->manifests[i].assertions[k];
             if (jumbf_is(a->box, "json") && !is_json(a))
-                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label, "an assertion that is no JSON");
+                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label,
+                              "an assertion that is no JSON");
             else if (jumbf_is(a->box, "cbor") && a->value == NULL)
-                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label, "an assertion that is no CBOR");
+                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label,
+                              "an assertion that is no CBOR");
         }
 }
 
@@ -336,8 +340,8 @@ static void verify_all_identities(Validator *v, const Manifest *m, bool *seen, i
     verify_identities(v, m);
     for (int i = 0; i < m->assertion_count && depth < MAX_DEPTH; i++) {
         IngredientView view;
-        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") || !ingredient_view(&m->assertions[i], &view) ||
-            !view.has_manifest)
+        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") ||
+            !ingredient_view(&m->assertions[i], &view) || !view.has_manifest)
             continue;
         const Manifest *other = store_find(v->store, manifest_name(&view));
         if (other == NULL || seen[other - v->store->manifests])

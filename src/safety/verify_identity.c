@@ -1,6 +1,6 @@
-/* CAWG's identity assertions (cawg.io, 1.1 to 1.3): who stands behind a file, signed apart from the claim. Kind
- * cawg.x509.cose is checked; what it finds is about the identity and alone makes no manifest invalid. There are no
- * anchors for identities here, so every one is untrusted. */
+/* CAWG's identity assertions (cawg.io, 1.1 to 1.3): who stands behind a file, signed apart from the claim.
+ * Kind cawg.x509.cose is checked; what it finds is about the identity and alone makes no manifest invalid.
+ * There are no anchors for identities here, so every one is untrusted. */
 #include <string.h>
 #include <time.h>
 #include "safety/sign1.h"
@@ -40,8 +40,8 @@ static const HashedUri *find_reference(const Manifest *m, Span url)
     return NULL;
 }
 
-/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. False when
- * one was changed: then its signature is of something else, and is not looked at. */
+/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. False
+ * when one was changed: then its signature is of something else, and is not looked at. */
 static bool check_references(Validator *v, const Manifest *m, const CborValue *list, const char *url)
 {
     bool bound = false;
@@ -80,21 +80,28 @@ static void check_signature(Validator *v, const CborValue *payload, Span signatu
         wrong = certificate_check(sk_X509_value(s.chain, 0), CERTIFICATE_SIGNING, time(NULL), &expired);
         if (wrong != NULL)
             validator_say(v, STATUS_FAILURE,
-                          expired ? "cawg.x509.signature.outside_validity" : "cawg.x509.credential.invalid", url, wrong);
+                          expired ? "cawg.x509.signature.outside_validity" : "cawg.x509.credential.invalid",
+                          url, wrong);
         validator_say(v, STATUS_FAILURE, "cawg.x509.credential.untrusted", url,
                       "who the identity is of is not known here");
         if (sign1_check(&s, payload->encoded)) {
-            validator_say(v, STATUS_SUCCESS, "cawg.x509.signature.validated", url, "the identity is as it was signed");
-            validator_say(v, STATUS_SUCCESS, "cawg.identity.well-formed", url, "an identity with a right signature");
+            validator_say(v, STATUS_SUCCESS, "cawg.x509.signature.validated", url,
+                          "the identity is as it was signed");
+            validator_say(v, STATUS_SUCCESS, "cawg.identity.well-formed", url,
+                          "an identity with a right signature");
         } else {
-            validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", url, "the identity is not what was signed");
+            validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", url,
+                          "the identity is not what was signed");
         }
     } else if (parsed && s.chain != NULL && cose_alg_name(s.alg) == NULL) {
-        validator_say(v, STATUS_FAILURE, "cawg.x509.algorithm.unsupported", cose, "an algorithm that C2PA has not");
+        validator_say(v, STATUS_FAILURE, "cawg.x509.algorithm.unsupported", cose,
+                      "an algorithm that C2PA has not");
     } else if (parsed && s.chain != NULL) {
-        validator_say(v, STATUS_FAILURE, "cawg.x509.credential.invalid", cose, "a signature in a form that COSE has not");
+        validator_say(v, STATUS_FAILURE, "cawg.x509.credential.invalid", cose,
+                      "a signature in a form that COSE has not");
     } else {
-        validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", cose, "the signature cannot be read");
+        validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", cose,
+                      "the signature cannot be read");
     }
     sign1_deinit(&s);
     arena_deinit(&arena);
@@ -114,11 +121,13 @@ static bool is_text(const CborValue *v)
 
 bool identity_is_readable(const Assertion *a)
 {
-    const CborValue *payload = cbor_find_kind(a->value, "signer_payload", CBOR_MAP), *roles = cbor_find(payload, "role");
+    const CborValue *payload = cbor_find_kind(a->value, "signer_payload", CBOR_MAP),
+                    *roles = cbor_find(payload, "role");
     const CborValue *list = cbor_find_kind(payload, "referenced_assertions", CBOR_ARRAY);
-    bool ok = a->value != NULL && cbor_is_sayable(a->value) && list != NULL && list->count <= MAX_REFERENCES &&
-              is_text(cbor_find(payload, "sig_type")) && cbor_find_bytes(a->value, "signature") != NULL &&
-              cbor_find_bytes(a->value, "pad1") != NULL && (roles == NULL || roles->kind == CBOR_ARRAY);
+    bool ok = a->value != NULL && cbor_is_sayable(a->value) && list != NULL &&
+              list->count <= MAX_REFERENCES && is_text(cbor_find(payload, "sig_type")) &&
+              cbor_find_bytes(a->value, "signature") != NULL && cbor_find_bytes(a->value, "pad1") != NULL &&
+              (roles == NULL || roles->kind == CBOR_ARRAY);
     for (size_t i = 0; ok && i < list->count; i++) {
         const CborValue *alg = cbor_find(&list->items[i], "alg");
         ok = is_text(cbor_find(&list->items[i], "url")) && cbor_find_bytes(&list->items[i], "hash") != NULL &&
@@ -137,7 +146,8 @@ static void verify_identity(Validator *v, const Manifest *m, const Assertion *a)
     const CborValue *payload = cbor_find(a->value, "signer_payload");
     const CborValue *pad = cbor_find_bytes(a->value, "pad1"), *second = cbor_find_bytes(a->value, "pad2");
     if (!is_zero(pad->bytes) || (second != NULL && !is_zero(second->bytes)))
-        validator_say(v, STATUS_FAILURE, "cawg.identity.pad.invalid", url, "something lies in the identity's padding");
+        validator_say(v, STATUS_FAILURE, "cawg.identity.pad.invalid", url,
+                      "something lies in the identity's padding");
     if (!check_references(v, m, cbor_find(payload, "referenced_assertions"), url))
         return;
     if (cbor_is_text(cbor_find(payload, "sig_type"), "cawg.x509.cose"))
