@@ -4,16 +4,21 @@
 #include "media/ffmpeg.h"
 #include "media/picture.h"
 
-enum { QUALITY = 2 /* the finest of FFmpeg's scale up to 31 */, MAX_SEGMENT = 65533, COM = 0xfe, APP1 = 0xe1 };
+enum {
+    QUALITY = 2 /* the finest of FFmpeg's scale up to 31 */,
+    MAX_SEGMENT = 65533,
+    COM = 0xfe,
+    APP1 = 0xe1
+};
 
 /* JFIF's colours are those of BT.601, full range. */
 static bool fill_frame(AVFrame *frame, const Image *image)
 {
     const uint8_t *from[4] = {image->rgb};
     const int stride[4] = {3 * image->width};
-    struct SwsContext *sws =
-        sws_getContext(image->width, image->height, AV_PIX_FMT_RGB24, image->width, image->height, AV_PIX_FMT_YUVJ444P,
-                       SWS_POINT | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+    struct SwsContext *sws = sws_getContext(
+        image->width, image->height, AV_PIX_FMT_RGB24, image->width, image->height, AV_PIX_FMT_YUVJ444P,
+        SWS_POINT | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     if (sws == NULL)
         return false;
     const int *bt601 = sws_getCoefficients(SWS_CS_ITU601);
@@ -56,7 +61,8 @@ out:
     return code;
 }
 
-static void put_segment(FILE *stream, int marker, const char *prefix, size_t prefix_size, const char *data, size_t size)
+static void put_segment(FILE *stream, int marker, const char *prefix, size_t prefix_size, const char *data,
+                        size_t size)
 {
     size_t length = 2 + prefix_size + size;
     uint8_t head[4] = {0xff, (uint8_t)marker, (uint8_t)(length >> 8), (uint8_t)length};

@@ -10,7 +10,8 @@ bool webp_write(FILE *stream, const Image *image, const PictureText *text, const
 {
     bool ok = false;
     uint8_t *coded = NULL;
-    size_t xmp_size = 0, size = WebPEncodeRGB(image->rgb, image->width, image->height, 3 * image->width, QUALITY, &coded);
+    size_t xmp_size = 0,
+           size = WebPEncodeRGB(image->rgb, image->width, image->height, 3 * image->width, QUALITY, &coded);
     bool bare = text->title == NULL && text->comment == NULL;
     char *xmp = bare ? NULL : xmp_make(text->title, text->comment, &xmp_size);
     WebPMux *mux = WebPMuxNew();

@@ -17,9 +17,9 @@ typedef struct SinkKind {
     bool (*write)(void *sink, const uint8_t *rgb, SoraError *err);
     /* The file is finished (NULL: as it is) and gets its name; close still follows. */
     bool (*commit)(void *sink, const FileFinish *finish, SoraError *err);
-    void (*close)(void *sink);                  /* removes what is not committed */
-    int max_side;                               /* pixels; 0: MEDIA_MAX_SIDE */
-    PictureWrite *write_picture;                /* of kinds with one picture in a file */
+    void (*close)(void *sink);   /* removes what is not committed */
+    int max_side;                /* pixels; 0: MEDIA_MAX_SIDE */
+    PictureWrite *write_picture; /* of kinds with one picture in a file */
 } SinkKind;
 
 extern const SinkKind SINK_MP4, SINK_WEBM, SINK_GIF, SINK_PNG, SINK_JPG, SINK_JPEG, SINK_WEBP;
@@ -39,8 +39,8 @@ typedef struct Muxer {
 /* options: of the encoder, "key=value:key=value" or NULL. On failure muxer_close() is still due. */
 bool muxer_open(Muxer *m, const SinkKind *kind, const char *path, const VideoFormat *format,
                 enum AVPixelFormat pixels, const char *options, SoraError *err);
-bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err); /* NULL: no more frames */
-bool muxer_finish(Muxer *m, SoraError *err);                 /* flushes and writes the trailer */
+bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err);           /* NULL: no more frames */
+bool muxer_finish(Muxer *m, SoraError *err);                           /* flushes and writes the trailer */
 bool muxer_commit(Muxer *m, const FileFinish *finish, SoraError *err); /* renames */
 void muxer_close(Muxer *m);
 

@@ -201,4 +201,5 @@ static bool commit(void *sink, const FileFinish *finish, SoraError *err)
            muxer_commit(&s->muxer, finish, err);
 }
 
-const SinkKind SINK_GIF = {".gif", "gif", "gif", false, 50, open_sink, write_frame, commit, close_sink, 0, NULL};
+const SinkKind SINK_GIF = {".gif",      "gif",  "gif",      false, 50,  open_sink,
+                           write_frame, commit, close_sink, 0,     NULL};

@@ -80,6 +80,7 @@ static bool commit(void *sink, const FileFinish *finish, SoraError *err)
     return muxer_finish(&s->muxer, err) && muxer_commit(&s->muxer, finish, err);
 }
 
-const SinkKind SINK_MP4 = {".mp4", "mp4", "libx264", true, 240, open_sink, write_frame, commit, close_sink, 0, NULL};
-const SinkKind SINK_WEBM = {".webm",   "webm",      "libvpx-vp9", false,     240,
-                            open_sink, write_frame, commit,       close_sink, 0, NULL};
+const SinkKind SINK_MP4 = {".mp4",      "mp4",  "libx264",  true, 240, open_sink,
+                           write_frame, commit, close_sink, 0,    NULL};
+const SinkKind SINK_WEBM = {".webm",     "webm", "libvpx-vp9", false, 240, open_sink,
+                            write_frame, commit, close_sink,   0,     NULL};

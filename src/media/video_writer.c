@@ -18,7 +18,7 @@ struct VideoWriter {
 
 static const SinkKind *find_kind(const char *path, SoraError *err)
 {
-    static const SinkKind *const kinds[] = {&SINK_MP4, &SINK_WEBM, &SINK_GIF,  &SINK_PNG,
+    static const SinkKind *const kinds[] = {&SINK_MP4, &SINK_WEBM, &SINK_GIF, &SINK_PNG,
                                             &SINK_JPG, &SINK_JPEG, &SINK_WEBP};
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
@@ -44,8 +44,8 @@ static bool check_format(const SinkKind *kind, const char *path, const VideoForm
         return error_set(err, SORA_ERROR_INPUT, "%s: a video of %dx%d pixels cannot be written", path,
                          f->width, f->height);
     if (kind->max_side > 0 && (f->width > kind->max_side || f->height > kind->max_side))
-        return error_set(err, SORA_ERROR_INPUT, "%s: %s takes at most %d pixels a side, not %dx%d", path, kind->extension,
-                         kind->max_side, f->width, f->height);
+        return error_set(err, SORA_ERROR_INPUT, "%s: %s takes at most %d pixels a side, not %dx%d", path,
+                         kind->extension, kind->max_side, f->width, f->height);
     if (kind->even_size && (f->width % 2 != 0 || f->height % 2 != 0))
         return error_set(
             err, SORA_ERROR_INPUT, "%s: %s needs an even width and height, not %dx%d (%dx%d works)", path,

@@ -10,7 +10,8 @@
  *     return w != NULL && video_writer_commit(w, &err);
  *
  * The extension chooses: .mp4 (H.264), .webm (VP9), .gif (one palette for the whole video), .png, .jpg,
- * .jpeg and .webp (one frame; several become NAME-0001.png ...). Memory does not grow with the number of frames. */
+ * .jpeg and .webp (one frame; several become NAME-0001.png ...). Memory does not grow with the number of
+ * frames. */
 #ifndef SORA_MEDIA_VIDEO_WRITER_H
 #define SORA_MEDIA_VIDEO_WRITER_H
 

@@ -51,8 +51,8 @@ bool bmff_is_c2pa(Asset *a, const BmffBox *box, const char *purpose, uint64_t *d
     return true;
 }
 
-/* A store follows the offset of the first box with a Merkle tree. An update leaves the store as it was, now called
- * original, and lies in a box of its own: *update. */
+/* A store follows the offset of the first box with a Merkle tree. An update leaves the store as it was, now
+ * called original, and lies in a box of its own: *update. */
 static bool take_uuid(Asset *a, const BmffBox *box, BmffBox *update, SoraError *err)
 {
     uint64_t data, size;

@@ -61,8 +61,8 @@ static void name_segment(int marker, char name[8])
     static const struct {
         int marker;
         const char *name;
-    } names[] = {{0xc4, "DHT"}, {0xcc, "DAC"}, {0xd8, "SOI"}, {0xd9, "EOI"}, {0xda, "SOS"},
-                 {0xdb, "DQT"}, {0xdd, "DRI"}, {0xfe, "COM"}};
+    } names[] = {{0xc4, "DHT"}, {0xcc, "DAC"}, {0xd8, "SOI"}, {0xd9, "EOI"},
+                 {0xda, "SOS"}, {0xdb, "DQT"}, {0xdd, "DRI"}, {0xfe, "COM"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].marker == marker) {
             snprintf(name, 8, "%s", names[i].name);
@@ -138,7 +138,8 @@ static bool list_jpeg(Parts *p)
 static bool check_entry(Parts *p, const CborValue *entry, Span claim_alg, size_t *next, bool *left_out)
 {
     Hash hash;
-    const CborValue *names = cbor_find_kind(entry, "names", CBOR_ARRAY), *expected = cbor_find_bytes(entry, "hash");
+    const CborValue *names = cbor_find_kind(entry, "names", CBOR_ARRAY),
+                    *expected = cbor_find_bytes(entry, "hash");
     const CborValue *excluded = cbor_find_kind(entry, "excluded", CBOR_BOOL);
     Span alg = cbor_find_text(entry, "alg");
     size_t first = *next;
@@ -172,7 +173,8 @@ static bool check(Parts *p, const CborValue *value, Span alg, bool *left_out)
         return false;
     /* older files do not count the PNG's signature, which the kind of file tells */
     const CborValue *names = cbor_find_kind(&list->items[0], "names", CBOR_ARRAY);
-    if (p->asset->kind == ASSET_PNG && names != NULL && names->count > 0 && !cbor_is_text(names->items, "PNGh"))
+    if (p->asset->kind == ASSET_PNG && names != NULL && names->count > 0 &&
+        !cbor_is_text(names->items, "PNGh"))
         next = 1;
     for (size_t i = 0; i < list->count; i++)
         if (!check_entry(p, &list->items[i], alg, &next, left_out))

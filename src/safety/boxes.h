@@ -4,8 +4,8 @@
 
 #include "safety/hash.h"
 
-/* value: the assertion; alg: the claim's. NULL when all is as it was signed, else what is wrong, in words; they stay
- * in err. *left_out: parts other than C2PA's own are not covered. */
+/* value: the assertion; alg: the claim's. NULL when all is as it was signed, else what is wrong, in words;
+ * they stay in err. *left_out: parts other than C2PA's own are not covered. */
 const char *boxes_check(Asset *a, const CborValue *value, Span alg, bool *left_out, SoraError *err);
 
 #endif

@@ -418,8 +418,8 @@ const CborValue *cbor_find_number(const CborValue *map, int64_t key)
 
 Span cbor_text(const CborValue *value)
 {
-    bool text = value != NULL && (value->kind == CBOR_TEXT ||
-                                  (value->kind == CBOR_BYTES && span_is_utf8(value->bytes)));
+    bool text = value != NULL &&
+                (value->kind == CBOR_TEXT || (value->kind == CBOR_BYTES && span_is_utf8(value->bytes)));
     return text ? value->bytes : (Span){NULL, 0};
 }
 

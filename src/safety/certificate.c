@@ -82,7 +82,9 @@ static const char *check_purposes(X509 *x, CertificateUse use)
     for (int i = 0; i < count; i++) {
         const ASN1_OBJECT *o = sk_ASN1_OBJECT_value(list, i);
         has_any = has_any || is_any(o, any);
-        suits = suits || is_any(o, use == CERTIFICATE_TIME_STAMP ? stamping : use == CERTIFICATE_OCSP ? revoking : signing);
+        suits = suits || is_any(o, use == CERTIFICATE_TIME_STAMP ? stamping
+                                   : use == CERTIFICATE_OCSP     ? revoking
+                                                                 : signing);
         stamps = stamps || is_any(o, stamping);
         revokes = revokes || is_any(o, revoking);
     }

@@ -1,4 +1,5 @@
-/* The certificates of signatures, time-stamps and answers about revocation: what C2PA demands of them, and whether they are trusted. */
+/* The certificates of signatures, time-stamps and answers about revocation: what C2PA demands of them, and
+ * whether they are trusted. */
 #ifndef SORA_SAFETY_CERTIFICATE_H
 #define SORA_SAFETY_CERTIFICATE_H
 

@@ -335,7 +335,8 @@ static bool keep_part(Search *s, uint64_t from, uint64_t to)
         if (l->marks[i] >= from && l->marks[i] < to)
             l->marks[kept++] = l->marks[i];
     l->mark_count = kept;
-    return (from == 0 || add_range(s, 0, from)) && (to >= s->asset->size || add_range(s, to, s->asset->size - to));
+    return (from == 0 || add_range(s, 0, from)) &&
+           (to >= s->asset->size || add_range(s, to, s->asset->size - to));
 }
 
 bool hash_bmff(Asset *a, const BmffPlan *plan, Hash *out, SoraError *err)

@@ -55,8 +55,11 @@ static bool read_map(Tree *t, const CborValue *v, const CborValue *assertion)
 {
     Map *m = &t->maps[t->map_count++];
     const CborValue *count = cbor_find_kind(v, "count", CBOR_UINT);
-    *m = (Map){cbor_find_text(v, "alg"), count ? count->number : 0, cbor_find_kind(v, "hashes", CBOR_ARRAY),
-               cbor_find_bytes(v, "initHash"), cbor_find_kind(v, "fixedBlockSize", CBOR_UINT),
+    *m = (Map){cbor_find_text(v, "alg"),
+               count ? count->number : 0,
+               cbor_find_kind(v, "hashes", CBOR_ARRAY),
+               cbor_find_bytes(v, "initHash"),
+               cbor_find_kind(v, "fixedBlockSize", CBOR_UINT),
                cbor_find_kind(v, "variableBlockSizes", CBOR_ARRAY)};
     if (m->alg.size == 0)
         m->alg = cbor_find_text(assertion, "alg");
@@ -78,7 +81,8 @@ static bool read_proof(Tree *t, uint64_t at, uint64_t size)
     if (!asset_read(t->asset, at, bytes, (size_t)size, t->err) ||
         !make_room(t, &t->proofs, t->proof_count, &t->proof_room, sizeof *t->proofs))
         return false;
-    const CborValue *v = cbor_parse_first(&t->arena, (Span){bytes, (size_t)size}, t->err); /* zeros fill the box */
+    const CborValue *v =
+        cbor_parse_first(&t->arena, (Span){bytes, (size_t)size}, t->err); /* zeros fill the box */
     const CborValue *location = cbor_find_kind(v, "location", CBOR_UINT);
     if (location == NULL)
         return fail(t, "a box of a tree says no place");
@@ -175,7 +179,8 @@ static uint64_t block_size(const Map *m, uint64_t leaf, uint64_t left)
     return size != NULL && size->kind == CBOR_UINT && size->number <= left ? size->number : 0;
 }
 
-/* One mdat: its first 16 bytes are the file's hash's. proofs NULL: the assertion's row is the leaves, or the root. */
+/* One mdat: its first 16 bytes are the file's hash's. proofs NULL: the assertion's row is the leaves, or the
+ * root. */
 static bool check_mdat(Tree *t, const Map *m, const BmffBox *box, const Proof *proofs)
 {
     Climb c = {.is_waiting = {false}};
@@ -223,7 +228,8 @@ static bool check_mdats(Tree *t)
     return map == t->map_count || fail(t, "more trees than media");
 }
 
-/* Fragments: each from its moof to the next is a leaf; what comes before the first one has a hash of its own. */
+/* Fragments: each from its moof to the next is a leaf; what comes before the first one has a hash of its own.
+ */
 static bool check_fragments(Tree *t, const Map *m, size_t first)
 {
     BmffPlan plan = t->plan;
@@ -241,7 +247,8 @@ static bool check_fragments(Tree *t, const Map *m, size_t first)
         plan.to = i < t->box_count ? t->boxes[i].at : t->asset->size;
         if (leaf == m->count || leaf == t->proof_count || t->proofs[leaf].location != leaf)
             return fail(t, "other fragments than were signed");
-        if (!hash_bmff(t->asset, &plan, &hash, t->err) || !check_leaf(t, m, leaf, t->proofs[leaf].hashes, hash))
+        if (!hash_bmff(t->asset, &plan, &hash, t->err) ||
+            !check_leaf(t, m, leaf, t->proofs[leaf].hashes, hash))
             return false;
     }
     return (leaf == m->count && leaf == t->proof_count) || fail(t, "fewer fragments than were signed");

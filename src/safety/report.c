@@ -66,8 +66,7 @@ static bool is_tolerated(const char *code)
 static bool fails(const Report *r, bool tolerant)
 {
     for (int i = 0; i < r->count; i++)
-        if (r->list[i].kind == STATUS_FAILURE &&
-            (!tolerant || !is_tolerated(r->list[i].code)))
+        if (r->list[i].kind == STATUS_FAILURE && (!tolerant || !is_tolerated(r->list[i].code)))
             return true;
     return false;
 }

@@ -9,16 +9,19 @@ enum { DAY = 24 * 60 * 60, MAX_ANSWER = 1 << 20 };
 static OCSP_BASICRESP *parse_answer(Span der)
 {
     const unsigned char *p = der.data;
-    OCSP_RESPONSE *r = der.size > 0 && der.size <= MAX_ANSWER ? d2i_OCSP_RESPONSE(NULL, &p, (long)der.size) : NULL;
+    OCSP_RESPONSE *r =
+        der.size > 0 && der.size <= MAX_ANSWER ? d2i_OCSP_RESPONSE(NULL, &p, (long)der.size) : NULL;
     OCSP_BASICRESP *b = NULL;
     if (r != NULL && OCSP_response_status(r) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
         b = OCSP_response_get1_basic(r);
     OCSP_RESPONSE_free(r);
     int digest = NID_undef, key = NID_undef;
-    bool ok = b != NULL && OBJ_find_sigid_algs(OBJ_obj2nid(OCSP_resp_get0_tbs_sigalg(b)->algorithm), &digest, &key);
+    bool ok =
+        b != NULL && OBJ_find_sigid_algs(OBJ_obj2nid(OCSP_resp_get0_tbs_sigalg(b)->algorithm), &digest, &key);
     ok = ok && (digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512 || key == NID_ED25519);
     /* the certificate must be in the answer; whether it may answer is asked later */
-    ok = ok && sk_X509_num(OCSP_resp_get0_certs(b)) > 0 && OCSP_basic_verify(b, NULL, NULL, OCSP_NOVERIFY) > 0;
+    ok =
+        ok && sk_X509_num(OCSP_resp_get0_certs(b)) > 0 && OCSP_basic_verify(b, NULL, NULL, OCSP_NOVERIFY) > 0;
     ERR_clear_error();
     if (ok)
         return b;
@@ -35,7 +38,8 @@ static bool is_about(OCSP_SINGLERESP *single, STACK_OF(X509) * chain)
     int digest = OBJ_obj2nid(algorithm);
     if (digest != NID_sha1 && digest != NID_sha256)
         return false;
-    OCSP_CERTID *own = OCSP_cert_to_id(EVP_get_digestbynid(digest), sk_X509_value(chain, 0), sk_X509_value(chain, 1));
+    OCSP_CERTID *own =
+        OCSP_cert_to_id(EVP_get_digestbynid(digest), sk_X509_value(chain, 0), sk_X509_value(chain, 1));
     bool same = own != NULL && OCSP_id_cmp(own, id) == 0;
     OCSP_CERTID_free(own);
     return same;
@@ -62,7 +66,8 @@ static bool read_time(const ASN1_GENERALIZEDTIME *t, time_t *out)
 }
 
 /* One answer. A good one that was over when the file was signed counts as a bad one, as in the reference. */
-static Revocation judge_single(const OCSP_BASICRESP *b, OCSP_SINGLERESP *single, const time_t *when, bool *done)
+static Revocation judge_single(const OCSP_BASICRESP *b, OCSP_SINGLERESP *single, const time_t *when,
+                               bool *done)
 {
     int reason = -1;
     ASN1_GENERALIZEDTIME *revoked = NULL, *from = NULL, *to = NULL;
@@ -112,7 +117,8 @@ Revocation revocation_check(Span der, STACK_OF(X509) * chain, const time_t *when
     if (b != NULL && may_answer(b, chain, when ? *when : time(NULL), anchors))
         for (int i = 0; !done && i < OCSP_resp_count(b); i++) {
             OCSP_SINGLERESP *single = OCSP_resp_get0(b, i);
-            Revocation said = is_about(single, chain) ? judge_single(b, single, when, &done) : REVOCATION_SILENT;
+            Revocation said =
+                is_about(single, chain) ? judge_single(b, single, when, &done) : REVOCATION_SILENT;
             found = done || said != REVOCATION_SILENT ? said : found;
         }
     OCSP_BASICRESP_free(b);

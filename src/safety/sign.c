@@ -103,7 +103,7 @@ static bool hash_copy(Signing *s, SoraError *err)
         arena_init(&arena, 4096);
         hash_put_exclusions(&list);
         const CborValue *exclusions = cbor_parse(&arena, bytes_span(&list), err);
-        ok = exclusions != NULL && 
+        ok = exclusions != NULL &&
              hash_bmff(&copy, &(BmffPlan){HASH_DEFAULT, exclusions, 3, 0, copy.size}, &s->plan.hash, err);
         arena_deinit(&arena);
         bytes_deinit(&list);

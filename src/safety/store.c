@@ -254,11 +254,12 @@ static bool load_manifest(Store *s, Manifest *m, const JumbfBox *box, const char
     return load_claim(s, m, claim, code, err) && load_assertions(s, m, assertions, code, err);
 }
 
-/* A manifest that is compressed with Brotli in a box of its own, unpacked; others as they are. room: bytes that all
- * of them together may still take. NULL: it cannot be unpacked. */
+/* A manifest that is compressed with Brotli in a box of its own, unpacked; others as they are. room: bytes
+ * that all of them together may still take. NULL: it cannot be unpacked. */
 static const JumbfBox *unpack(Store *s, const JumbfBox *box, size_t *room, SoraError *err)
 {
-    const JumbfBox *packed = box->count > 0 && strcmp(box->children[0].type, "brob") == 0 ? box->children : NULL;
+    const JumbfBox *packed =
+        box->count > 0 && strcmp(box->children[0].type, "brob") == 0 ? box->children : NULL;
     if (packed == NULL)
         return box;
     BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
@@ -280,7 +281,8 @@ static const JumbfBox *unpack(Store *s, const JumbfBox *box, size_t *room, SoraE
         *room -= bytes.size;
         box = jumbf_parse(&s->arena, (Span){copy, bytes.size}, err);
     } else {
-        error_set(err, ok ? SORA_ERROR_MEMORY : SORA_ERROR_INPUT, ok ? "out of memory" : "damaged, or of more than 32 MiB");
+        error_set(err, ok ? SORA_ERROR_MEMORY : SORA_ERROR_INPUT,
+                  ok ? "out of memory" : "damaged, or of more than 32 MiB");
         box = NULL;
     }
     bytes_deinit(&bytes);

@@ -133,22 +133,44 @@ static void verify_label(Validator *v, const Manifest *m)
                       "the manifest's name is not urn:c2pa: and a UUID");
 }
 
-/* An assertion that nobody here looks into must at least be one that can be shown. */
-static void verify_shown(Validator *v, const Manifest *m)
+static bool is_json(const Assertion *a)
+{
+    const JumbfBox *text = jumbf_content(a->box, "json");
+    json_t *json = text == NULL ? NULL
+                                : json_loadb((const char *)text->payload.data, text->payload.size,
+                                             JSON_DECODE_ANY, NULL);
+    json_decref(json);
+    return json != NULL;
+}
+
+/* Can it be shown, as far as it is to be shown as what it is? */
+static bool is_shown(const Assertion *a)
 {
     static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data",
                                          "c2pa.hash.boxes", "c2pa.thumbnail"};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (strncmp(a->label, others[k], strlen(others[k])) == 0)
+            return true;
+    if (strcmp(a->label, "c2pa.hash.bmff") == 0)
+        return true;
+    if (identity_is(a))
+        return identity_is_readable(a);
+    if (jumbf_is(a->box, "json"))
+        return is_json(a);
+    return !jumbf_is(a->box, "cbor") || (a->value != NULL && cbor_is_sayable(a->value));
+}
+
+/* An assertion that nobody here looks into must at least be one that can be shown. */
+static void verify_shown(Validator *v, const Manifest *m)
+{
     char url[URL_SIZE];
     manifest_url(m, "", url, sizeof url);
     for (int i = 0; i < m->reference_count; i++) {
         const Assertion *a = manifest_assertion(m, m->references[i].url);
-        bool other = a == NULL || a->value == NULL || strcmp(a->label, "c2pa.hash.bmff") == 0;
-        for (size_t k = 0; !other && k < sizeof others / sizeof *others; k++)
-            other = strncmp(a->label, others[k], strlen(others[k])) == 0;
-        if (other || cbor_is_sayable(a->value))
+        if (a == NULL || is_shown(a))
             continue;
         validator_say(v, STATUS_FAILURE, "assertion.required.missing", url,
-                      "an assertion with keys that are no texts");
+                      "an assertion that cannot be shown");
         return;
     }
 }
@@ -300,15 +322,12 @@ static void find_damaged(Validator *v)
     for (int i = 0; i < v->store->count; i++)
         for (int k = 0; k < v->store->manifests[i].assertion_count; k++) {
             const Assertion *a = &v->store->manifests[i].assertions[k];
-            const JumbfBox *text = jumbf_is(a->box, "json") ? jumbf_content(a->box, "json") : NULL;
-            json_t *json = NULL;
-            if (text != NULL)
-                json = json_loadb((const char *)text->payload.data, text->payload.size, JSON_DECODE_ANY, NULL);
-            if (text != NULL && json == NULL)
-                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label, "an assertion that is no JSON");
+            if (jumbf_is(a->box, "json") && !is_json(a))
+                validator_say(v, STATUS_FAILURE, "assertion.json.invalid", a->label,
+                              "an assertion that is no JSON");
             else if (jumbf_is(a->box, "cbor") && a->value == NULL)
-                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label, "an assertion that is no CBOR");
-            json_decref(json);
+                validator_say(v, STATUS_FAILURE, "assertion.cbor.invalid", a->label,
+                              "an assertion that is no CBOR");
         }
 }
 
@@ -321,8 +340,8 @@ static void verify_all_identities(Validator *v, const Manifest *m, bool *seen, i
     verify_identities(v, m);
     for (int i = 0; i < m->assertion_count && depth < MAX_DEPTH; i++) {
         IngredientView view;
-        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") || !ingredient_view(&m->assertions[i], &view) ||
-            !view.has_manifest)
+        if (!assertion_is(&m->assertions[i], "c2pa.ingredient") ||
+            !ingredient_view(&m->assertions[i], &view) || !view.has_manifest)
             continue;
         const Manifest *other = store_find(v->store, manifest_name(&view));
         if (other == NULL || seen[other - v->store->manifests])

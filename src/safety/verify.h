@@ -45,6 +45,10 @@ void verify_actions(Validator *v, const Manifest *m);
 void verify_binding(Validator *v, const Manifest *m);
 void verify_identities(Validator *v, const Manifest *m);
 
+/* CAWG's identity assertions, and whether all is in one that must be. */
+bool identity_is(const Assertion *a);
+bool identity_is_readable(const Assertion *a);
+
 /* Who signed, with which algorithm and when, for people: into the manifest's JSON. */
 void describe_signature(const Manifest *m, json_t *out);
 /* All manifests of the store. */

@@ -20,7 +20,8 @@ static bool refers_to(const Manifest *m, const CborValue *parameters, const char
             continue;
         Span label = url_assertion_in_store(uri.url);
         for (int k = 0; label.size > 0 && k < m->assertion_count; k++)
-            if (span_is(label, m->assertions[k].label) && assertion_is(&m->assertions[k], "c2pa.ingredient") &&
+            if (span_is(label, m->assertions[k].label) &&
+                assertion_is(&m->assertions[k], "c2pa.ingredient") &&
                 ingredient_view(&m->assertions[k], &view) && span_is(view.relationship, relationship))
                 return true;
     }
@@ -36,7 +37,8 @@ static bool is_text_given(const CborValue *map, const char *key)
 static const char *judge_action(const Manifest *m, const CborValue *action, bool first, const char **code)
 {
     Span name_text = cbor_find_text(action, "action");
-    const CborValue *name = cbor_find(action, "action"), *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
+    const CborValue *name = cbor_find(action, "action"),
+                    *parameters = cbor_find_kind(action, "parameters", CBOR_MAP);
     *code = "assertion.action.malformed";
     if (name_text.size == 0)
         return "an action without a name";

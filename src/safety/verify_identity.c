@@ -1,6 +1,6 @@
-/* CAWG's identity assertions (cawg.io, 1.1 to 1.3): who stands behind a file, signed apart from the claim. Kind
- * cawg.x509.cose is checked; what it finds is about the identity and alone makes no manifest invalid. There are no
- * anchors for identities here, so every one is untrusted. */
+/* CAWG's identity assertions (cawg.io, 1.1 to 1.3): who stands behind a file, signed apart from the claim.
+ * Kind cawg.x509.cose is checked; what it finds is about the identity and alone makes no manifest invalid.
+ * There are no anchors for identities here, so every one is untrusted. */
 #include <string.h>
 #include <time.h>
 #include "safety/sign1.h"
@@ -40,22 +40,21 @@ static const HashedUri *find_reference(const Manifest *m, Span url)
     return NULL;
 }
 
-/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. */
+/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. False
+ * when one was changed: then its signature is of something else, and is not looked at. */
 static bool check_references(Validator *v, const Manifest *m, const CborValue *list, const char *url)
 {
     bool bound = false;
-    if (list == NULL || list->count > MAX_REFERENCES)
-        return false;
     for (size_t i = 0; i < list->count; i++) {
         HashedUri uri, earlier;
-        if (!hashed_uri(&list->items[i], &uri))
-            return false;
+        hashed_uri(&list->items[i], &uri);
         const HashedUri *own = find_reference(m, uri.url);
-        if (own == NULL || !span_equal(own->hash, uri.hash))
+        bool same = own != NULL && span_equal(own->hash, uri.hash);
+        if (!same)
             validator_say(v, STATUS_FAILURE, "cawg.identity.assertion.mismatch", url,
                           "the identity is about an assertion that is not the claim's");
-        if (own != NULL && !span_equal(own->hash, uri.hash))
-            return true;
+        if (own != NULL && !same)
+            return false;
         bound = bound || span_starts(url_assertion(uri.url), "c2pa.hash.");
         for (size_t k = 0; k < i; k++)
             if (hashed_uri(&list->items[k], &earlier) && span_equal(earlier.url, uri.url))
@@ -70,25 +69,73 @@ static bool check_references(Validator *v, const Manifest *m, const CborValue *l
 
 static void check_signature(Validator *v, const CborValue *payload, Span signature, const char *url)
 {
+    static const char cose[] = "Cose_Sign1"; /* the reference has no place for what is wrong in there */
     Arena arena;
     Sign1 s;
     bool expired;
     arena_init(&arena, 16 << 10);
-    bool ok = sign1_parse(&s, &arena, signature) && s.chain != NULL && cose_alg_name(s.alg) != NULL && !sign1_is_der(&s);
-    const char *wrong = ok ? certificate_check(sk_X509_value(s.chain, 0), CERTIFICATE_SIGNING, time(NULL), &expired) : NULL;
-    if (wrong != NULL)
-        validator_say(v, STATUS_FAILURE,
-                      expired ? "cawg.x509.signature.outside_validity" : "cawg.x509.credential.invalid", url, wrong);
-    if (ok)
-        validator_say(v, STATUS_FAILURE, "cawg.x509.credential.untrusted", url, "who the identity is of is not known here");
-    if (ok && sign1_check(&s, payload->encoded)) {
-        validator_say(v, STATUS_SUCCESS, "cawg.x509.signature.validated", url, "the identity is as it was signed");
-        validator_say(v, STATUS_SUCCESS, "cawg.identity.well-formed", url, "an identity with a right signature");
+    bool parsed = sign1_parse(&s, &arena, signature);
+    const char *wrong = NULL;
+    if (parsed && s.chain != NULL && cose_alg_name(s.alg) != NULL && !sign1_is_der(&s)) {
+        wrong = certificate_check(sk_X509_value(s.chain, 0), CERTIFICATE_SIGNING, time(NULL), &expired);
+        if (wrong != NULL)
+            validator_say(v, STATUS_FAILURE,
+                          expired ? "cawg.x509.signature.outside_validity" : "cawg.x509.credential.invalid",
+                          url, wrong);
+        validator_say(v, STATUS_FAILURE, "cawg.x509.credential.untrusted", url,
+                      "who the identity is of is not known here");
+        if (sign1_check(&s, payload->encoded)) {
+            validator_say(v, STATUS_SUCCESS, "cawg.x509.signature.validated", url,
+                          "the identity is as it was signed");
+            validator_say(v, STATUS_SUCCESS, "cawg.identity.well-formed", url,
+                          "an identity with a right signature");
+        } else {
+            validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", url,
+                          "the identity is not what was signed");
+        }
+    } else if (parsed && s.chain != NULL && cose_alg_name(s.alg) == NULL) {
+        validator_say(v, STATUS_FAILURE, "cawg.x509.algorithm.unsupported", cose,
+                      "an algorithm that C2PA has not");
+    } else if (parsed && s.chain != NULL) {
+        validator_say(v, STATUS_FAILURE, "cawg.x509.credential.invalid", cose,
+                      "a signature in a form that COSE has not");
     } else {
-        validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", url, "the identity is not what was signed");
+        validator_say(v, STATUS_FAILURE, "cawg.x509.signature.mismatch", cose,
+                      "the signature cannot be read");
     }
     sign1_deinit(&s);
     arena_deinit(&arena);
+}
+
+bool identity_is(const Assertion *a)
+{
+    static const char label[] = "cawg.identity";
+    size_t n = sizeof label - 1;
+    return strncmp(a->label, label, n) == 0 && (a->label[n] == 0 || strncmp(a->label + n, "__", 2) == 0);
+}
+
+static bool is_text(const CborValue *v)
+{
+    return v != NULL && v->kind == CBOR_TEXT;
+}
+
+bool identity_is_readable(const Assertion *a)
+{
+    const CborValue *payload = cbor_find_kind(a->value, "signer_payload", CBOR_MAP),
+                    *roles = cbor_find(payload, "role");
+    const CborValue *list = cbor_find_kind(payload, "referenced_assertions", CBOR_ARRAY);
+    bool ok = a->value != NULL && cbor_is_sayable(a->value) && list != NULL &&
+              list->count <= MAX_REFERENCES && is_text(cbor_find(payload, "sig_type")) &&
+              cbor_find_bytes(a->value, "signature") != NULL && cbor_find_bytes(a->value, "pad1") != NULL &&
+              (roles == NULL || roles->kind == CBOR_ARRAY);
+    for (size_t i = 0; ok && i < list->count; i++) {
+        const CborValue *alg = cbor_find(&list->items[i], "alg");
+        ok = is_text(cbor_find(&list->items[i], "url")) && cbor_find_bytes(&list->items[i], "hash") != NULL &&
+             (alg == NULL || is_text(alg) || alg->kind == CBOR_NULL);
+    }
+    for (size_t i = 0; ok && roles != NULL && i < roles->count; i++)
+        ok = is_text(&roles->items[i]);
+    return ok;
 }
 
 static void verify_identity(Validator *v, const Manifest *m, const Assertion *a)
@@ -96,31 +143,28 @@ static void verify_identity(Validator *v, const Manifest *m, const Assertion *a)
     char url[URL_SIZE], part[URL_SIZE];
     snprintf(part, sizeof part, "c2pa.assertions/%.200s", a->label);
     manifest_url(m, part, url, sizeof url);
-    const CborValue *payload = cbor_find_kind(a->value, "signer_payload", CBOR_MAP);
-    const CborValue *signature = cbor_find_bytes(a->value, "signature");
+    const CborValue *payload = cbor_find(a->value, "signer_payload");
     const CborValue *pad = cbor_find_bytes(a->value, "pad1"), *second = cbor_find_bytes(a->value, "pad2");
-    if (payload == NULL || signature == NULL || pad == NULL) {
-        validator_say(v, STATUS_FAILURE, "cawg.identity.cbor.invalid", url, "an identity that cannot be read");
-        return;
-    }
     if (!is_zero(pad->bytes) || (second != NULL && !is_zero(second->bytes)))
-        validator_say(v, STATUS_FAILURE, "cawg.identity.pad.invalid", url, "something lies in the identity's padding");
-    if (!check_references(v, m, cbor_find_kind(payload, "referenced_assertions", CBOR_ARRAY), url))
-        validator_say(v, STATUS_FAILURE, "cawg.identity.cbor.invalid", url, "an identity that cannot be read");
-    else if (cbor_is_text(cbor_find(payload, "sig_type"), "cawg.x509.cose"))
-        check_signature(v, payload, signature->bytes, url);
+        validator_say(v, STATUS_FAILURE, "cawg.identity.pad.invalid", url,
+                      "something lies in the identity's padding");
+    if (!check_references(v, m, cbor_find(payload, "referenced_assertions"), url))
+        return;
+    if (cbor_is_text(cbor_find(payload, "sig_type"), "cawg.x509.cose"))
+        check_signature(v, payload, cbor_find(a->value, "signature")->bytes, url);
     else
-        validator_say(v, STATUS_INFORMATIONAL, "cawg.identity.sig_type.unknown", url,
+        validator_say(v, STATUS_FAILURE, "cawg.identity.sig_type.unknown", url,
                       "an identity of a kind that this program does not check");
 }
 
 void verify_identities(Validator *v, const Manifest *m)
 {
-    static const char label[] = "cawg.identity";
     for (int i = 0; i < m->reference_count; i++) {
         const Assertion *a = manifest_assertion(m, m->references[i].url);
-        if (a != NULL && strncmp(a->label, label, sizeof label - 1) == 0 &&
-            (a->label[sizeof label - 1] == 0 || strncmp(a->label + sizeof label - 1, "__", 2) == 0))
-            verify_identity(v, m, a);
+        if (a == NULL || !identity_is(a))
+            continue;
+        if (!identity_is_readable(a)) /* which was said when it was to be shown */
+            return;
+        verify_identity(v, m, a);
     }
 }

@@ -77,9 +77,10 @@ static const CborValue *stapled_answer(const Sign1 *s)
     return list != NULL && list->count > 0 && list->items[0].kind == CBOR_BYTES ? &list->items[0] : NULL;
 }
 
-/* What the answers in a manifest's assertions say about the signer of m. Each must be about the certificate that
- * signed the manifest that it lies in. *any: there was one about m's. */
-static Revocation ask_assertions(const Validator *v, const Manifest *n, const Sign1 *s, const time_t *when, bool *any)
+/* What the answers in a manifest's assertions say about the signer of m. Each must be about the certificate
+ * that signed the manifest that it lies in. *any: there was one about m's. */
+static Revocation ask_assertions(const Validator *v, const Manifest *n, const Sign1 *s, const time_t *when,
+                                 bool *any)
 {
     Arena arena;
     Sign1 other;
@@ -90,8 +91,9 @@ static Revocation ask_assertions(const Validator *v, const Manifest *n, const Si
                                X509_get0_serialNumber(sk_X509_value(s->chain, 0))) == 0;
     for (int i = 0; ok && i < n->assertion_count; i++) {
         const Assertion *a = &n->assertions[i];
-        const CborValue *list =
-            assertion_is(a, "c2pa.certificate-status") ? cbor_find_kind(a->value, "ocspVals", CBOR_ARRAY) : NULL;
+        const CborValue *list = assertion_is(a, "c2pa.certificate-status")
+                                    ? cbor_find_kind(a->value, "ocspVals", CBOR_ARRAY)
+                                    : NULL;
         for (size_t k = 0; list != NULL && k < list->count && k < 64 && found == REVOCATION_SILENT; k++) {
             Span der = list->items[k].kind == CBOR_BYTES ? list->items[k].bytes : (Span){NULL, 0};
             if (!revocation_is_about(der, other.chain))
@@ -122,7 +124,8 @@ static void check_revocation(Validator *v, const Sign1 *s, const char *url, cons
         validator_say(v, STATUS_SUCCESS, "signingCredential.ocsp.notRevoked", url,
                       "the certificate was not revoked");
     if (found == REVOCATION_REVOKED)
-        validator_say(v, STATUS_FAILURE, "signingCredential.ocsp.revoked", url, "the certificate was revoked");
+        validator_say(v, STATUS_FAILURE, "signingCredential.ocsp.revoked", url,
+                      "the certificate was revoked");
 }
 
 /* The certificate, its way to an anchor, and the signature itself. */
@@ -171,10 +174,11 @@ void verify_signature(Validator *v, const Manifest *m)
     check_revocation(v, &s, url, stamped ? &when : NULL);
     if (cose_alg_name(s.alg) == NULL || sign1_is_der(&s)) { /* the reference has no place for these two */
         bool known = cose_alg_name(s.alg) != NULL;
-        validator_say(v, STATUS_FAILURE, known ? "signingCredential.invalid" : "algorithm.unsupported",
-                      "Cose_Sign1",
-                      known ? "a signature in a form that COSE has not" : "a signature algorithm that C2PA has not");
-        validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url, "the claim's signature is not checked");
+        validator_say(
+            v, STATUS_FAILURE, known ? "signingCredential.invalid" : "algorithm.unsupported", "Cose_Sign1",
+            known ? "a signature in a form that COSE has not" : "a signature algorithm that C2PA has not");
+        validator_say(v, STATUS_FAILURE, "claimSignature.mismatch", url,
+                      "the claim's signature is not checked");
         goto out;
     }
     check_signer(v, m, &s, url, stamped ? when : time(NULL));

@@ -22,6 +22,7 @@ globalThis.FileReaderSync = class { readAsArrayBuffer(blob) { return new Uint8Ar
 
 function head(type, n) {
   if (n < 24) return Buffer.from([(type << 5) | n]);
+  if (n < 256) return Buffer.from([(type << 5) | 24, n]);
   const b = Buffer.alloc(n < 65536 ? 3 : 5, (type << 5) | (n < 65536 ? 25 : 26));
   if (n < 65536) b.writeUInt16BE(n, 1);
   else b.writeUInt32BE(n, 1);

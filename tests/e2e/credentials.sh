@@ -97,7 +97,29 @@ expect 1 'one parent at most' "$sign_file" --parent a.mp4 --parent d.png f.jpg
 rm f.jpg
 rm ./*.mp4 ./*.png
 
-# JPEG and WebP, and the other algorithms.
+# Pictures of every kind: parameters and all, signed one by one.
+for kind in jpg jpeg webp png; do
+    expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o a.$kind
+    expect 0 "" "$sora" verify a.$kind --trust "$keys/root.pem"
+    printed 'valid, and the signer is trusted'
+    printed 'c2pa.created, trainedAlgorithmicMedia, by sora.c, model '
+    checks=$((checks + 1))
+    grep -aq '"prompt":"a dog"' a.$kind || fail "a.$kind lacks its parameters"
+done
+expect 0 "" "$sora" "a dog" $fast -o b.jpg --json
+printed '"output": ?"b-%04d.jpg"'
+only a.jpeg a.jpg a.png a.webp b-0001.jpg b-0002.jpg b-0003.jpg b-0004.jpg b-0005.jpg
+expect 0 "" "$sora" verify b-0004.jpg --trust "$keys/root.pem"
+expect 0 "" "$sora" "a dog" --steps 1 --frames 1 --image a.webp -o c.webp
+expect 0 "" "$sora" verify c.webp --trust "$keys/root.pem"
+printed 'made from   a.webp \(parentOf, with credentials\)$'
+expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o d.jpg --no-credentials
+expect 2 "" "$sora" verify d.jpg
+expect 2 'unknown extension' "$sora" "a dog" --steps 1 --frames 1 -o d.jpe
+expect 3 'd.webp: cannot write: ' "$sora" "a dog" --steps 1 --frames 1 -o /proc/d.webp
+rm ./*.jpg ./*.jpeg ./*.webp ./*.png
+
+# JPEG and WebP of others, and the other algorithms.
 for algorithm in es256 ps256 ed25519; do
     SORA_CREDENTIALS=$work.keys/$algorithm
     export SORA_CREDENTIALS

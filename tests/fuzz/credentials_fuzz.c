@@ -4,7 +4,7 @@
  * -Dc_args=-fsanitize=fuzzer-no-link ninja -C build-fuzz libsora-core.a
  *     clang -std=c11 -D_GNU_SOURCE -g -fsanitize=fuzzer,address,undefined -Iinclude -Isrc
  * tests/fuzz/credentials_fuzz.c \ build-fuzz/libsora-core.a $(pkg-config --libs libcrypto libssl libcbor
- * jansson libavutil) -lm -o fuzz
+ * jansson libavutil libbrotlidec) -lm -o fuzz
  *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/credentials */
 #include <assert.h>
 #include <stdlib.h>
