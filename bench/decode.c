@@ -50,7 +50,7 @@ static long peak_kilobytes(void)
     return peak;
 }
 
-static bool decode(Vae22 *network, Video *v, size_t limit, SoraError *err)
+static bool decode(Vae *network, Video *v, size_t limit, SoraError *err)
 {
     const VaeConfig *c = &network->config;
     int stride = vae_stride_space(c);
@@ -94,10 +94,10 @@ int main(int argc, char **argv)
     }
     BenchSource source;
     Params params;
-    Vae22 network;
+    Vae network;
     bench_source_init(&source, DTYPE_BF16);
     params_init(&params, &source.source);
-    vae22_bind_decoder(&network, &config, &params);
+    vae_bind_decoder(&network, &config, &params);
     ok = params_ok(&params, &err) && decode(&network, &v, argc > 4 ? (size_t)strtoull(argv[4], NULL, 10) : 0, &err);
     if (!ok)
         fprintf(stderr, "decode: %s\n", err.message);

@@ -18,7 +18,7 @@
 #include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/param_sources.h"
 #include "weights/safetensors.h"
 
@@ -105,7 +105,7 @@ static bool tiny_bind(const char *folder, const json_t *json, Params *params, So
             umt5_bind(&(Umt5){0}, &text, params);
     } else if (strcmp(folder, "vae") == 0) {
         if (vae_config_read(&vae, json, err))
-            vae22_bind(&(Vae22){0}, &vae, params);
+            vae_bind(&(Vae){0}, &vae, params);
     } else if (strcmp(folder, "image_encoder") == 0) {
         if (clip_config_parse(&clip, json, err))
             clip_bind(&(Clip){0}, &clip, params);

@@ -11,7 +11,7 @@
 #include "engine/pipeline.h"
 #include "engine/profile.h"
 #include "model/transformer.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/param_sources.h"
 
 typedef struct Config {
@@ -148,7 +148,7 @@ typedef enum Half { ENCODER, DECODER } Half;
 
 /* Half of the autoencoder, chunk by chunk, as the engine has it. */
 typedef struct CoderRun {
-    Vae22 network;
+    Vae network;
     Half half;
     int64_t frames, height, width; /* of the latent */
     int64_t chunk;                 /* latent frames at a time */
@@ -170,13 +170,13 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
         cache.last = f + n == r->frames && cache.frames == 0;
         graph_reset(g);
         if (r->half == ENCODER)
-            vae22_encode_chunk(g, &r->network, &cache,
+            vae_encode_chunk(g, &r->network, &cache,
                                graph_input(g, DTYPE_F32,
                                            SHAPE(1, n * time - (f == 0 ? time - 1 : 0), r->height * space,
                                                  r->width * space, 3),
                                            r->data));
         else
-            vae22_decode_chunk(
+            vae_decode_chunk(
                 g, &r->network, &cache,
                 graph_input(g, DTYPE_F32, SHAPE(1, n, r->height, r->width, c->z_dim), r->data));
         ok = graph_ok(g, err);
@@ -310,9 +310,9 @@ static bool measure_coder(Bench *b, Half half, Measurement *out, SoraError *err)
         return false;
     begin_network(b);
     if (half == ENCODER)
-        vae22_bind_encoder(&r.network, &c, &b->params);
+        vae_bind_encoder(&r.network, &c, &b->params);
     else
-        vae22_bind_decoder(&r.network, &c, &b->params);
+        vae_bind_decoder(&r.network, &c, &b->params);
     r.frames = 1 + (b->frames - 1) / b->config->stride_time;
     r.height = b->height / b->config->stride_space;
     r.width = b->width / b->config->stride_space;

@@ -92,7 +92,7 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
         graph_reset(g);
         take_frames(s, job->latent, f, n, z);
         Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, s->height, s->width, s->channels), z);
-        Tensor *out = vae22_decode_chunk(g, p->autoencoder, &cache, in);
+        Tensor *out = vae_decode_chunk(g, p->autoencoder, &cache, in);
         graph_download(g, out, pixels);
         DecodedPart part = {pixels, frames_of(c, f), frames_of(c, f + n) - frames_of(c, f), 0, 0,
                             (int)(s->width * stride), (int)(s->height * stride), (int)(f + n), (int)s->frames};
@@ -111,7 +111,7 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
 typedef struct Strips {
     int dim;                  /* of [B, F, H, W, C] */
     int64_t n;                /* places along it */
-    int64_t lag;              /* places that come out later, see vae22_strip_lag() */
+    int64_t lag;              /* places that come out later, see vae_strip_lag() */
     int count;
     size_t place;             /* bytes of a place's features in one latent frame */
     FILE *spool;              /* strip after strip, frame after frame */
@@ -128,20 +128,20 @@ static int64_t strip_at(const Strips *s, int i)
 }
 
 /* Where what comes out of strip i begins, in pixels. */
-static int64_t pixel_at(const Strips *s, const Vae22 *m, int i)
+static int64_t pixel_at(const Strips *s, const Vae *m, int i)
 {
     int64_t stride = vae_stride_space(&m->config);
     if (i == 0 || i == s->count)
         return i == 0 ? 0 : s->n * stride;
-    return strip_at(s, i) * stride - (int64_t)(vae22_strip_lag(m) * (double)stride);
+    return strip_at(s, i) * stride - (int64_t)(vae_strip_lag(m) * (double)stride);
 }
 
-static Strips plan_strips(const Vae22 *m, const CanvasShape *shape, size_t limit)
+static Strips plan_strips(const Vae *m, const CanvasShape *shape, size_t limit)
 {
     const VaeConfig *c = &m->config;
     Strips s = {.dim = shape->width >= shape->height ? 3 : 2};
     s.n = s.dim == 3 ? shape->width : shape->height;
-    s.lag = (int64_t)ceil(vae22_strip_lag(m));
+    s.lag = (int64_t)ceil(vae_strip_lag(m));
     int64_t across = s.dim == 3 ? shape->height : shape->width;
     s.place = (size_t)(across * c->dec_dim * c->dim_mult[c->levels - 1]) * sizeof(float);
     size_t bytes = limit / 4 < STRIP_BYTES ? limit / 4 : STRIP_BYTES;
@@ -189,7 +189,7 @@ static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, So
         graph_reset(g);
         take_frames(shape, job->latent, f, 1, z);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape->height, shape->width, shape->channels), z);
-        x = vae22_decode_front(g, p->autoencoder, &cache, x);
+        x = vae_decode_front(g, p->autoencoder, &cache, x);
         vae_cache_end_chunk(&cache);
         for (int i = 0; i < s->count && ok; i++) {
             Tensor *part = op_slice(g, x, s->dim, strip_at(s, i), strip_at(s, i + 1) - strip_at(s, i));
@@ -225,7 +225,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, 5, size, features);
         cache.strip.edges = s->edges[f];
-        x = vae22_decode_levels(g, p->autoencoder, &cache, x);
+        x = vae_decode_levels(g, p->autoencoder, &cache, x);
         vae_cache_end_chunk(&cache);
         ok = graph_ok(g, err) && ((x->shape[2] == side[0] && x->shape[3] == side[1]) ||
                                   error_set(err, SORA_ERROR_INTERNAL, "autoencoder: a strip of another size"));

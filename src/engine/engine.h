@@ -28,7 +28,7 @@ struct SoraEngine {
     EnginePart parts[SLOT_COUNT];
     Dit transformer, low_noise;
     Umt5 text_encoder;
-    Vae22 autoencoder;
+    Vae autoencoder;
     Clip image_encoder;
     Pipeline pipeline;
     LatentGrid grid;

@@ -86,7 +86,7 @@ typedef struct Size3 {
 typedef struct Room {
     Dit transformers[2];
     Umt5 text_encoder;
-    Vae22 autoencoder;
+    Vae autoencoder;
     Clip image_encoder;
 } Room;
 

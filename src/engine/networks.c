@@ -45,7 +45,7 @@ static bool bind_autoencoder(Networks *n, const WeightPart *part, const json_t *
     VaeConfig c = levels ? vae_config_wan22() : vae_config_wan21();
     if (json != NULL && !vae_config_read(&c, json, err))
         return false;
-    vae22_bind(n->autoencoder, &c, params);
+    vae_bind(n->autoencoder, &c, params);
     return true;
 }
 

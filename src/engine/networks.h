@@ -6,14 +6,14 @@
 #include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/model_files.h"
 
 /* Where the networks go; the caller's. */
 typedef struct Networks {
     Dit *transformers[2]; /* SLOT_TRANSFORMER, SLOT_LOW_NOISE */
     Umt5 *text_encoder;
-    Vae22 *autoencoder;
+    Vae *autoencoder;
     Clip *image_encoder;
     bool timestep_per_patch; /* of SLOT_TRANSFORMER: set when that is bound */
 } Networks;

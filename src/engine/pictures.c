@@ -74,7 +74,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
         cache.last = f == latents - 1 && cache.frames == 0; /* frames may come in parts, which need memory */
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, n, height, width, 3), frames);
-        graph_download(g, vae22_encode_chunk(g, p->autoencoder, &cache, x), chunk);
+        graph_download(g, vae_encode_chunk(g, p->autoencoder, &cache, x), chunk);
         ok = graph_ok(g, err);
         for (int64_t i = 0; i < plane * c->z_dim && ok; i++)
             latent[(i % c->z_dim * latents + f) * plane + i / c->z_dim] = chunk[i];

@@ -7,7 +7,7 @@
 #include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "sample/canvas.h"
 #include "sample/sampler.h"
 #include "text/tokenizer.h"
@@ -19,7 +19,7 @@ typedef struct Pipeline {
     const Dit *transformer; /* with two experts: that of much noise */
     const Dit *low_noise;   /* the expert of timesteps below boundary; NULL: there is one for all */
     double boundary;        /* as the transformer is told timesteps: 0 to 1000 */
-    const Vae22 *autoencoder;
+    const Vae *autoencoder;
     const Clip *image_encoder; /* NULL unless the transformer listens to pictures */
     bool timestep_per_patch;   /* the transformer was trained for it: known parts stay clean */
 } Pipeline;

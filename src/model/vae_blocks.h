@@ -3,7 +3,7 @@
  * Large frames go through the decoder's levels in strips of columns or rows, one after the other, each with all its
  * chunks of time. As a convolution remembers the last frames of the chunk before, it remembers the last columns of the
  * strip before; so strips give what whole frames would give, without anything being computed twice. What comes out of
- * a strip is later than what went in by the columns that the next strip has yet to bring (vae22_strip_lag()).
+ * a strip is later than what went in by the columns that the next strip has yet to bring (vae_strip_lag()).
  *
  * A clip goes through in chunks of frames, one after the other. Each causal convolution remembers the last
  * frames it saw in a slot of the cache; so the chunks give what the whole clip at once would give, whatever

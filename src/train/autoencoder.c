@@ -17,7 +17,7 @@ enum { LINEAR_START_CLIPS = 16, MAX_PATH = 4096 };
 typedef struct CodecTrainer {
     TrainSettings settings;
     VaeConfig config;
-    Vae22 vae;
+    Vae vae;
     RandomSource random;
     Params params;
     AdamW optimizer;
@@ -123,7 +123,7 @@ static bool codec_step(void *self, int64_t step, double *loss, SoraError *err)
         graph_record(g, true);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(t->batch, t->crop_frames, t->crop, t->crop, 3), video);
         Tensor *w = x ? graph_input(g, DTYPE_F32, x->ndim, x->shape, weight) : NULL;
-        Tensor *d = op_sub(g, vae22_decode(g, &t->vae, vae22_encode(g, &t->vae, x)), x);
+        Tensor *d = op_sub(g, vae_decode(g, &t->vae, vae_encode(g, &t->vae, x)), x);
         Tensor *error = op_mul(g, d, d);
         if (t->l1 > 0)
             error = op_add(g, error, op_scale(g, op_unary(g, UNARY_ABS, d), t->l1, 0));
@@ -186,7 +186,7 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
     t->graph = graph_new(backend);
     if (t->source == NULL || t->graph == NULL)
         return t->source == NULL ? false : error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    vae22_bind(&t->vae, &t->config, &t->params);
+    vae_bind(&t->vae, &t->config, &t->params);
     if (!params_ok(&t->params, err))
         return false;
     char checkpoint[MAX_PATH];

@@ -18,7 +18,7 @@ bool codec_load(Codec *c, const char *folder, SoraError *err)
         return false;
     file_source_init(&c->source, c->file, FILE_SOURCE_MAPPED);
     params_init(&c->params, &c->source.source);
-    vae22_bind(&c->vae, &config, &c->params);
+    vae_bind(&c->vae, &config, &c->params);
     return params_ok(&c->params, err);
 }
 

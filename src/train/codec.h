@@ -2,12 +2,12 @@
 #ifndef SORA_TRAIN_CODEC_H
 #define SORA_TRAIN_CODEC_H
 
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/file_source.h"
 #include "weights/safetensors.h"
 
 typedef struct Codec {
-    Vae22 vae;
+    Vae vae;
     Params params;
     FileSource source;
     Safetensors *file;

@@ -33,13 +33,13 @@ static void compare(const Clip *clip, const float *out, Squares *whole, Squares 
             }
 }
 
-static bool reconstruct(Graph *g, const Vae22 *vae, const Clip *clip, float *video, SoraError *err)
+static bool reconstruct(Graph *g, const Vae *vae, const Clip *clip, float *video, SoraError *err)
 {
     ClipCrop all = {0, 0, clip->width, clip->height, 0, clip->frames};
     clip_to_float(clip, &all, video);
     graph_reset(g);
     Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, clip->frames, clip->height, clip->width, 3), video);
-    graph_download(g, vae22_decode(g, vae, vae22_encode(g, vae, x)), video);
+    graph_download(g, vae_decode(g, vae, vae_encode(g, vae, x)), video);
     return graph_ok(g, err);
 }
 

@@ -139,7 +139,7 @@ static bool encode_frames(LatentCache *c, const Bucket *b, int count, const floa
     Graph *g = c->config.graph;
     graph_reset(g);
     Tensor *x = graph_input(g, DTYPE_F32, SHAPE(count, b->frames, b->height, b->width, 3), video);
-    graph_download(g, vae22_encode(g, c->config.codec, x), latents);
+    graph_download(g, vae_encode(g, c->config.codec, x), latents);
     bool ok = graph_ok(g, err);
     graph_reset(g);
     return ok;

@@ -3,7 +3,7 @@
 #ifndef SORA_TRAIN_LATENTS_H
 #define SORA_TRAIN_LATENTS_H
 
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "train/clips.h"
 
 typedef struct Bucket {
@@ -28,7 +28,7 @@ typedef struct LatentCache LatentCache;
 typedef struct LatentCacheConfig {
     const char *folder;  /* made if it is not there */
     ClipSource *source;  /* these three are the caller's and outlive the cache */
-    const Vae22 *codec;
+    const Vae *codec;
     Graph *graph;        /* reset by the cache; not recording while it encodes */
     const Bucket *buckets;
     int bucket_count;

@@ -72,18 +72,18 @@ static void look_at(Moments *s, const Features *f, double *a, double *b)
 }
 
 /* conv1 and the first levels, as they are now. */
-static Tensor *run_levels(Graph *g, const Vae22 *m, int levels, Tensor *frames)
+static Tensor *run_levels(Graph *g, const Vae *m, int levels, Tensor *frames)
 {
     VaeCache cache = {.last = true};
     Tensor *x = frames == NULL ? NULL : vae_patchify(g, frames, m->config.patchify);
     x = vae_causal_conv(g, &m->encoder.conv1, &cache, x);
     for (int i = 0; i < levels; i++)
-        x = vae22_down_level(g, &m->encoder.level[i], &cache, x);
+        x = vae_down_level(g, &m->encoder.level[i], &cache, x);
     return x;
 }
 
 /* The features after some levels of one clip, in heap memory; NULL after a failure. */
-static float *clip_features(Graph *g, const Vae22 *m, int levels, ClipInput *clips, int index, Features *f)
+static float *clip_features(Graph *g, const Vae *m, int levels, ClipInput *clips, int index, Features *f)
 {
     graph_reset(g);
     Tensor *x = run_levels(g, m, levels, clips->get(clips, g, index));
@@ -99,7 +99,7 @@ static float *clip_features(Graph *g, const Vae22 *m, int levels, ClipInput *cli
     return host;
 }
 
-static bool measure(Graph *g, const Vae22 *m, int levels, ClipInput *clips, Moments *s)
+static bool measure(Graph *g, const Vae *m, int levels, ClipInput *clips, Moments *s)
 {
     double *blocks = malloc(2 * (size_t)s->n * sizeof *blocks);
     bool ok = blocks != NULL;
@@ -224,9 +224,9 @@ static void still_residual(const VaeResidual *r)
         w[i * in + i] = 1;
 }
 
-static bool start_level(Graph *g, Vae22 *m, int index, ClipInput *clips)
+static bool start_level(Graph *g, Vae *m, int index, ClipInput *clips)
 {
-    Vae22Level *l = &m->encoder.level[index];
+    VaeLevel *l = &m->encoder.level[index];
     for (int i = 0; i < l->residuals; i++)
         still_residual(&l->residual[i]);
     if (l->resample.space.w == NULL)
@@ -266,7 +266,7 @@ typedef struct Covariance {
     double count, *sum, *outer;
 } Covariance;
 
-static bool last_features(Graph *g, Vae22 *m, ClipInput *clips, Covariance *c)
+static bool last_features(Graph *g, Vae *m, ClipInput *clips, Covariance *c)
 {
     double *x = malloc((size_t)c->n * sizeof *x);
     bool ok = x != NULL;
@@ -292,7 +292,7 @@ static bool last_features(Graph *g, Vae22 *m, ClipInput *clips, Covariance *c)
     return ok;
 }
 
-static void set_head(Vae22 *m, const double *vectors, int n, double constant)
+static void set_head(Vae *m, const double *vectors, int n, double constant)
 {
     int z = m->config.z_dim;
     float *w = m->encoder.head.w->data, *identity = m->conv1.w->data;
@@ -309,9 +309,9 @@ static void set_head(Vae22 *m, const double *vectors, int n, double constant)
     }
 }
 
-static bool start_head(Graph *g, Vae22 *m, ClipInput *clips)
+static bool start_head(Graph *g, Vae *m, ClipInput *clips)
 {
-    Vae22Level *last = &m->encoder.level[m->config.levels - 1];
+    VaeLevel *last = &m->encoder.level[m->config.levels - 1];
     int n = last->channels, used = n - 1; /* the last channel carries the constant */
     Covariance c = {.n = used, .sum = calloc((size_t)used, sizeof(double)),
                     .outer = calloc((size_t)used * (size_t)used, sizeof(double))};
@@ -335,7 +335,7 @@ static bool start_head(Graph *g, Vae22 *m, ClipInput *clips)
 }
 
 /* mean and std of the latents that the encoder gives now. */
-static bool measure_latents(Graph *g, Vae22 *m, ClipInput *clips, VaeConfig *config)
+static bool measure_latents(Graph *g, Vae *m, ClipInput *clips, VaeConfig *config)
 {
     int z = config->z_dim;
     double sum[VAE_MAX_Z] = {0}, squares[VAE_MAX_Z] = {0}, count = 0, mean_std = 0;
@@ -345,7 +345,7 @@ static bool measure_latents(Graph *g, Vae22 *m, ClipInput *clips, VaeConfig *con
     }
     for (int i = 0; i < clips->count; i++) {
         graph_reset(g);
-        Tensor *x = vae22_encode(g, m, clips->get(clips, g, i));
+        Tensor *x = vae_encode(g, m, clips->get(clips, g, i));
         float *host = x == NULL ? NULL : malloc(tensor_bytes(x));
         if (host == NULL)
             return false;
@@ -372,7 +372,7 @@ static bool measure_latents(Graph *g, Vae22 *m, ClipInput *clips, VaeConfig *con
     return true;
 }
 
-static void set_first(Vae22 *m)
+static void set_first(Vae *m)
 {
     const Tensor *conv = m->encoder.conv1.w;
     float *w = conv->data;
@@ -383,7 +383,7 @@ static void set_first(Vae22 *m)
         w[(i * in + i) * 27 + 2 * 9 + 4] = 1;
 }
 
-bool linear_start(Graph *g, Vae22 *m, VaeConfig *config, ClipInput *clips, SoraError *err)
+bool linear_start(Graph *g, Vae *m, VaeConfig *config, ClipInput *clips, SoraError *err)
 {
     int last = m->config.levels - 1;
     if (m->config.dim < 3 * m->config.patchify * m->config.patchify ||

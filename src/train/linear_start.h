@@ -11,7 +11,7 @@
 #ifndef SORA_TRAIN_LINEAR_START_H
 #define SORA_TRAIN_LINEAR_START_H
 
-#include "model/vae22.h"
+#include "model/vae.h"
 
 /* Gives clips to look at: frames F32 [1, T, H, W, 3] in [-1, 1] as a graph input, T = 1 + 4n; NULL after a failure. */
 typedef struct ClipInput {
@@ -22,6 +22,6 @@ typedef struct ClipInput {
 /* Sets the F32 weights of m's encoder (host memory) and mean and std of *config. Columns of the latent are ordered
  * by variance. std is between none and full whitening: a latent's variance is proportional to the deviation that it
  * has in the linear code, 1 on average. */
-bool linear_start(Graph *g, Vae22 *m, VaeConfig *config, ClipInput *clips, SoraError *err);
+bool linear_start(Graph *g, Vae *m, VaeConfig *config, ClipInput *clips, SoraError *err);
 
 #endif

@@ -92,7 +92,7 @@ typedef struct Parts {
     Params params[PART_COUNT];
     Dit transformer, low_noise;
     Umt5 text_encoder;
-    Vae22 autoencoder;
+    Vae autoencoder;
     Clip image_encoder;
     Backend *backend;
     Pipeline pipeline;
@@ -181,7 +181,7 @@ static bool bind(Parts *p, int part, SoraError *err)
         umt5_bind(&p->text_encoder, &umt5, params);
     else if (part == AUTOENCODER &&
              (ok = vae_config_read(&vae, json, err) && read_scale(&vae, &p->vae_cases, err)))
-        vae22_bind(&p->autoencoder, &vae, params);
+        vae_bind(&p->autoencoder, &vae, params);
     else if (part == IMAGE_ENCODER && (ok = clip_config_parse(&clip, json, err)))
         clip_bind(&p->image_encoder, &clip, params);
     json_decref(json);

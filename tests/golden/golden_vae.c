@@ -9,14 +9,14 @@
 #include "cpu/backend.h"
 #include "golden/fixture.h"
 #include "golden/video.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 
 static const double TOLERANCE = 5e-5;
 
 typedef struct Case {
     const Fixture *f;
     const char *name;
-    const Vae22 *vae;
+    const Vae *vae;
     Graph *g;
     bool encode;
     Tensor in, out; /* of the fixture */
@@ -26,7 +26,7 @@ static double run_whole(const Case *c)
 {
     graph_reset(c->g);
     Tensor *x = video_input(c->g, c->in);
-    Tensor *y = c->encode ? vae22_encode(c->g, c->vae, x) : vae22_decode(c->g, c->vae, x);
+    Tensor *y = c->encode ? vae_encode(c->g, c->vae, x) : vae_decode(c->g, c->vae, x);
     return video_error(c->g, y, c->out, 0);
 }
 
@@ -39,8 +39,8 @@ static double run_chunks(const Case *c)
     for (int64_t n = 1; at + n <= c->in.shape[1]; at += n, n = stride) {
         graph_reset(c->g);
         Tensor *x = op_slice(c->g, video_input(c->g, c->in), 1, at, n);
-        Tensor *y = c->encode ? vae22_encode_chunk(c->g, c->vae, &cache, x)
-                              : vae22_decode_chunk(c->g, c->vae, &cache, x);
+        Tensor *y = c->encode ? vae_encode_chunk(c->g, c->vae, &cache, x)
+                              : vae_decode_chunk(c->g, c->vae, &cache, x);
         worst = worse_error(worst, video_error(c->g, y, c->out, made));
         made += y != NULL ? y->shape[1] : 0;
     }
@@ -74,7 +74,7 @@ static Tensor *look(Probe *p, Tensor *y, const char *fmt, ...)
     return y;
 }
 
-static Tensor *look_head(Probe *p, const Vae22Coder *coder, const char *side, VaeCache *cache, Tensor *x)
+static Tensor *look_head(Probe *p, const VaeCoder *coder, const char *side, VaeCache *cache, Tensor *x)
 {
     Graph *g = p->c->g;
     x = look(p, op_l2_norm(g, x, op_reshape(g, coder->head_norm, SHAPE(-1))), "%s.head.0", side);
@@ -82,14 +82,14 @@ static Tensor *look_head(Probe *p, const Vae22Coder *coder, const char *side, Va
     return look(p, vae_causal_conv(g, &coder->head, cache, x), "%s.head.2", side);
 }
 
-static Tensor *look_middle(Probe *p, const Vae22Coder *coder, const char *side, VaeCache *cache, Tensor *x)
+static Tensor *look_middle(Probe *p, const VaeCoder *coder, const char *side, VaeCache *cache, Tensor *x)
 {
     x = look(p, vae_residual(p->c->g, &coder->middle0, cache, x), "%s.middle.0", side);
     x = look(p, vae_attention(p->c->g, &coder->middle1, x), "%s.middle.1", side);
     return look(p, vae_residual(p->c->g, &coder->middle2, cache, x), "%s.middle.2", side);
 }
 
-static Tensor *look_level(Probe *p, const Vae22Level *l, int index, VaeCache *cache, Tensor *x)
+static Tensor *look_level(Probe *p, const VaeLevel *l, int index, VaeCache *cache, Tensor *x)
 {
     Graph *g = p->c->g;
     bool down = p->c->encode, resizes = l->resample.space.w != NULL;
@@ -121,8 +121,8 @@ static Tensor *look_level(Probe *p, const Vae22Level *l, int index, VaeCache *ca
 
 static Tensor *look_encoder(Probe *p, VaeCache *cache, Tensor *x)
 {
-    const Vae22 *vae = p->c->vae;
-    const Vae22Coder *e = &vae->encoder;
+    const Vae *vae = p->c->vae;
+    const VaeCoder *e = &vae->encoder;
     x = vae_patchify(p->c->g, x, vae->config.patchify);
     x = look(p, vae_causal_conv(p->c->g, &e->conv1, cache, x), "encoder.conv1");
     for (int i = 0; i < vae->config.levels; i++)
@@ -132,8 +132,8 @@ static Tensor *look_encoder(Probe *p, VaeCache *cache, Tensor *x)
 
 static void look_decoder(Probe *p, VaeCache *cache, Tensor *x)
 {
-    const Vae22 *vae = p->c->vae;
-    const Vae22Coder *d = &vae->decoder;
+    const Vae *vae = p->c->vae;
+    const VaeCoder *d = &vae->decoder;
     x = look(p, vae_causal_conv(p->c->g, &d->conv1, cache, x), "decoder.conv1");
     x = look_middle(p, d, "decoder", cache, x);
     for (int i = 0; i < vae->config.levels; i++)
@@ -261,13 +261,13 @@ static void run_file(Golden *golden, const char *dir, const char *name, Backend 
     }
     SoraError err = {0};
     VaeConfig config;
-    Vae22 vae = {0};
+    Vae vae = {0};
     Params params;
     params_init(&params, &weights.source);
     Graph *g = graph_new(backend);
     bool ok = g != NULL && read_config(&config, &weights, &cases, &err);
     if (ok)
-        vae22_bind(&vae, &config, &params);
+        vae_bind(&vae, &config, &params);
     if (ok && params_ok(&params, &err)) {
         run_cases(golden, &cases, name, (Case){.f = &cases, .vae = &vae, .g = g});
     } else {

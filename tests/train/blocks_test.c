@@ -16,7 +16,7 @@
 #include "model/clip.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/param_sources.h"
 
 enum { SAMPLES = 2, TOKENS = 2 * 2 * 3 + 2, TEXT_ROWS = 4, PICTURE_ROWS = 6 };
@@ -552,7 +552,7 @@ static bool bind_published(const char *model, const json_t *json, Params *p, Sor
             umt5_bind(&(Umt5){0}, &umt5, p);
     } else if (strstr(model, "VAE") != NULL) {
         if (vae_config_read(&vae, json, err))
-            vae22_bind(&(Vae22){0}, &vae, p);
+            vae_bind(&(Vae){0}, &vae, p);
     } else if (strstr(model, "CLIP") != NULL) {
         if (clip_config_parse(&clip, json, err))
             clip_bind(&(Clip){0}, &clip, p);

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "cpu/backend.h"
-#include "model/vae22.h"
+#include "model/vae.h"
 #include "weights/param_sources.h"
 
 enum { MAX_CHUNKS = 4, HEIGHT = 4, WIDTH = 4, BATCH = 2 };
@@ -22,8 +22,8 @@ typedef struct Net {
     VaeResidual residual;
     VaeAttention attention;
     VaeResample resample;
-    Vae22Level level;
-    Vae22 vae;
+    VaeLevel level;
+    Vae vae;
 } Net;
 
 typedef struct Case {
@@ -78,25 +78,25 @@ static Tensor *run_upsample(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 static void bind_down_level(Net *n)
 {
     bind_downsample(n);
-    n->level = (Vae22Level){.residuals = 1, .channels = 4, .factors = {2, 2}, .shortcut = true, .resample = n->resample};
+    n->level = (VaeLevel){.residuals = 1, .channels = 4, .factors = {2, 2}, .shortcut = true, .resample = n->resample};
     n->level.residual[0] = vae_bind_residual(&n->params, "r", 2, 4);
 }
 
 static Tensor *run_down_level(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
-    return vae22_down_level(g, &n->level, c, x);
+    return vae_down_level(g, &n->level, c, x);
 }
 
 static void bind_up_level(Net *n)
 {
     bind_upsample(n);
-    n->level = (Vae22Level){.residuals = 1, .channels = 4, .factors = {2, 2}, .shortcut = true, .resample = n->resample};
+    n->level = (VaeLevel){.residuals = 1, .channels = 4, .factors = {2, 2}, .shortcut = true, .resample = n->resample};
     n->level.residual[0] = vae_bind_residual(&n->params, "r", 8, 4);
 }
 
 static Tensor *run_up_level(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
-    return vae22_up_level(g, &n->level, c, x);
+    return vae_up_level(g, &n->level, c, x);
 }
 
 /* Stride 2 in time, 4 in space. */
@@ -118,7 +118,7 @@ static VaeConfig small_config(void)
 static void bind_vae(Net *n)
 {
     VaeConfig c = small_config();
-    vae22_bind(&n->vae, &c, &n->params);
+    vae_bind(&n->vae, &c, &n->params);
 }
 
 static void bind_flat_vae(Net *n)
@@ -126,17 +126,17 @@ static void bind_flat_vae(Net *n)
     VaeConfig c = small_config();
     c.flat = true;
     c.dec_dim = 8; /* with few channels the norms are too steep for differences */
-    vae22_bind(&n->vae, &c, &n->params);
+    vae_bind(&n->vae, &c, &n->params);
 }
 
 static Tensor *run_encode(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
-    return vae22_encode_chunk(g, &n->vae, c, x);
+    return vae_encode_chunk(g, &n->vae, c, x);
 }
 
 static Tensor *run_decode(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
-    return vae22_decode_chunk(g, &n->vae, c, x);
+    return vae_decode_chunk(g, &n->vae, c, x);
 }
 
 static const Case CASES[] = {
@@ -381,9 +381,9 @@ static void check_chunks(void (*bind)(Net *n), const int *latent_frames, int chu
     Rng rng;
     rng_init(&rng, 1, 2);
     rng_fill_normal(&rng, video, (size_t)(frames * frame));
-    graph_download(g, vae22_encode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, frames, 8, 8, 3), video)),
+    graph_download(g, vae_encode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, frames, 8, 8, 3), video)),
                    z);
-    graph_download(g, vae22_decode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, total, 2, 2, 3), z)), out);
+    graph_download(g, vae_decode(g, &net.vae, graph_input(g, DTYPE_F32, SHAPE(1, total, 2, 2, 3), z)), out);
     require(g);
     VaeCache encoding = {0}, decoding = {0};
     float *at = video, *z_at = z, *out_at = out;
@@ -392,14 +392,14 @@ static void check_chunks(void (*bind)(Net *n), const int *latent_frames, int chu
         float got[4096];
         graph_reset(g);
         Tensor *y =
-            vae22_encode_chunk(g, &net.vae, &encoding, graph_input(g, DTYPE_F32, SHAPE(1, t, 8, 8, 3), at));
+            vae_encode_chunk(g, &net.vae, &encoding, graph_input(g, DTYPE_F32, SHAPE(1, t, 8, 8, 3), at));
         require(g);
         assert_int_equal(y->shape[1], n);
         graph_download(g, y, got);
         for (int64_t k = 0; k < n * 12; k++)
             assert_float_equal(got[k], z_at[k], 1e-5);
         graph_reset(g);
-        y = vae22_decode_chunk(g, &net.vae, &decoding, graph_input(g, DTYPE_F32, SHAPE(1, n, 2, 2, 3), z_at));
+        y = vae_decode_chunk(g, &net.vae, &decoding, graph_input(g, DTYPE_F32, SHAPE(1, n, 2, 2, 3), z_at));
         require(g);
         assert_int_equal(y->shape[1], t);
         graph_download(g, y, got);
@@ -511,12 +511,12 @@ static void test_bad_shapes(void **state)
         vae_cache_begin(&b.cache);
         graph_reset(b.g);
         assert_null(
-            vae22_encode_chunk(b.g, &b.net.vae, &b.cache, graph_input(b.g, DTYPE_F32, 5, shapes[i], zeros)));
+            vae_encode_chunk(b.g, &b.net.vae, &b.cache, graph_input(b.g, DTYPE_F32, 5, shapes[i], zeros)));
         assert_false(graph_ok(b.g, &err));
         assert_int_equal(err.code, SORA_ERROR_INPUT);
     }
     graph_reset(b.g);
-    assert_null(vae22_decode(b.g, &b.net.vae, graph_input(b.g, DTYPE_F32, SHAPE(1, 1, 2, 2, 4), zeros)));
+    assert_null(vae_decode(b.g, &b.net.vae, graph_input(b.g, DTYPE_F32, SHAPE(1, 1, 2, 2, 4), zeros)));
     close_bench(&b);
 }
 

@@ -99,7 +99,7 @@ static void the_autoencoder_sees_first_zeros_last(void **state)
         int count = f == 0 ? 1 : 4, at = f == 0 ? 0 : 4 * f - 3;
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, count, HEIGHT, WIDTH, 3), video + at * FRAME);
-        graph_download(g, vae22_encode_chunk(g, &engine->autoencoder, &cache, x), chunk);
+        graph_download(g, vae_encode_chunk(g, &engine->autoencoder, &cache, x), chunk);
         assert_true(graph_ok(g, &err));
         for (int i = 0; i < 4 * PLANE; i++) { /* [plane, channels] to [channels, frames, plane] */
             int place = (i % 4 * LATENTS + f) * PLANE + i / 4;

@@ -20,7 +20,7 @@ enum { CLIPS = 6, STRIDE = 8, TIME = 4 }; /* strides of the codec below */
 typedef struct World {
     RandomSource random;
     Params params;
-    Vae22 codec;
+    Vae codec;
     Backend *backend;
     Graph *graph;
     ClipSource *source;
@@ -38,7 +38,7 @@ static void open_world(World *w)
     assert_non_null(mkdtemp(w->folder));
     random_source_init(&w->random, 3);
     params_init(&w->params, &w->random.source);
-    vae22_bind(&w->codec, &config, &w->params);
+    vae_bind(&w->codec, &config, &w->params);
     assert_true(params_ok(&w->params, &err));
     assert_non_null(w->backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err));
     assert_non_null(w->graph = graph_new(w->backend));

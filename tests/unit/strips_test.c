@@ -56,7 +56,7 @@ static bool take(void *user, const DecodedPart *p, SoraError *err)
 typedef struct Decoder {
     RandomSource source;
     Params params;
-    Vae22 network;
+    Vae network;
     Backend *backend;
     Pipeline pipeline;
     float *latent;
@@ -71,7 +71,7 @@ static void open_decoder(Decoder *d, const Case *c, SoraPrecision precision)
     json_decref(json);
     random_source_init(&d->source, 3);
     params_init(&d->params, &d->source.source);
-    vae22_bind_decoder(&d->network, &config, &d->params);
+    vae_bind_decoder(&d->network, &config, &d->params);
     assert_true(params_ok(&d->params, &err));
     Rng rng;
     rng_init(&rng, 5, 0);
@@ -155,7 +155,7 @@ static void strips_are_whole_frames_in_bf16(void **state)
 }
 
 /* The encoder's latents of two chunks, `frames` at a time in its finest levels; heap. */
-static float *encode(Backend *backend, const Vae22 *m, int frames, size_t *count)
+static float *encode(Backend *backend, const Vae *m, int frames, size_t *count)
 {
     enum { HEIGHT = 16, WIDTH = 24, FRAMES = 5 };
     Graph *g = graph_new(backend);
@@ -168,7 +168,7 @@ static float *encode(Backend *backend, const Vae22 *m, int frames, size_t *count
     for (int f = 0, n = 1; f < FRAMES; f += n, n = 4) {
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, n, HEIGHT, WIDTH, 3), clip + f * HEIGHT * WIDTH * 3);
-        Tensor *z = vae22_encode_chunk(g, m, &cache, x);
+        Tensor *z = vae_encode_chunk(g, m, &cache, x);
         assert_non_null(z);
         out = realloc(out, (*count + (size_t)tensor_numel(z)) * sizeof *out);
         graph_download(g, z, out + *count);
@@ -186,14 +186,14 @@ static void frames_one_by_one_are_a_chunk(void **state)
         RandomSource source;
         Params params;
         VaeConfig config;
-        Vae22 m;
+        Vae m;
         SoraError err = {0};
         json_t *json = json_loads(CONFIGS[i], 0, NULL);
         assert_true(vae_config_read(&config, json, &err));
         json_decref(json);
         random_source_init(&source, 3);
         params_init(&params, &source.source);
-        vae22_bind_encoder(&m, &config, &params);
+        vae_bind_encoder(&m, &config, &params);
         assert_true(params_ok(&params, &err));
         Backend *backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
         size_t n, same;

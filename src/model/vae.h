@@ -3,72 +3,72 @@
  *
  *     VaeCache cache = {0};
  *     for (each latent frame z) {
- *         frames = vae22_decode_chunk(g, &vae, &cache, z);       // 1 frame, then 4 and 4 and 4
+ *         frames = vae_decode_chunk(g, &vae, &cache, z);       // 1 frame, then 4 and 4 and 4
  *         ...graph_download(g, frames, ...); graph_reset(g);     // what comes next needs the cache alone
  *     }
  *     vae_cache_free(g, &cache);
  *
  * Failures are the graph's: functions return NULL and graph_ok() tells. */
-#ifndef SORA_MODEL_VAE22_H
-#define SORA_MODEL_VAE22_H
+#ifndef SORA_MODEL_VAE_H
+#define SORA_MODEL_VAE_H
 
 #include "model/vae_blocks.h"
 #include "model/vae_config.h"
 
 /* Residual blocks, then a change of size (but for the last level); in Wan 2.2 beside a shortcut without
  * weights. */
-typedef struct Vae22Level {
+typedef struct VaeLevel {
     int residuals;
     VaeResidual residual[VAE_MAX_RESIDUALS];
     VaeResample resample; /* space.w NULL: the size stays */
     int channels;         /* of the output */
     VaeFactors factors;
     bool shortcut;
-} Vae22Level;
+} VaeLevel;
 
-typedef struct Vae22Coder {
+typedef struct VaeCoder {
     VaeConv conv1;
-    Vae22Level level[VAE_MAX_LEVELS]; /* encoder: finest first; decoder: coarsest first */
+    VaeLevel level[VAE_MAX_LEVELS]; /* encoder: finest first; decoder: coarsest first */
     VaeResidual middle0, middle2;
     VaeAttention middle1;
     Tensor *head_norm;
     VaeConv head;
-} Vae22Coder;
+} VaeCoder;
 
-typedef struct Vae22 {
+typedef struct Vae {
     VaeConfig config;
-    Vae22Coder encoder, decoder;
+    VaeCoder encoder, decoder;
     VaeConv conv1, conv2; /* between the coders and the latents */
-} Vae22;
+} Vae;
 
 /* Asks p for each tensor, by its name in the published checkpoint. c: from vae_config_read() or as good. */
-void vae22_bind(Vae22 *m, const VaeConfig *c, Params *p);
+void vae_bind(Vae *m, const VaeConfig *c, Params *p);
 /* Half of it: m can then only encode or only decode. */
-void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p);
-void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p);
+void vae_bind_encoder(Vae *m, const VaeConfig *c, Params *p);
+void vae_bind_decoder(Vae *m, const VaeConfig *c, Params *p);
 
 /* A chunk is vae_stride_time() frames -> 1 latent frame, or a multiple of that; the first chunk of a clip has
  * one frame more, and may be that one alone. */
-Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames);
+Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames);
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
-Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
+Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
 
-/* The two halves of vae22_decode_chunk(): to the features of whole latent frames [B, F, h, w, C], and from them to
+/* The two halves of vae_decode_chunk(): to the features of whole latent frames [B, F, h, w, C], and from them to
  * frames. The second can go in strips of the features (VaeStrip), with a cache of its own and all chunks of a strip
  * before the next; vae_cache_end_chunk() after each. From strip [a, b) of n come the frames' places from
  * (a - lag) s to (b - lag) s, s being the stride, but from 0 in the first and to n s in the last. The first must be
  * wider than lag. */
-Tensor *vae22_decode_front(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z);
-Tensor *vae22_decode_levels(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *x);
-double vae22_strip_lag(const Vae22 *m); /* in latent places */
+Tensor *vae_decode_front(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
+Tensor *vae_decode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *x);
+double vae_strip_lag(const Vae *m); /* in latent places */
 
 /* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not
  * fill a chunk are dropped. */
-Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames);
-Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z);
+Tensor *vae_encode(Graph *g, const Vae *m, Tensor *frames);
+Tensor *vae_decode(Graph *g, const Vae *m, Tensor *z);
 
 /* The levels alone, for tests. */
-Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x);
-Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x);
+Tensor *vae_down_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x);
+Tensor *vae_up_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x);
 
 #endif

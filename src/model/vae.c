@@ -1,11 +1,11 @@
-#include "model/vae22.h"
+#include "model/vae.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { TIME = 1, MAX_NAME = 128 };
 
-Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x)
+Tensor *vae_down_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
     Tensor *h = x;
@@ -18,7 +18,7 @@ Tensor *vae22_down_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor 
     return graph_keep(g, scope, op_add(g, h, vae_avg_down(g, x, l->channels, l->factors)));
 }
 
-Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x)
+Tensor *vae_up_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
     Tensor *h = x;
@@ -31,7 +31,7 @@ Tensor *vae22_up_level(Graph *g, const Vae22Level *l, VaeCache *cache, Tensor *x
     return graph_keep(g, scope, vae_upsample(g, &l->resample, cache, h, shortcut));
 }
 
-static Tensor *middle(Graph *g, const Vae22Coder *coder, VaeCache *cache, Tensor *x)
+static Tensor *middle(Graph *g, const VaeCoder *coder, VaeCache *cache, Tensor *x)
 {
     x = vae_residual(g, &coder->middle0, cache, x);
     x = vae_attention(g, &coder->middle1, x);
@@ -74,20 +74,20 @@ static bool check_frames(Graph *g, const VaeConfig *c, const VaeCache *cache, co
 }
 
 /* The first levels, before the frame rate changes. */
-static Tensor *encode_begin(Graph *g, const Vae22 *m, int levels, VaeCache *cache, Tensor *frames)
+static Tensor *encode_begin(Graph *g, const Vae *m, int levels, VaeCache *cache, Tensor *frames)
 {
-    const Vae22Coder *e = &m->encoder;
+    const VaeCoder *e = &m->encoder;
     GraphScope scope = graph_scope(g);
     Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames, m->config.patchify));
     for (int i = 0; i < levels; i++)
-        x = graph_keep(g, scope, vae22_down_level(g, &e->level[i], cache, x));
+        x = graph_keep(g, scope, vae_down_level(g, &e->level[i], cache, x));
     return graph_keep(g, scope, x);
 }
 
-typedef Tensor *(*Levels)(Graph *g, const Vae22 *m, int level, VaeCache *cache, Tensor *x);
+typedef Tensor *(*Levels)(Graph *g, const Vae *m, int level, VaeCache *cache, Tensor *x);
 
 /* Levels that keep the frame rate, over a few frames after the other if the cache says so. */
-static Tensor *by_frames(Graph *g, const Vae22 *m, int level, VaeCache *cache, Tensor *x, Levels run)
+static Tensor *by_frames(Graph *g, const Vae *m, int level, VaeCache *cache, Tensor *x, Levels run)
 {
     int64_t frames = x != NULL ? x->shape[TIME] : 0, most = cache->frames;
     if (most == 0 || frames <= most)
@@ -104,10 +104,10 @@ static Tensor *by_frames(Graph *g, const Vae22 *m, int level, VaeCache *cache, T
     return graph_keep(g, scope, op_concat(g, n, parts, TIME));
 }
 
-Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *frames)
+Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames)
 {
     const VaeConfig *c = &m->config;
-    const Vae22Coder *e = &m->encoder;
+    const VaeCoder *e = &m->encoder;
     if (!check_frames(g, c, cache, frames))
         return NULL;
     GraphScope scope = graph_scope(g);
@@ -116,7 +116,7 @@ Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *fr
         first++;
     Tensor *x = graph_keep(g, scope, by_frames(g, m, first, cache, frames, encode_begin));
     for (int i = first; i < c->levels; i++)
-        x = graph_keep(g, scope, vae22_down_level(g, &e->level[i], cache, x));
+        x = graph_keep(g, scope, vae_down_level(g, &e->level[i], cache, x));
     x = graph_keep(g, scope, middle(g, e, cache, x));
     x = vae_norm_conv(g, e->head_norm, &e->head, cache, x);
     vae_cache_end_chunk(cache);
@@ -124,10 +124,10 @@ Tensor *vae22_encode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *fr
     return graph_keep(g, scope, normalise(g, c, op_slice(g, moments, 4, 0, c->z_dim)));
 }
 
-Tensor *vae22_decode_front(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
+Tensor *vae_decode_front(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
 {
     const VaeConfig *c = &m->config;
-    const Vae22Coder *d = &m->decoder;
+    const VaeCoder *d = &m->decoder;
     if (z == NULL)
         return NULL;
     if (z->ndim != 5 || z->shape[1] < 1 || z->shape[4] != c->z_dim) {
@@ -142,41 +142,41 @@ Tensor *vae22_decode_front(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
 }
 
 /* Levels from `first` on, and the head. */
-static Tensor *decode_end(Graph *g, const Vae22 *m, int first, VaeCache *cache, Tensor *x)
+static Tensor *decode_end(Graph *g, const Vae *m, int first, VaeCache *cache, Tensor *x)
 {
-    const Vae22Coder *d = &m->decoder;
+    const VaeCoder *d = &m->decoder;
     GraphScope scope = graph_scope(g);
     for (int i = first; i < m->config.levels; i++)
-        x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
+        x = graph_keep(g, scope, vae_up_level(g, &d->level[i], cache, x));
     x = graph_keep(g, scope, vae_norm_conv(g, d->head_norm, &d->head, cache, x));
     return graph_keep(g, scope, vae_unpatchify(g, x, m->config.patchify));
 }
 
-Tensor *vae22_decode_levels(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *x)
+Tensor *vae_decode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *x)
 {
-    const Vae22Coder *d = &m->decoder;
+    const VaeCoder *d = &m->decoder;
     GraphScope scope = graph_scope(g);
     int level = m->config.levels;
     while (level > 0 && d->level[level - 1].resample.time.w == NULL)
         level--;
     for (int i = 0; i < level; i++)
-        x = graph_keep(g, scope, vae22_up_level(g, &d->level[i], cache, x));
+        x = graph_keep(g, scope, vae_up_level(g, &d->level[i], cache, x));
     return graph_keep(g, scope, by_frames(g, m, level, cache, x, decode_end));
 }
 
-Tensor *vae22_decode_chunk(Graph *g, const Vae22 *m, VaeCache *cache, Tensor *z)
+Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
 {
-    Tensor *x = vae22_decode_front(g, m, cache, z);
-    x = x != NULL ? vae22_decode_levels(g, m, cache, x) : NULL;
+    Tensor *x = vae_decode_front(g, m, cache, z);
+    x = x != NULL ? vae_decode_levels(g, m, cache, x) : NULL;
     vae_cache_end_chunk(cache);
     return x;
 }
 
-double vae22_strip_lag(const Vae22 *m)
+double vae_strip_lag(const Vae *m)
 {
     double lag = 0, place = 1; /* of a place of this level, in latent places */
     for (int i = 0; i < m->config.levels; i++) {
-        const Vae22Level *l = &m->decoder.level[i];
+        const VaeLevel *l = &m->decoder.level[i];
         lag += 2 * l->residuals * place;
         if (l->resample.space.w == NULL)
             continue;
@@ -186,24 +186,24 @@ double vae22_strip_lag(const Vae22 *m)
     return lag + place; /* the head */
 }
 
-Tensor *vae22_encode(Graph *g, const Vae22 *m, Tensor *frames)
+Tensor *vae_encode(Graph *g, const Vae *m, Tensor *frames)
 {
     int64_t stride = vae_stride_time(&m->config);
     if (frames != NULL && frames->ndim == 5 && (frames->shape[TIME] - 1) % stride != 0)
         frames = op_slice(g, frames, TIME, 0, 1 + (frames->shape[TIME] - 1) / stride * stride);
     VaeCache cache = {.last = true};
-    return vae22_encode_chunk(g, m, &cache, frames);
+    return vae_encode_chunk(g, m, &cache, frames);
 }
 
-Tensor *vae22_decode(Graph *g, const Vae22 *m, Tensor *z)
+Tensor *vae_decode(Graph *g, const Vae *m, Tensor *z)
 {
     VaeCache cache = {.last = true};
-    return vae22_decode_chunk(g, m, &cache, z);
+    return vae_decode_chunk(g, m, &cache, z);
 }
 
 /* --- parameters --- */
 
-static void bind_middle(Vae22Coder *coder, const char *name, int64_t channels, Params *p)
+static void bind_middle(VaeCoder *coder, const char *name, int64_t channels, Params *p)
 {
     char b[MAX_NAME];
     snprintf(b, sizeof b, "%s.middle.0", name);
@@ -223,7 +223,7 @@ typedef struct LevelShape {
 /* Level i of encoder.downsamples or decoder.upsamples. Wan 2.2 names a block by its level and its place
  * there, Wan 2.1 by its place in the whole list; a level has its residual blocks and one that changes the
  * size. */
-static void bind_level(Vae22Level *l, const char *list, int i, LevelShape s, Params *p)
+static void bind_level(VaeLevel *l, const char *list, int i, LevelShape s, Params *p)
 {
     char level[MAX_NAME / 2], b[MAX_NAME];
     int first = s.flat ? i * (s.residuals + 1) : 0;
@@ -232,7 +232,7 @@ static void bind_level(Vae22Level *l, const char *list, int i, LevelShape s, Par
         snprintf(level, sizeof level, "%s", list);
     else
         snprintf(level, sizeof level, "%s.%d.%s", list, i, part);
-    *l = (Vae22Level){.residuals = s.residuals,
+    *l = (VaeLevel){.residuals = s.residuals,
                       .channels = s.out,
                       .factors = {s.resize && s.time ? 2 : 1, s.resize ? 2 : 1},
                       .shortcut = !s.flat};
@@ -245,10 +245,10 @@ static void bind_level(Vae22Level *l, const char *list, int i, LevelShape s, Par
         l->resample = vae_bind_resample(p, b, (VaeResampleShape){s.out, s.time, s.up, s.up && s.flat});
 }
 
-void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p)
+void vae_bind_encoder(Vae *m, const VaeConfig *c, Params *p)
 {
     m->config = *c;
-    Vae22Coder *e = &m->encoder;
+    VaeCoder *e = &m->encoder;
     int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dim;
     e->conv1 = vae_bind_causal(p, "encoder.conv1", pixels, in);
     for (int i = 0; i <= last; i++) {
@@ -265,10 +265,10 @@ void vae22_bind_encoder(Vae22 *m, const VaeConfig *c, Params *p)
     m->conv1 = vae_bind_pointwise(p, "conv1", 2 * c->z_dim, 2 * c->z_dim);
 }
 
-void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p)
+void vae_bind_decoder(Vae *m, const VaeConfig *c, Params *p)
 {
     m->config = *c;
-    Vae22Coder *d = &m->decoder;
+    VaeCoder *d = &m->decoder;
     int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dec_dim * c->dim_mult[last];
     m->conv2 = vae_bind_pointwise(p, "conv2", c->z_dim, c->z_dim);
     d->conv1 = vae_bind_causal(p, "decoder.conv1", c->z_dim, in);
@@ -287,8 +287,8 @@ void vae22_bind_decoder(Vae22 *m, const VaeConfig *c, Params *p)
     d->head = vae_bind_causal(p, "decoder.head.2", in, pixels);
 }
 
-void vae22_bind(Vae22 *m, const VaeConfig *c, Params *p)
+void vae_bind(Vae *m, const VaeConfig *c, Params *p)
 {
-    vae22_bind_encoder(m, c, p);
-    vae22_bind_decoder(m, c, p);
+    vae_bind_encoder(m, c, p);
+    vae_bind_decoder(m, c, p);
 }
