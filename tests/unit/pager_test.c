@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -273,6 +275,54 @@ static void the_limit_is_never_passed(void **state)
     assert_true(made > 0 && refused > 0);
 }
 
+/* The share of a mapped tensor that is in the system's cache. */
+static double cached(const Tensor *t)
+{
+    static unsigned char there[4096];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)t->data / page * page;
+    size_t pages = ((uintptr_t)t->data + tensor_bytes(t) - first) / page, count = 0;
+    assert_true(pages > 0 && pages <= sizeof there && mincore((void *)first, pages * page, there) == 0);
+    for (size_t i = 0; i < pages; i++)
+        count += there[i] & 1;
+    return (double)count / (double)pages;
+}
+
+/* While one weight is used the next one of the file comes from the disk; one far behind does not. */
+static void the_next_weight_is_asked_for(void **state)
+{
+    SoraError err = {0};
+    static float x[512];
+    Opened o;
+    Pager pager;
+    PagedSource source;
+    write_network(DTYPE_BF16);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0 && fdatasync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    close(fd);
+    open_network(&o);
+    assert_true(pager_init(&pager, o.cpu, 0, &err));
+    paged_source_init(&source, &pager, o.part, NULL);
+    params_init(&o.params, &source.source);
+    dit_bind(&o.dit, &CONFIG, &o.params);
+    assert_true(params_ok(&o.params, &err));
+    const Tensor *used = o.dit.blocks[1].ffn[0].w, *next = o.dit.blocks[1].ffn[1].w, *far = o.dit.blocks[6].ffn[0].w;
+    assert_in_range((char *)next->data - (char *)used->data, tensor_bytes(used), tensor_bytes(used) + 65536); /* a bias */
+    double before = cached(next);
+    if (before > 0.5)
+        skip(); /* a file system that is all in memory */
+    Graph *g = graph_new(&pager.base);
+    op_linear(g, graph_input(g, DTYPE_F32, SHAPE(1, 512), x), o.dit.blocks[1].ffn[0].w, NULL, UNARY_NONE);
+    assert_true(graph_ok(g, &err));
+    for (int tries = 0; tries < 500 && cached(next) < 1; tries++)
+        usleep(10000);
+    assert_true(cached(next) == 1);
+    assert_true(cached(far) < 0.5);
+    graph_free(g);
+    paged_source_deinit(&source);
+    pager_deinit(&pager);
+    close_network(&o);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemps(path, 12);
@@ -291,6 +341,7 @@ int main(void)
         cmocka_unit_test(used_often_is_kept),
         cmocka_unit_test(too_small_a_limit_is_said),
         cmocka_unit_test(the_limit_is_never_passed),
+        cmocka_unit_test(the_next_weight_is_asked_for),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
