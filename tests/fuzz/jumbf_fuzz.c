@@ -20,6 +20,7 @@ static size_t sum(Span s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static volatile size_t sink;
+    (void)sink;
     Store store;
     SoraError err = {0};
     const char *code = NULL;

@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         volatile uint32_t sum = 0;
         for (int k = 0; k < art->width * art->height * art->frames; k++)
             sum += art->level[0][k];
+        (void)sum; /* read, so that a bad address is found */
     }
     pack_close(pack);
     return 0;
