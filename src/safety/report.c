@@ -24,8 +24,11 @@ void report_deinit(Report *r)
 
 static const char *copy(Report *r, const char *text)
 {
-    const char *s = arena_strdup(&r->arena, text ? text : "");
+    char *s = arena_strdup(&r->arena, text ? text : "");
     r->failed = r->failed || s == NULL;
+    /* a long name may have been cut within a letter, and JSON takes whole ones */
+    for (char *p = s; p != NULL && *p && !span_is_utf8((Span){(const uint8_t *)s, strlen(s)}); p++)
+        *p = (unsigned char)*p < 0x80 ? *p : '?';
     return s ? s : "";
 }
 

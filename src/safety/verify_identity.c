@@ -40,9 +40,8 @@ static const HashedUri *find_reference(const Manifest *m, Span url)
     return NULL;
 }
 
-/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. False
- * when one was changed: then its signature is of something else, and is not looked at. */
-static bool check_references(Validator *v, const Manifest *m, const CborValue *list, const char *url)
+/* The assertions that the identity vouches for: of this claim, unchanged, one of them the media's hash. */
+static void check_references(Validator *v, const Manifest *m, const CborValue *list, const char *url)
 {
     bool bound = false;
     for (size_t i = 0; i < list->count; i++) {
@@ -53,8 +52,6 @@ static bool check_references(Validator *v, const Manifest *m, const CborValue *l
         if (!same)
             validator_say(v, STATUS_FAILURE, "cawg.identity.assertion.mismatch", url,
                           "the identity is about an assertion that is not the claim's");
-        if (own != NULL && !same)
-            return false;
         bound = bound || span_starts(url_assertion(uri.url), "c2pa.hash.");
         for (size_t k = 0; k < i; k++)
             if (hashed_uri(&list->items[k], &earlier) && span_equal(earlier.url, uri.url))
@@ -64,7 +61,6 @@ static bool check_references(Validator *v, const Manifest *m, const CborValue *l
     if (!bound)
         validator_say(v, STATUS_FAILURE, "cawg.identity.hard_binding_missing", url,
                       "the identity is not tied to the media");
-    return true;
 }
 
 static void check_signature(Validator *v, const CborValue *payload, Span signature, const char *url)
@@ -148,8 +144,7 @@ static void verify_identity(Validator *v, const Manifest *m, const Assertion *a)
     if (!is_zero(pad->bytes) || (second != NULL && !is_zero(second->bytes)))
         validator_say(v, STATUS_FAILURE, "cawg.identity.pad.invalid", url,
                       "something lies in the identity's padding");
-    if (!check_references(v, m, cbor_find(payload, "referenced_assertions"), url))
-        return;
+    check_references(v, m, cbor_find(payload, "referenced_assertions"), url);
     if (cbor_is_text(cbor_find(payload, "sig_type"), "cawg.x509.cose"))
         check_signature(v, payload, cbor_find(a->value, "signature")->bytes, url);
     else

@@ -73,8 +73,13 @@ static bool points_here(const Manifest *m)
 /* The first answer that is stapled to the signature: {"ocspVals": [bytes, ...]}. */
 static const CborValue *stapled_answer(const Sign1 *s)
 {
-    const CborValue *list = cbor_find_kind(cbor_find(s->unprotected, "rVals"), "ocspVals", CBOR_ARRAY);
-    return list != NULL && list->count > 0 && list->items[0].kind == CBOR_BYTES ? &list->items[0] : NULL;
+    const CborValue *map = cbor_find(s->unprotected, "rVals"), *list = NULL;
+    for (size_t i = 0; map != NULL && map->kind == CBOR_MAP && i < map->count; i++)
+        if (map->items[2 * i].kind == CBOR_TEXT && span_is(map->items[2 * i].bytes, "ocspVals"))
+            list = &map->items[2 * i + 1];
+    return list != NULL && list->kind == CBOR_ARRAY && list->count > 0 && list->items[0].kind == CBOR_BYTES
+               ? &list->items[0]
+               : NULL;
 }
 
 /* What the answers in a manifest's assertions say about the signer of m. Each must be about the certificate
