@@ -91,7 +91,9 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
                       .parts = parts[a->part],
                       .repeats = a->repeats,
                       .by_op = a->ops,
-                      .engine = {a->threads, (SoraPrecision)a->precision, cpu_levels[a->cpu]}};
+                      .engine = {.threads = a->threads,
+                                 .precision = (SoraPrecision)a->precision,
+                                 .cpu = cpu_levels[a->cpu]}};
     BenchReport report;
     if (!bench_run(&o, &report, err))
         return false;
