@@ -6,13 +6,13 @@
 #include "cpu/pack_int8.h"
 #include "cpu/simd.h"
 
-enum { TILE_ROWS = 64, TILE_COLUMNS = 512, BLOCK = 64, K_UNIT = 64, LONGEST_K = 1 << 16 };
+enum { TILE_ROWS = 64, TILE_ROWS_LARGE = 128, MANY_ROWS = 1024, TILE_COLUMNS = 512, BLOCK = 64, K_UNIT = 64, LONGEST_K = 1 << 16 };
 
 typedef struct Plan {
     const Product *p;
     const Simd *simd;
     int64_t n, k_padded;
-    int64_t row_tiles, last_rows; /* last_rows: rounded up */
+    int64_t rows, row_tiles, last_rows; /* last_rows: rounded up */
     int64_t column_tiles, last_columns;
     const Tile *tiles[2][2]; /* [last rows][last columns] */
     size_t a_bytes, c_bytes, scratch_bytes, thread_bytes;
@@ -36,7 +36,7 @@ static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
             TileShape shape = {.kind = TILE_MATMUL,
                                .type = TILE_INT8,
                                .blocked = true,
-                               .m = (int32_t)(r ? plan->last_rows : TILE_ROWS),
+                               .m = (int32_t)(r ? plan->last_rows : plan->rows),
                                .n = (int32_t)(c ? plan->last_columns : TILE_COLUMNS),
                                .k = (int32_t)plan->k_padded};
             if ((r == 0 && plan->row_tiles == 1) || (c == 0 && plan->column_tiles == 1))
@@ -80,8 +80,8 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
     const Product *p = plan->p;
     int64_t row_tile = tile / plan->column_tiles, column_tile = tile % plan->column_tiles;
     bool last_row = row_tile == plan->row_tiles - 1, last_column = column_tile == plan->column_tiles - 1;
-    int64_t row = row_tile * TILE_ROWS, column = column_tile * TILE_COLUMNS;
-    int64_t rows = p->m - row < TILE_ROWS ? p->m - row : TILE_ROWS;
+    int64_t row = row_tile * plan->rows, column = column_tile * TILE_COLUMNS;
+    int64_t rows = p->m - row < plan->rows ? p->m - row : plan->rows;
     int64_t columns = last_column ? plan->last_columns : TILE_COLUMNS;
     if (w->ready_row != row) {
         pack_int8_rows(w->a, w->scales, &(Int8Rows){p->a + row * p->b.k, rows, p->b.k, plan->k_padded});
@@ -110,12 +110,13 @@ static void compute_tile(void *arg, int64_t tile, int worker)
 static Plan make_plan(const CpuContext *ctx, const Product *p)
 {
     Plan plan = {.p = p, .simd = ctx->simd, .n = p->b.n, .k_padded = round_up(p->b.k, K_UNIT)};
-    plan.row_tiles = (p->m + TILE_ROWS - 1) / TILE_ROWS;
-    plan.last_rows = round_up(p->m - (plan.row_tiles - 1) * TILE_ROWS, 16);
+    plan.rows = p->m >= MANY_ROWS ? TILE_ROWS_LARGE : TILE_ROWS;
+    plan.row_tiles = (p->m + plan.rows - 1) / plan.rows;
+    plan.last_rows = round_up(p->m - (plan.row_tiles - 1) * plan.rows, 16);
     plan.column_tiles = (plan.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     plan.last_columns = plan.n - (plan.column_tiles - 1) * TILE_COLUMNS;
-    plan.a_bytes = (size_t)TILE_ROWS * (size_t)plan.k_padded;
-    plan.c_bytes = (size_t)TILE_ROWS * (TILE_COLUMNS + 1) * sizeof(int32_t); /* and the rows' scales */
+    plan.a_bytes = (size_t)plan.rows * (size_t)plan.k_padded;
+    plan.c_bytes = (size_t)plan.rows * (TILE_COLUMNS + 1) * sizeof(int32_t); /* and the rows' scales */
     return plan;
 }
 
@@ -140,7 +141,7 @@ bool gemm_int8(CpuContext *ctx, const Product *p, Op op, SoraError *err)
     for (size_t i = 0; i < threads; i++) {
         char *mine = plan.threads + i * plan.thread_bytes;
         int32_t *c = (int32_t *)(mine + plan.a_bytes);
-        workers[i] = (Worker){.a = (uint8_t *)mine, .c = c, .scales = (float *)(c + TILE_ROWS * TILE_COLUMNS),
+        workers[i] = (Worker){.a = (uint8_t *)mine, .c = c, .scales = (float *)(c + plan.rows * TILE_COLUMNS),
                               .scratch = mine + plan.a_bytes + plan.c_bytes, .ready_row = -1};
     }
     Job job = {.plan = &plan, .workers = workers};
