@@ -123,12 +123,69 @@ static void verify_assertions(Validator *v, const Manifest *m)
     }
 }
 
+static bool is_number(Span s)
+{
+    for (size_t i = 0; i < s.size; i++)
+        if (s.data[i] < '0' || s.data[i] > '9')
+            return false;
+    return s.size > 0;
+}
+
+/* Who claims: one word of at most 32 letters. */
+static bool is_vendor(Span s)
+{
+    size_t words = 0;
+    for (size_t i = 0; i < s.size; i++) {
+        bool space = s.data[i] == ' ' || (s.data[i] >= '\t' && s.data[i] <= '\r');
+        bool before = i > 0 && s.data[i - 1] != ' ' && !(s.data[i - 1] >= '\t' && s.data[i - 1] <= '\r');
+        words += !space && !before;
+        if (s.data[i] >= 0x80)
+            return false;
+    }
+    return s.size <= 32 && words == 1;
+}
+
+/* "2" or "2_1": which one of several of that name, and why there are several. */
+static bool is_instance(Span s)
+{
+    const uint8_t *line = s.size ? memchr(s.data, '_', s.size) : NULL;
+    Span first = {s.data, line ? (size_t)(line - s.data) : s.size};
+    Span rest = line ? (Span){line + 1, s.size - first.size - 1} : (Span){NULL, 0};
+    const uint8_t *next = rest.size ? memchr(rest.data, '_', rest.size) : NULL;
+    if (next != NULL)
+        rest.size = (size_t)(next - rest.data);
+    return is_number(first) && (line == NULL || is_number(rest));
+}
+
+/* urn:c2pa:UUID[:VENDOR[:INSTANCE]], or the older urn:uuid:UUID and VENDOR:urn:uuid:UUID. */
+static bool is_manifest_name(const char *label)
+{
+    Span part[5];
+    size_t count = 0, n;
+    for (const char *p = label;; p += n + 1, count++) {
+        n = strcspn(p, ":");
+        if (count < 5)
+            part[count] = (Span){(const uint8_t *)p, n};
+        if (p[n] == 0)
+            break;
+    }
+    count++;
+    if (count < 3)
+        return false;
+    if (!span_is(part[0], "urn"))
+        return count == 4 && span_is(part[1], "urn") && span_is(part[2], "uuid");
+    if (span_is(part[1], "uuid"))
+        return true;
+    return span_is(part[1], "c2pa") && count <= 5 && (count < 4 || part[3].size == 0 || is_vendor(part[3])) &&
+           (count < 5 || part[4].size == 0 || is_instance(part[4]));
+}
+
 /* A claim of version 2 is in a manifest that is named as the specification says. */
 static void verify_label(Validator *v, const Manifest *m)
 {
     char url[URL_SIZE];
     manifest_url(m, "", url, sizeof url);
-    if (m->version > 1 && strncmp(m->label, "urn:c2pa:", 9) != 0 && strstr(m->label, "urn:uuid:") == NULL)
+    if (m->version > 1 && !is_manifest_name(m->label))
         validator_say(v, STATUS_FAILURE, "claim.malformed", url,
                       "the manifest's name is not urn:c2pa: and a UUID");
 }

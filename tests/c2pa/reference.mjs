@@ -126,6 +126,13 @@ function* changes(d) {
     b[p] ^= 1; // not the type of CBOR: the reference takes byte strings for texts, which C2PA does not
     yield [`byte ${p}`, b, inCertificate(d, p)];
   }
+  // Other names for the manifest, of the same length; "%" is filled.
+  const label = d.toString('latin1', at('urn:c2pa:'), at('urn:c2pa:') + 45);
+  for (const name of ['urn:c2pa:%:fox', 'urn:c2pa:%:fox:2_1', 'urn:c2pa:%:fox:2_x', 'urn:c2pa:%::2', 'urn:c2pa:%:f ox', 'urn:c2pa:%:1:2:3',
+    'urn:c2pa:%:' + 'x'.repeat(33), 'urn:uuid:%', 'fox:urn:uuid:%', 'fox:urn:uuid:%:x', 'urn:c2px:%', 'fox:%', 'urn:c2pa:%/x']) {
+    const other = name.replace('%', '0'.repeat(46 - name.length));
+    yield [`named ${name}`, Buffer.from(d.toString('latin1').replaceAll(label, other), 'latin1')];
+  }
   for (const cut of [1, 100, d.length >> 1]) yield [`cut by ${cut}`, d.subarray(0, d.length - cut)];
   yield ['appended 1', Buffer.concat([d, Buffer.from('x')])];
   yield ['appended 64', Buffer.concat([d, Buffer.alloc(64)])];
