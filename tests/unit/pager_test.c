@@ -213,9 +213,9 @@ static void used_often_is_kept(void **state)
     assert_int_equal(kept[1], 0);
     assert_true(kept[2] > 60 * MB);
     assert_int_equal(kept[4], kept[2]);
-    close_network(&o);
     paged_source_deinit(&source);
     pager_deinit(&pager);
+    close_network(&o);
 }
 
 static void too_small_a_limit_is_said(void **state)
