@@ -148,6 +148,7 @@ done
 # At any moment, also before it listens and while the model is loaded: never a file, never more than a line.
 for delay in 0 0.01 0.02 0.05 0.1 0.2 0.4; do
     checks=$((checks + 1))
+    : >"$work.err" # the signal may come before the job has opened it
     "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4 2>"$work.err" >"$work.out" &
     sleep $delay
     kill -s TERM $!
