@@ -2,7 +2,7 @@
 BUILD ?= build
 MESON ?= meson
 
-.PHONY: all test asan bench install clean
+.PHONY: all test asan fuzz bench install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -21,6 +21,20 @@ asan: build-asan/build.ninja
 build-asan/build.ninja:
 	$(MESON) setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 
+# make fuzz NAME=gguf SECONDS=3600: libFuzzer on tests/fuzz/gguf_fuzz.c. What it finds new is in build-fuzz/found/gguf,
+# an input that fails in build-fuzz/failed-*.
+NAME ?= safetensors
+SECONDS ?= 120
+fuzz: build-fuzz/build.ninja
+	ninja -C build-fuzz tests/fuzz_$(NAME)
+	mkdir -p build-fuzz/found/$(NAME)
+	build-fuzz/tests/fuzz_$(NAME) -max_total_time=$(SECONDS) -max_len=20000 -rss_limit_mb=2500 -print_final_stats=1 \
+	    -artifact_prefix=build-fuzz/failed-$(NAME)- build-fuzz/found/$(NAME) tests/fuzz/corpus/$(NAME)
+
+build-fuzz/build.ninja:
+	CC=clang $(MESON) setup build-fuzz -Dfuzz=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+	    -Db_lundef=false -Dc_args=-fno-sanitize-recover=all
+
 bench: all
 	$(BUILD)/sora bench
 
@@ -28,4 +42,4 @@ install: all
 	$(MESON) install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan build-fuzz

@@ -1,8 +1,4 @@
-/* CBOR from bytes: an error, or a tree whose every span lies in the source or the arena. To fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc tests/fuzz/cbor_fuzz.c src/base/{arena,error}.c src/safety/{bytes,cbor_data}.c
- * -lcbor -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/cbor */
+/* CBOR from bytes: an error, or a tree whose every span lies in the source or the arena. */
 #include <assert.h>
 #include "fuzz.h"
 #include "safety/cbor_data.h"

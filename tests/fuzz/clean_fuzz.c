@@ -1,8 +1,5 @@
 /* Prompts from bytes: what is UTF-8 is cleaned to UTF-8 with single spaces inside and no control characters but those
- * that HTML references make; the rest is an error.
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Isrc \
- *         tests/fuzz/clean_fuzz.c src/base/{error,file}.c src/text/[a-z]*.c -lutf8proc -lm -o build/clean_fuzz
- *     build/clean_fuzz -max_total_time=120 build/new-corpus tests/fuzz/corpus/clean */
+ * that HTML references make; the rest is an error. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,5 @@
-/* Whole files: MP4, PNG, JPEG and WebP with all that is in them, COSE, certificates and time-stamps too. A
- * verdict or an error; a file without a manifest also gets bytes put in, which must be found again. To fuzz:
- *     CC=clang meson setup build-fuzz -Db_sanitize=address,undefined -Db_lundef=false
- * -Dc_args=-fsanitize=fuzzer-no-link ninja -C build-fuzz libsora-core.a
- *     clang -std=c11 -D_GNU_SOURCE -g -fsanitize=fuzzer,address,undefined -Iinclude -Isrc
- * tests/fuzz/credentials_fuzz.c \ build-fuzz/libsora-core.a $(pkg-config --libs libcrypto libssl libcbor
- * jansson libavutil libbrotlidec) -lm -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/credentials */
+/* Whole files: MP4, PNG, JPEG and WebP with all that is in them, COSE, certificates and time-stamps too. A verdict or
+ * an error; a file without a manifest also gets bytes put in, which must be found again. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

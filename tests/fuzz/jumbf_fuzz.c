@@ -1,9 +1,5 @@
-/* A manifest store from bytes: JUMBF, claims and assertions. An error with a status code, or manifests whose
- * every part can be read. To fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc tests/fuzz/jumbf_fuzz.c src/base/{arena,error}.c \
- *         src/safety/{asset,bmff,bytes,cbor_data,hash,jumbf,store}.c -lcbor -lcrypto -lavutil -lbrotlidec -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/jumbf */
+/* A manifest store from bytes: JUMBF, claims and assertions. An error with a status code, or manifests whose every
+ * part can be read. */
 #include <assert.h>
 #include <string.h>
 #include "fuzz.h"

@@ -1,8 +1,4 @@
-/* LoRA files from bytes: an error, or changes that can be added to a tensor of any shape, or not. To fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc -Itests/fuzz tests/fuzz/lora_fuzz.c src/base/{arena,error,file,json_file,rng}.c \
- *         src/tensor/{tensor,params}.c src/weights/[a-z]*.c -ljansson -lm -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/lora */
+/* LoRA files from bytes: an error, or changes that can be added to a tensor of any shape, or not. */
 #include "weight_file_check.h"
 
 enum { MOST = 4096 };

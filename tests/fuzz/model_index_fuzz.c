@@ -1,9 +1,4 @@
-/* model_index.json from bytes. To fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc -Itests/fuzz tests/fuzz/model_index_fuzz.c
- * src/base/{arena,error,file,json_file,rng}.c \ src/tensor/{tensor,params}.c src/weights/[a-z]*.c -ljansson
- * -lm -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/model_index */
+/* model_index.json from bytes. */
 #include "weight_file_check.h"
 #include "weights/model_files.h"
 

@@ -1,8 +1,4 @@
-/* PyTorch files from bytes, whole ones and pickles alone: an error, or tensors that can be used. To fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc -Itests/fuzz tests/fuzz/pth_fuzz.c src/base/{arena,error,file,json_file,rng}.c \
- *         src/tensor/{tensor,params}.c src/weights/[a-z]*.c -ljansson -lm -o fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/pth */
+/* PyTorch files from bytes, whole ones and pickles alone: an error, or tensors that can be used. */
 #include "weight_file_check.h"
 #include "weights/pickle.h"
 

@@ -1,9 +1,4 @@
-/* Packs of the stage from bytes: reading ends in an error, or in nouns whose pictures can be asked for. To
- * fuzz:
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
- *         -Iinclude -Isrc tests/fuzz/stage_pack_fuzz.c src/base/{error,file}.c src/stage/pack.c -lwebp -lm -o
- * fuzz
- *     ./fuzz -max_total_time=120 NEW-CORPUS tests/fuzz/corpus/stage_pack */
+/* Packs of the stage from bytes: reading ends in an error, or in nouns whose pictures can be asked for. */
 #include <assert.h>
 #include <string.h>
 

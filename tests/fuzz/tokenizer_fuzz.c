@@ -1,9 +1,5 @@
 /* SentencePiece models and tokenizer.json from bytes: whatever they are, opening ends in an error or in a tokenizer
- * whose ids are in its vocabulary and can be decoded.
- *     clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Isrc \
- *         tests/fuzz/tokenizer_fuzz.c src/base/{error,file}.c src/text/[a-z]*.c -ljansson -lcrypto -lutf8proc -lm \
- *         -o build/tokenizer_fuzz
- *     build/tokenizer_fuzz -max_total_time=120 build/new-corpus tests/fuzz/corpus/tokenizer */
+ * whose ids are in its vocabulary and can be decoded. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
