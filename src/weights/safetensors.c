@@ -317,10 +317,13 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* A plain file name: an index must not reach out of its folder. */
+/* A plain file name: an index must not reach out of its folder, nor put control characters into a message. */
 static bool is_shard_name(json_t *json)
 {
     const char *name = json_string_value(json);
+    for (const char *c = name; c != NULL && *c != 0; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            return false;
     return name != NULL && name[0] != '.' && strpbrk(name, "/\\") == NULL && ends_with(name, ".safetensors");
 }
 
