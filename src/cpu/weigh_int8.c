@@ -7,6 +7,9 @@
 
 enum { ROWS = 6, VECTORS = MINI_PANEL / 16 }; /* of sums in registers, as in mini_bf16.c */
 
+/* Sums are declared as what they are: gcc 12 copies __m512i, which are words of 64 bits to it, to memory and back. */
+typedef int32_t Words __attribute__((vector_size(64)));
+
 /* The parts of a panel. */
 static const float *steps_of(const char *panel, int64_t k)
 {
@@ -30,18 +33,9 @@ void int8_pack_keys(void *panels, const Int8Keys *keys)
     }
 }
 
-/* x[rows][VECTORS] = q k in units of the query's step. */
-static inline __attribute__((always_inline)) void multiply(__m512 x[ROWS][VECTORS], const uint8_t *q, const char *panel,
-                                                           int64_t depth, int rows)
+static inline __attribute__((always_inline)) void add_products(Words sum[ROWS][VECTORS], const uint8_t *q, const char *b,
+                                                               int64_t depth, int rows)
 {
-    __m512i sum[ROWS][VECTORS];
-    const int32_t *sums = sums_of(panel, depth);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int j = 0; j < VECTORS; j++)
-            sum[r][j] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(sums + 16 * j));
-    const char *b = panel;
     for (int64_t k = 0; k < depth; k += 4, b += 4 * MINI_PANEL) {
         __m512i v[VECTORS];
 #pragma GCC unroll 4
@@ -54,15 +48,29 @@ static inline __attribute__((always_inline)) void multiply(__m512 x[ROWS][VECTOR
             __m512i w = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
             for (int j = 0; j < VECTORS; j++)
-                sum[r][j] = _mm512_dpbusd_epi32(sum[r][j], w, v[j]);
+                sum[r][j] = (Words)_mm512_dpbusd_epi32((__m512i)sum[r][j], w, v[j]);
         }
     }
+}
+
+/* x[rows][VECTORS] = q k in units of the query's step. */
+static inline __attribute__((always_inline)) void multiply(__m512 x[ROWS][VECTORS], const uint8_t *q, const char *panel,
+                                                           int64_t depth, int rows)
+{
+    Words sum[ROWS][VECTORS];
+    const int32_t *sums = sums_of(panel, depth);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int j = 0; j < VECTORS; j++)
+            sum[r][j] = -(Words)_mm512_loadu_si512(sums + 16 * j);
+    add_products(sum, q, panel, depth, rows);
     const float *steps = steps_of(panel, depth);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int j = 0; j < VECTORS; j++)
-            x[r][j] = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][j]), _mm512_loadu_ps(steps + 16 * j));
+            x[r][j] = _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sum[r][j]), _mm512_loadu_ps(steps + 16 * j));
 }
 
 /* Up to ROWS queries against one panel. */
