@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/pack_int8.h"
+#include "cpu/weigh_int8.h"
+
 /* Queries whose scores are in cache at one time, and keys, at most. */
 enum { QUERIES = 96, KEY_BLOCK = 512 };
 
@@ -21,8 +24,10 @@ typedef struct Sample {
 
 typedef struct Plan {
     Heads h;
-    bool panels;      /* keys and values are packed in panels */
-    int64_t d_panels; /* d as n of the packed form */
+    bool panels;       /* keys and values are packed in panels */
+    bool int8;         /* queries and keys are in 8 bits */
+    int64_t key_bytes; /* of a packed key */
+    int64_t value_bytes;
     const float *q, *k, *v;
     float *out;
     const Sample *samples; /* and one more */
@@ -42,20 +47,40 @@ static int64_t block_of(const Plan *p, int64_t b)
     return round_up((keys + blocks - 1) / blocks, MINI_PANEL);
 }
 
-/* The packed keys (or values) of sample b, head and key block. */
-static char *packed_at(const Plan *p, char *base, int64_t d, int64_t b, int64_t head, int64_t first)
+/* How many packed keys come before this one of sample b and head. */
+static int64_t packed_before(const Plan *p, int64_t b, int64_t head, int64_t first)
 {
-    int64_t padded = round_up(keys_of(p, b), MINI_PANEL);
-    return base +
-           (size_t)((p->samples[b].first_key * p->h.heads + head * padded + first) * d * p->h.mini->size);
+    return p->samples[b].first_key * p->h.heads + head * round_up(keys_of(p, b), MINI_PANEL) + first;
 }
 
-static void pack_head(const Plan *p, int64_t task)
+static char *keys_at(const Plan *p, int64_t b, int64_t head, int64_t first)
+{
+    return p->keys + packed_before(p, b, head, first) * p->key_bytes;
+}
+
+static char *values_at(const Plan *p, int64_t b, int64_t head, int64_t first)
+{
+    return p->values + packed_before(p, b, head, first) * p->value_bytes;
+}
+
+/* The mean of a head's keys [d]. */
+static void find_mean(const Plan *p, float *mean, const float *x, int64_t keys)
+{
+    const Heads *h = &p->h;
+    memset(mean, 0, (size_t)h->d * sizeof *mean);
+    for (int64_t i = 0; i < keys; i++)
+        h->simd->add(mean, mean, x + i * h->n, h->d);
+    h->simd->scale(mean, mean, 1 / (float)keys, 0, h->d);
+}
+
+static void pack_head(const Plan *p, int64_t task, float *mean)
 {
     const Heads *h = &p->h;
     void (*pack)(void *, const float *, int64_t, int64_t, int64_t, bool) =
         p->panels ? h->mini->pack_panels : h->mini->pack_b;
     int64_t b = task / h->heads, head = task % h->heads, keys = keys_of(p, b), step = keys > 0 ? block_of(p, b) : 1;
+    if (p->int8 && keys > 0)
+        find_mean(p, mean, p->k + h->cu_k[b] * h->n + head * h->d, keys);
     for (int64_t first = 0; first < keys; first += step) {
         int64_t count = keys - first < step ? keys - first : step;
         int64_t at = (h->cu_k[b] + first) * h->n + head * h->d;
@@ -63,8 +88,11 @@ static void pack_head(const Plan *p, int64_t task)
             prefetch_rows(p->k + at + h->d, h->n, count, h->d);
             prefetch_rows(p->v + at + h->d, h->n, count, h->d);
         }
-        pack(packed_at(p, p->keys, h->d_pad, b, head, first), p->k + at, h->n, h->d, count, true);
-        pack(packed_at(p, p->values, p->d_panels, b, head, first), p->v + at, h->n, count, h->d, false);
+        if (p->int8)
+            int8_pack_keys(keys_at(p, b, head, first), &(Int8Keys){p->k + at, mean, h->n, count, h->d, h->d_k});
+        else
+            pack(keys_at(p, b, head, first), p->k + at, h->n, h->d, count, true);
+        pack(values_at(p, b, head, first), p->v + at, h->n, count, h->d, false);
     }
 }
 
@@ -73,6 +101,7 @@ typedef struct Worker {
     char *q, *weights;           /* packed */
     float *scores, *sum, *block; /* sum: of weighted values; block: room for the sums of weights of a block of keys */
     float max[QUERIES], total[QUERIES];
+    float steps[QUERIES]; /* of queries in 8 bits */
 } Worker;
 
 static Worker worker_at(const Plan *p, char *memory)
@@ -103,9 +132,13 @@ static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighSh
 {
     const Heads *h = &p->h;
     const Simd *simd = p->h.simd;
-    int64_t count = shape->keys, columns = round_up(count, 16);
-    h->mini->multiply(&(MiniShape){t->rows, columns, h->d_k, h->d_k, columns, false, p->panels}, w->q,
-                      packed_at(p, p->keys, h->d_pad, t->b, t->head, first), w->scores);
+    int64_t count = shape->keys, columns = shape->ldw;
+    const char *keys = keys_at(p, t->b, t->head, first);
+    if (p->int8)
+        int8_scores(shape, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->scores);
+    else
+        h->mini->multiply(&(MiniShape){t->rows, round_up(count, 16), h->d_k, h->d_k, columns, false, p->panels}, w->q,
+                          keys, w->scores);
     for (int64_t r = 0; r < t->rows; r++) {
         const float *bias = bias_row(h, t->head, t->query + r);
         float *s = w->scores + r * columns;
@@ -124,16 +157,34 @@ static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighSh
     }
 }
 
+/* With queries and keys in 8 bits; the guess is the largest of the first panel. */
+static void weigh_int8(const Plan *p, Worker *w, const WeighShape *shape, const char *keys, bool first)
+{
+    Int8Queries queries = {(const uint8_t *)w->q, w->steps};
+    WeighShape panel = *shape;
+    panel.ldw = MINI_PANEL;
+    panel.keys = shape->keys < MINI_PANEL ? shape->keys : MINI_PANEL;
+    if (first)
+        int8_scores(&panel, &queries, keys, w->scores);
+    for (int64_t r = 0; first && r < shape->m; r++)
+        w->max[r] = shape->factor * p->h.simd->max(w->scores + r * panel.ldw, panel.keys);
+    int8_weigh(shape, &queries, keys, w->weights);
+}
+
 /* The same against a guess, nearly always good enough. */
 static bool weigh_quickly(const Plan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
 {
     const Heads *h = &p->h;
-    const char *keys = packed_at(p, p->keys, h->d_pad, t->b, t->head, first);
+    const char *keys = keys_at(p, t->b, t->head, first);
     if (h->mini->weigh_panels == NULL || h->bias != NULL)
         return false;
-    if (first == 0)
-        h->mini->guess_max(shape, w->q, keys, w->max);
-    h->mini->weigh_panels(shape, w->q, keys, w->weights);
+    if (p->int8)
+        weigh_int8(p, w, shape, keys, first == 0);
+    else {
+        if (first == 0)
+            h->mini->guess_max(shape, w->q, keys, w->max);
+        h->mini->weigh_panels(shape, w->q, keys, w->weights);
+    }
     for (int64_t r = 0; r < t->rows; r++)
         if (!(w->block[r] < LARGEST_TOTAL))
             return false;
@@ -149,7 +200,7 @@ static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first,
     for (int64_t r = 0; r < t->rows; r++)
         w->total[r] = first == 0 ? w->block[r] : w->total[r] + w->block[r];
     MiniShape values = {t->rows, h->d_n, round_up(count, h->mini->k_unit), shape.ldw, h->d_n, first > 0, p->panels};
-    h->mini->multiply(&values, w->weights, packed_at(p, p->values, p->d_panels, t->b, t->head, first), w->sum);
+    h->mini->multiply(&values, w->weights, values_at(p, t->b, t->head, first), w->sum);
 }
 
 static void attend(const Plan *p, Worker *w, const Task *t)
@@ -160,7 +211,10 @@ static void attend(const Plan *p, Worker *w, const Task *t)
         prefetch_rows(p->q + at + h->d, h->n, t->rows, h->d);
         prefetch_rows(p->out + at + h->d, h->n, t->rows, h->d);
     }
-    h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
+    if (p->int8)
+        pack_int8_rows((uint8_t *)w->q, w->steps, &(Int8Rows){p->q + at, h->n, t->rows, h->d, h->d_k});
+    else
+        h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
     int64_t step = keys > 0 ? block_of(p, t->b) : 1;
     for (int64_t first = 0; first < keys; first += step)
         attend_block(p, w, t, first, keys - first < step ? keys - first : step);
@@ -217,8 +271,9 @@ static void pack_pair(void *arg, int64_t pair, int worker)
 {
     const Plan *p = arg;
     int64_t n = p->h.samples * p->h.heads;
+    Worker w = worker_at(p, p->threads + (size_t)worker * p->thread_bytes);
     for (int64_t i = 2 * pair; i < n && i < 2 * pair + 2; i++)
-        pack_head(p, i);
+        pack_head(p, i, w.sum);
 }
 
 static void attend_chunk(void *arg, int64_t chunk, int worker)
@@ -242,15 +297,19 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
               .v = node->in[2]->data,
               .out = node->out[0]->data};
     p.panels = p.h.mini->pack_panels != NULL;
-    p.d_panels = round_up(p.h.d, MINI_PANEL);
+    p.int8 = ctx->int8 && p.h.bias == NULL && node->in[0]->shape[0] >= ctx->int8_smallest &&
+             node->in[1]->shape[0] >= ctx->int8_smallest;
+    if (p.int8)
+        p.h.d_k = round_up(p.h.d, INT8_PAD);
+    p.key_bytes = p.int8 ? int8_key_bytes(p.h.d_k) : p.h.d_pad * p.h.mini->size;
+    p.value_bytes = round_up(p.h.d, MINI_PANEL) * p.h.mini->size;
     attention_clear_rest(node->out[0], p.h.cu_q, p.h.samples);
     Sample *samples = list_samples(&p.h);
     if (samples == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "attention: out of memory");
     p.samples = samples;
     int64_t keys = samples[p.h.samples].first_key * p.h.heads, tasks = samples[p.h.samples].first_task;
-    size_t key_bytes = pad_bytes(keys * p.h.d_pad, (size_t)p.h.mini->size);
-    size_t value_bytes = pad_bytes(keys * p.d_panels, (size_t)p.h.mini->size);
+    size_t key_bytes = pad_bytes(keys, (size_t)p.key_bytes), value_bytes = pad_bytes(keys, (size_t)p.value_bytes);
     p.thread_bytes = worker_bytes(&p.h);
     p.keys = cpu_scratch(ctx, key_bytes + value_bytes + (size_t)ctx->threads * p.thread_bytes, err);
     if (p.keys == NULL) {

@@ -13,8 +13,8 @@ typedef struct CpuOptions {
     /* Asked before a kernel's own memory grows to so many bytes; false with *err filled: it may not. NULL: always. */
     bool (*room)(void *user, size_t bytes, SoraError *err);
     void *user; /* for room */
-    int int8_smallest;       /* linear layers with fewer rows, inputs or outputs are not in int8; 0: 256, below which
-                              * it gains nothing */
+    int int8_smallest; /* linear layers with fewer rows, inputs or outputs are not in int8, nor is attention with fewer
+                        * queries or keys; 0: 256, below which it gains nothing */
 } CpuOptions;
 
 /* options may be NULL. NULL on failure: a level that this processor lacks, bf16 where there is none. One

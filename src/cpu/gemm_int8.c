@@ -6,7 +6,7 @@
 #include "cpu/pack_int8.h"
 #include "cpu/simd.h"
 
-enum { TILE_ROWS = 64, TILE_ROWS_LARGE = 128, MANY_ROWS = 1024, TILE_COLUMNS = 512, BLOCK = 64, K_UNIT = 64, LONGEST_K = 1 << 16 };
+enum { TILE_ROWS = 64, TILE_ROWS_LARGE = 128, MANY_ROWS = 1024, TILE_COLUMNS = 512, BLOCK = INT8_BLOCK, K_UNIT = 64, LONGEST_K = 1 << 16 };
 
 typedef struct Plan {
     const Product *p;
@@ -72,7 +72,7 @@ static void pack_block(void *arg, int64_t block, int worker)
     b.data = (const char *)b.data + block * BLOCK * b.n_stride * (b.dtype == DTYPE_F32 ? 4 : 2);
     b.n = BLOCK;
     Int8Columns columns = {plan->columns.scales + block * BLOCK, plan->columns.sums + block * BLOCK};
-    pack_int8_columns(plan->weights + block * BLOCK * plan->k_padded, &columns, &b, plan->k_padded);
+    pack_int8_columns(plan->weights + block * BLOCK * plan->k_padded, &columns, &b, NULL, plan->k_padded);
 }
 
 static bool compute(const Plan *plan, Worker *w, int64_t tile)
@@ -84,7 +84,7 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
     int64_t rows = p->m - row < plan->rows ? p->m - row : plan->rows;
     int64_t columns = last_column ? plan->last_columns : TILE_COLUMNS;
     if (w->ready_row != row) {
-        pack_int8_rows(w->a, w->scales, &(Int8Rows){p->a + row * p->b.k, rows, p->b.k, plan->k_padded});
+        pack_int8_rows(w->a, w->scales, &(Int8Rows){p->a + row * p->b.k, p->b.k, rows, p->b.k, plan->k_padded});
         w->ready_row = row;
     }
     TileData data = {w->a, plan->weights + column * plan->k_padded, NULL, w->c, w->scratch};

@@ -14,7 +14,7 @@ typedef struct CpuContext {
     int threads; /* of the pool */
     CpuLevel level;
     bool bf16;               /* products in bf16, sums in f32 */
-    bool int8;               /* linear layers over many rows in 8 bits, see gemm_int8.h */
+    bool int8;               /* linear layers over many rows in 8 bits, see gemm_int8.h; and weigh_int8.h */
     int int8_smallest;       /* how many rows, inputs and outputs that means */
     bool keep_weights;       /* of convolutions, packed: see graph_keep_weights() */
     const struct Simd *simd; /* from AVX2 on */

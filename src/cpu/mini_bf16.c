@@ -35,20 +35,6 @@ static void pack_panels(void *out, const float *x, int64_t ld, int64_t k, int64_
     pack_pairs(out, &b, MINI_PANEL, round_up(k, MINI_PAD));
 }
 
-static const float LOG2_E = 1.44269504f;
-
-/* 2^x, within 8e-5, which BF16 does not see: 2^floor(x) times a polynomial (minimax) for the rest. Beyond the exponents
- * of float it is infinite, or as if x were -120: denormal numbers are slow. */
-static inline __m512 exp2_of(__m512 x)
-{
-    x = _mm512_max_ps(x, _mm512_set1_ps(-120.0f));
-    __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); /* x - floor(x) */
-    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(7.80245227e-2f), r, _mm512_set1_ps(2.26067155e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.95833541e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.99925219e-1f));
-    return _mm512_scalef_ps(p, x);
-}
-
 static float pack_weights(void *out, const ScoreRow *row)
 {
     const __m512 factor = _mm512_set1_ps(row->factor * LOG2_E), max = _mm512_set1_ps(row->max * LOG2_E);
@@ -224,16 +210,9 @@ static inline __attribute__((always_inline)) void weigh_block(const WeighShape *
         const __m512 base = _mm512_set1_ps(max[r] * LOG2_E);
         __m512 *e = sum[r];
 #pragma GCC unroll 4
-        for (int j = 0; j < VECTORS; j++) {
-            e[j] = exp2_of(_mm512_fmsub_ps(e[j], factor, base));
-            if (tail)
-                e[j] = _mm512_maskz_mov_ps(first16(keys - 16 * j), e[j]);
-        }
-        __m512 total = _mm512_add_ps(_mm512_add_ps(e[0], e[1]), _mm512_add_ps(e[2], e[3]));
-        _mm512_storeu_ps(totals + 16 * r, _mm512_add_ps(_mm512_loadu_ps(totals + 16 * r), total));
-        uint16_t *to = out + r * s->ldw;
-        _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(e[1], e[0]));
-        _mm512_storeu_si512(to + 32, (__m512i)_mm512_cvtne2ps_pbh(e[3], e[2]));
+        for (int j = 0; j < VECTORS; j++)
+            e[j] = _mm512_fmsub_ps(e[j], factor, base);
+        store_weights(e, out + r * s->ldw, totals + 16 * r, keys, tail);
     }
 }
 

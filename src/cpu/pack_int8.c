@@ -21,7 +21,7 @@ static float largest(const float *x, int64_t n)
 void pack_int8_rows(uint8_t *out, float *scales, const Int8Rows *r)
 {
     for (int64_t row = 0; row < r->rows; row++, out += r->k_padded) {
-        const float *x = r->a + row * r->k;
+        const float *x = r->a + row * r->ld;
         scales[row] = step_of(largest(x, r->k));
         __m512 factor = _mm512_set1_ps(1 / scales[row]);
         for (int64_t i = 0; i < r->k_padded; i += 16) {
@@ -31,12 +31,20 @@ void pack_int8_rows(uint8_t *out, float *scales, const Int8Rows *r)
     }
 }
 
-/* 64 neighbours along k of a column, as whole numbers. */
-static inline __m512i quantise(const PackSource *b, int64_t i, int64_t j, __m512 factor)
+/* 16 neighbours along k of a column. */
+static inline __m512 load_part(const PackSource *b, const float *offset, int64_t i, int64_t j)
+{
+    __mmask16 mask = first16(b->k - i);
+    __m512 x = load_f32(b->dtype, at(b, i, j), mask);
+    return offset == NULL ? x : _mm512_sub_ps(x, _mm512_maskz_loadu_ps(mask, offset + i));
+}
+
+/* 64 of them, as whole numbers. */
+static inline __m512i quantise(const PackSource *b, const float *offset, int64_t i, int64_t j, __m512 factor)
 {
     __m128i part[4];
     for (int p = 0; p < 4; p++) {
-        __m512 x = load_f32(b->dtype, at(b, i + 16 * p, j), first16(b->k - i - 16 * p));
+        __m512 x = load_part(b, offset, i + 16 * p, j);
         part[p] = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(x, factor)));
     }
     __m256i low = _mm256_set_m128i(part[1], part[0]), high = _mm256_set_m128i(part[3], part[2]);
@@ -56,33 +64,34 @@ static float largest_bf16(const uint16_t *x, int64_t n)
     return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_castsi512_ps(even), _mm512_castsi512_ps(odd)));
 }
 
-static float column_step(const PackSource *b, int64_t j)
+static float column_step(const PackSource *b, const float *offset, int64_t j)
 {
-    if (b->dtype == DTYPE_BF16)
+    if (b->dtype == DTYPE_BF16 && offset == NULL)
         return step_of(largest_bf16((const uint16_t *)at(b, 0, j), b->k));
     __m512 most = _mm512_setzero_ps();
     for (int64_t i = 0; i < b->k; i += 16)
-        most = _mm512_max_ps(most, _mm512_abs_ps(load_f32(b->dtype, at(b, i, j), first16(b->k - i))));
+        most = _mm512_max_ps(most, _mm512_abs_ps(load_part(b, offset, i, j)));
     return step_of(_mm512_reduce_max_ps(most));
 }
 
-void pack_int8_columns(int8_t *out, const Int8Columns *columns, const PackSource *b, int64_t k_padded)
+void pack_int8_columns(int8_t *out, const Int8Columns *columns, const PackSource *b, const float *offset, int64_t k_padded)
 {
-    for (int64_t j = 0; j < b->n; j += 16) {
+    for (int64_t j = 0; j < INT8_BLOCK; j += 16) {
         __m512i sums[16];
         for (int c = 0; c < 16; c++) {
-            columns->scales[j + c] = column_step(b, j + c);
+            columns->scales[j + c] = j + c < b->n ? column_step(b, offset, j + c) : 1;
             sums[c] = _mm512_setzero_si512();
         }
         for (int64_t i = 0; i < k_padded; i += 64) {
             __m512i r[16];
             for (int c = 0; c < 16; c++) {
-                r[c] = quantise(b, i, j + c, _mm512_set1_ps(1 / columns->scales[j + c]));
+                r[c] = j + c < b->n ? quantise(b, offset, i, j + c, _mm512_set1_ps(1 / columns->scales[j + c]))
+                                    : _mm512_setzero_si512();
                 sums[c] = _mm512_dpbusd_epi32(sums[c], _mm512_set1_epi8(1), r[c]);
             }
             transpose(r);
             for (int g = 0; g < 16; g++)
-                _mm512_storeu_si512(out + (i / 4 + g) * 4 * b->n + 4 * j, r[g]);
+                _mm512_storeu_si512(out + (i / 4 + g) * 4 * INT8_BLOCK + 4 * j, r[g]);
         }
         for (int c = 0; c < 16; c++)
             columns->sums[j + c] = 128 * _mm512_reduce_add_epi32(sums[c]);

@@ -446,7 +446,7 @@ const Case CASES[] = {
     {"rope", rope, 2, 0},
     {"attention", attention, 4, 0},
     {"large_attention", large_attention, 6, LARGE},
-    {"sharp_attention", sharp_attention, 1, LARGE},
+    {"sharp_attention", sharp_attention, 1, LARGE | SHARP},
     {"bad_samples", bad_samples, 4, FAILS},
     {"conv", conv, 7, 0},
     {"large_conv", large_conv, 7, LARGE},

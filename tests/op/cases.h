@@ -23,6 +23,7 @@ typedef struct Maker {
 enum {
     LARGE = 1, /* too slow for finite differences in the reference */
     FAILS = 2, /* the op must report an error */
+    SHARP = 4, /* not for int8: rounding moves scores further than they are apart; see tests/unit/int8_test.c */
 };
 
 typedef struct Case {

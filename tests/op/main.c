@@ -175,12 +175,15 @@ static int run_one(const char *level, const char *precision_name, const char *on
     bool reference = strcmp(level, "reference") == 0;
     if (reference)
         check_options();
-    for (int i = 0; i < CASE_COUNT; i++)
+    for (int i = 0; i < CASE_COUNT; i++) {
+        if (precision == SORA_PRECISION_INT8 && (CASES[i].flags & SHARP))
+            continue;
         for (int v = 0; v < CASES[i].variants && (only == NULL || strcmp(only, CASES[i].name) == 0); v++) {
             check_kernels(&CASES[i], v, level, precision);
             if (reference && CASES[i].flags == 0)
                 check_gradient(&CASES[i], v);
         }
+    }
     printf("%s %s: %d passed, %d failed\n", level, precision_name, passed, failed);
     return failed > 0 || passed == 0;
 }

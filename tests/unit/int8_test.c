@@ -79,8 +79,75 @@ static void whole_numbers_are_exact(void **state)
     cpu_backend_free(plain);
 }
 
+/* Keys [keys, width] in pairs whose sum is zero, so that there is no mean to take from them. */
+static float *paired_keys(int64_t keys, int64_t width, uint64_t seed)
+{
+    float *x = whole_numbers(keys, width, 1, seed);
+    for (int64_t r = 1; r < keys; r += 2)
+        for (int64_t i = 0; i < width; i++)
+            x[r * width + i] = -x[(r - 1) * width + i];
+    return x;
+}
+
+typedef struct Scores {
+    int64_t queries, keys, width;
+    double deviation; /* of the scores */
+} Scores;
+
+static float *attend(Backend *backend, const Scores *s, const float *q, const float *k, const float *v)
+{
+    SoraError err = {0};
+    const int32_t cu_q[] = {0, (int32_t)s->queries}, cu_k[] = {0, (int32_t)s->keys};
+    Graph *g = graph_new(backend);
+    assert_non_null(g);
+    AttentionInputs in = {.q = graph_input(g, DTYPE_F32, SHAPE(s->queries, s->width), q),
+                          .k = graph_input(g, DTYPE_F32, SHAPE(s->keys, s->width), k),
+                          .v = graph_input(g, DTYPE_F32, SHAPE(s->keys, s->width), v),
+                          .cu_q = graph_input(g, DTYPE_I32, SHAPE(2), cu_q),
+                          .cu_k = graph_input(g, DTYPE_I32, SHAPE(2), cu_k),
+                          .heads = 1,
+                          .scale = s->deviation / (73.0 * 73.0 * sqrt((double)s->width))};
+    float *out = malloc((size_t)(s->queries * s->width) * sizeof *out);
+    assert_non_null(out);
+    graph_download(g, op_attention(g, in), out);
+    assert_true(graph_ok(g, &err));
+    graph_free(g);
+    return out;
+}
+
+/* Scores are then exact, and what is left is the rounding of weights and values to BF16. At a deviation of 150 the weights
+ * cannot be taken against a guess from the first keys. */
+static void scores_of_whole_numbers_are_exact(void **state)
+{
+    static const Scores SCORES[] = {{256, 256, 64, 1}, {301, 514, 72, 1}, {300, 1100, 128, 2}, {300, 1100, 64, 150}};
+    SoraError err = {0};
+    Backend *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
+    if (int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
+        skip(); /* no VNNI */
+    Backend *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
+    assert_true(int8 != NULL && plain != NULL);
+    for (size_t i = 0; i < sizeof SCORES / sizeof SCORES[0]; i++) {
+        const Scores *s = &SCORES[i];
+        float *q = whole_numbers(s->queries, s->width, 1, 3 * i), *k = paired_keys(s->keys, s->width, 3 * i + 1);
+        float *v = whole_numbers(s->keys, s->width, 1, 3 * i + 2);
+        float *a = attend(int8, s, q, k, v), *b = attend(plain, s, q, k, v);
+        double squares = 0, worst = 0;
+        for (int64_t e = 0; e < s->queries * s->width; e++) {
+            squares += (double)b[e] * b[e];
+            worst = fmax(worst, fabs((double)a[e] - b[e]));
+        }
+        double rms = sqrt(squares / (double)(s->queries * s->width));
+        if (!(worst <= 0.03 * rms))
+            fail_msg("case %zu: off by %g of the mean", i, worst / rms);
+        free(q), free(k), free(v), free(a), free(b);
+    }
+    cpu_backend_free(int8);
+    cpu_backend_free(plain);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_numbers_are_exact)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_numbers_are_exact),
+                                       cmocka_unit_test(scores_of_whole_numbers_are_exact)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,34 @@ static void experts_are_told_by_name(void **state)
     assert_non_null(strstr(err.message, "there is no autoencoder in it"));
 }
 
+/* Split GGUF in a folder: all parts are one transformer, whatever part a tensor is in. */
+static void parts_in_a_folder_are_one_file(void **state)
+{
+    Rows keys = {0};
+    SoraError err = {0};
+    if (!read_rows(&keys, "wan_keys.tsv", false))
+        skip();
+    assert_true(dir_make(in_dir("parts"), &err));
+    for (int part = 0; part < 3; part++) {
+        FakeFile f = {.part = part, .parts = 3};
+        for (int i = 0, n = 0; i < keys.count; i++)
+            if (strcmp(keys.rows[i].model, "Wan2.1-T2V-1.3B") == 0 && n++ % 3 == part)
+                fake_add(&f, "", keys.rows[i].key, DTYPE_F16, &keys.rows[i].shape);
+        char name[64];
+        snprintf(name, sizeof name, "parts/wan-%05d-of-00003.gguf", part + 1);
+        assert_true(fake_gguf(&f, in_dir(name)));
+        fake_free(&f);
+    }
+    ModelFiles *m = opened(&(ModelPaths){.model = in_dir("parts")});
+    assert_string_equal(path_of(m, SLOT_TRANSFORMER), in_dir("parts/wan-00001-of-00003.gguf"));
+    assert_int_equal(weight_part_count(model_files_part(m, SLOT_TRANSFORMER)), 825);
+    model_files_close(m);
+    assert_int_equal(unlink(in_dir("parts/wan-00002-of-00003.gguf")), 0);
+    assert_null(model_files_open(&(ModelPaths){.model = in_dir("parts")}, &err));
+    assert_non_null(strstr(err.message, "wan-00002-of-00003.gguf: cannot open"));
+    free(keys.rows);
+}
+
 /* One with diffusers' names, in its folders; a part that the index does not count is left alone. */
 static void diffusers_folders(void **state)
 {
@@ -289,7 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wans_own_folders),         cmocka_unit_test(experts_are_told_by_name),
         cmocka_unit_test(diffusers_folders),        cmocka_unit_test(a_tokenizer_may_be_a_tensor),
-        cmocka_unit_test(files_instead_of_folders),
+        cmocka_unit_test(files_instead_of_folders),  cmocka_unit_test(parts_in_a_folder_are_one_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -105,6 +105,7 @@ typedef struct FakeTensor {
 typedef struct FakeFile {
     FakeTensor *tensors;
     int count;
+    int part, parts; /* of split GGUF, part from 0; parts 0: not split */
 } FakeFile;
 
 static inline void fake_add(FakeFile *f, const char *prefix, const char *name, DType dtype,
@@ -167,7 +168,12 @@ static inline bool fake_gguf(const FakeFile *f, const char *path)
     put_str(&b, "GGUF");
     put_int(&b, 3, 4);
     put_int(&b, (uint64_t)f->count, 8);
-    put_int(&b, 0, 8);
+    put_int(&b, f->parts > 0 ? 2 : 0, 8);
+    for (int i = 0; i < 2 && f->parts > 0; i++) {
+        put_text(&b, i == 0 ? "split.no" : "split.count");
+        put_int(&b, 2, 4); /* 16 bits */
+        put_int(&b, (uint64_t)(i == 0 ? f->part : f->parts), 2);
+    }
     for (int i = 0; i < f->count; i++) {
         const Tensor *t = &f->tensors[i].tensor;
         put_text(&b, f->tensors[i].name);
