@@ -11,7 +11,14 @@ limit=${1:-6G} size=${2:-832x480} frames=${3:-17}
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sora-memory-XXXXXX")
 group=/sys/fs/cgroup/sora-memory-$$
-trap 'rm -rf "$dir"; [ -d "$group" ] && rmdir "$group"' EXIT
+# The kernel lets a group go a moment after its last process.
+clean() {
+    rm -rf "$dir"
+    for _ in 1 2 3 4 5; do
+        [ ! -d "$group" ] || rmdir "$group" 2>/dev/null || sleep 1
+    done
+}
+trap clean EXIT
 case $limit in
 *G) kb=$((${limit%G} * 1000000000 / 1024)) ;;
 *M) kb=$((${limit%M} * 1000000 / 1024)) ;;

@@ -292,7 +292,7 @@ static void write_gguf_part(const char *file, int i, int count, int total)
 {
     GgufBytes g = {0};
     float numbers[64];
-    char name[8];
+    char name[16];
     for (int k = 0; k < 64; k++)
         numbers[k] = (float)(100 * i + k);
     if (i == 0) {
