@@ -55,7 +55,7 @@ typedef struct Disc {
     float x, y, radius, light;
 } Disc;
 
-static void draw_disc(uint8_t rgb[HEIGHT][WIDTH][3], Disc d)
+static void draw_disc(uint8_t (*rgb)[WIDTH][3], Disc d)
 {
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++) {
