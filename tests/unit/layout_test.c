@@ -113,8 +113,10 @@ static void translate(const Pair *table, size_t count, const char *own, char nam
         size_t i = 0, n;
         for (; i < count; i++) {
             n = strlen(table[i].own);
+            if (strncmp(at, table[i].own, n) != 0)
+                continue;
             bool whole = table[i].own[n - 1] == '.' || at[n] == '.' || at[n] == 0;
-            if (strncmp(at, table[i].own, n) == 0 && whole && (at == own || table[i].own[0] == '.'))
+            if (whole && (at == own || table[i].own[0] == '.'))
                 break;
         }
         strncat(name, i < count ? table[i].other : (char[]){*at, 0}, KEY - strlen(name) - 1);
