@@ -82,8 +82,11 @@ function compare(name, theirs, ours, lenient) {
   return false;
 }
 
-// Somewhere in the certificates of a COSE_Sign1, which fill its protected header, or in an answer about them?
+// Somewhere in the certificates of a COSE_Sign1, which fill its protected header, or in an answer about them? Of a
+// compressed manifest one cannot tell.
 function inCertificate(d, place) {
+  const packed = d.indexOf('brob');
+  if (packed > 0 && place > packed && place < packed - 4 + d.readUInt32BE(packed - 4)) return true;
   const answer = d.indexOf('ocspVals') + 8;
   if (answer > 8 && place > answer && place < d.indexOf('pad', answer)) return true;
   const begin = Buffer.from([0xd2, 0x84, 0x59]);
