@@ -174,10 +174,6 @@ bool stage_render(const Stage *stage, const StageSpec *spec, StageClip *clip, So
                        .arena = &arena};
         rng_init(&play->rng, spec->seed ^ (spec->split == SPLIT_SEEN ? 0x7e57ull << 48 : 0), spec->index);
         scene_choose(stage, spec, &play->rng, &play->scene);
-        if (spec->turned && play->scene.direction == DIRECTION_LEFT)
-            play->scene.direction = DIRECTION_RIGHT;
-        else if (spec->turned && play->scene.direction == DIRECTION_RIGHT)
-            play->scene.direction = DIRECTION_LEFT;
         clip->width = spec->width;
         clip->height = spec->height;
         clip->frames = spec->frames;

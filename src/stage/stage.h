@@ -152,7 +152,6 @@ typedef struct StageSpec {
     float everyday;   /* share of scenes that are everyday ones of their noun (a dog on a meadow); default: 0.14, of a given
                          noun 0.3. Not used where more than the noun is given, or when the split is unseen */
     StageScene scene; /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
-    bool turned;      /* what goes to the left goes to the right and the other way round; all else stays as it is */
 } StageSpec;
 
 void stage_spec_init(StageSpec *spec);

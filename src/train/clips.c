@@ -155,7 +155,6 @@ static bool get_stage(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError
     spec.seed = s->seed;
     spec.index = r->index;
     spec.everyday = (float)s->everyday;
-    spec.turned = r->turned;
     if (s->held_out)
         spec.split = r->index % 2 ? SPLIT_UNSEEN : SPLIT_SEEN;
     if (s->noun_count > 0) {

@@ -10,7 +10,6 @@ typedef struct ClipRequest {
     int width, height, frames;
     double fps;
     uint64_t index; /* which clip; a folder starts again after its last */
-    bool turned;    /* of the stage: left and right the other way round, the same otherwise */
 } ClipRequest;
 
 typedef struct ClipBox {

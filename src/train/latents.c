@@ -120,12 +120,7 @@ static bool render_batch(LatentCache *c, const Bucket *b, uint64_t index, Clip *
     bool ok = true;
 #pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < count; i++) {
-        ClipRequest request = {.width = b->drawn_width, .height = b->drawn_height, .frames = b->frames, .fps = b->fps,
-                               .index = index + (uint64_t)i};
-        if (b->twins) {
-            request.turned = request.index % 2;
-            request.index -= request.turned;
-        }
+        ClipRequest request = {b->drawn_width, b->drawn_height, b->frames, b->fps, index + (uint64_t)i};
         SoraError error = {0};
         if (!clip_source_get(c->config.source, &request, &clips[i], &error)) {
 #pragma omp critical
@@ -226,8 +221,6 @@ static void origin(const LatentCache *c, int bucket, char text[40])
     const int drawn[] = {FORMAT, bucket, b->drawn_width, b->drawn_height};
     uint64_t hash = latent_hash(c->config.fingerprint, drawn, sizeof drawn);
     hash = latent_hash(hash, &b->fps, sizeof b->fps);
-    if (b->twins)
-        hash = latent_hash(hash, "twins", 5);
     snprintf(text, 40, "%016" PRIx64, hash);
 }
 

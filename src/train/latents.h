@@ -13,7 +13,6 @@ typedef struct Bucket {
     int batch;                 /* samples a step */
     double weight;             /* how often, beside the other buckets */
     int shard_clips, shards;   /* clips a shard, and shards at most */
-    bool twins;                /* of two clips the second is the first with left and right the other way round */
 } Bucket;
 
 /* One sample: a latent and its captions; both the cache's. */

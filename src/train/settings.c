@@ -116,13 +116,6 @@ void settings_deinit(TrainSettings *s)
     *s = (TrainSettings){0};
 }
 
-static bool read_twins(const json_t *o, Bucket *b, SoraError *err)
-{
-    b->twins = json_is_true(json_object_get(o, "twins"));
-    return !b->twins || (b->batch % 2 == 0 && b->shard_clips % 2 == 0) ||
-           error_set(err, SORA_ERROR_INPUT, "bucket with \"twins\": an even \"batch\" and \"shard_clips\" expected");
-}
-
 static bool read_bucket(const json_t *o, Bucket *b, SoraError *err)
 {
     const char *size = json_string_value(json_object_get(o, "size"));
@@ -141,7 +134,7 @@ static bool read_bucket(const json_t *o, Bucket *b, SoraError *err)
            settings_integer(o, (NumberRule){"batch", 8, 1, 4096}, &b->batch, err) &&
            settings_number(o, (NumberRule){"weight", 1, 0, 1e6}, &b->weight, err) &&
            settings_integer(o, (NumberRule){"shard_clips", 256, 1, 1 << 20}, &b->shard_clips, err) &&
-           settings_integer(o, (NumberRule){"shards", 16, 1, 9999}, &b->shards, err) && read_twins(o, b, err);
+           settings_integer(o, (NumberRule){"shards", 16, 1, 9999}, &b->shards, err);
 }
 
 bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err)

@@ -265,19 +265,10 @@ static bool draw_batch(DitTrainer *t, int64_t step, Batch *b, SoraError *err)
     b->bucket = bucket;
     double shift = k->shift > 0 ? k->shift : t->noise.shift;
     bool ok = true;
-    int shard = 0, clip = 0;
-    Rng first; /* of twins: the second one has its caption, noise level and noise */
     for (int i = 0; ok && i < k->batch; i++) {
         LatentSample sample;
         memcpy(b->grid[i], grid, sizeof grid);
-        if (k->twins && i % 2) {
-            clip++;
-            rng = first;
-        } else {
-            shard = rng_int(&rng, shards);
-            clip = k->twins ? 2 * rng_int(&rng, k->shard_clips / 2) : rng_int(&rng, k->shard_clips);
-            first = rng;
-        }
+        int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
         ok = latent_cache_get(t->latents, bucket, shard, clip, &sample, err) &&
              fill_text(t, b, i, &sample, &rng, err) &&
              (fill_video(t, b, i, shift, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
@@ -405,9 +396,6 @@ static bool check_buckets(const DitTrainer *t, SoraError *err)
             (1 + (b->frames - 1) / time) % patch[0])
             return error_set(err, SORA_ERROR_INPUT, "bucket %dx%d, %d frames: multiples of %dx%d px and 1+%dn frames are needed",
                              b->width, b->height, b->frames, space * patch[2], space * patch[1], time);
-        if (b->twins && t->settings.source.folder != NULL)
-            return error_set(err, SORA_ERROR_INPUT, "bucket %dx%d, %d frames: a folder's videos have no \"twins\"", b->width,
-                             b->height, b->frames);
     }
     return true;
 }

@@ -109,19 +109,4 @@ static int art_teardown(void **state)
     return nftw(art_dir, art_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Of two captions: the same words but for left and right. */
-static inline bool art_is_turned(const char *a, const char *b)
-{
-    while (*a != 0 && *b != 0)
-        if (strncmp(a, "left", 4) == 0 && strncmp(b, "right", 5) == 0) {
-            a += 4;
-            b += 5;
-        } else if (strncmp(a, "right", 5) == 0 && strncmp(b, "left", 4) == 0) {
-            a += 5;
-            b += 4;
-        } else if (*a++ != *b++)
-            return false;
-    return *a == *b;
-}
-
 #endif
