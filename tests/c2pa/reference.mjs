@@ -53,9 +53,14 @@ function judgeWithSora(file) {
 
 // Where sora says that something is wrong and the reference does not look. It hashes boxes as it would write them:
 // so it does not see bits of a description that have no meaning yet, nor the names of an ingredient's boxes. And it
-// takes a hash of MP4 without a hash, and does not ask whether a list of hashed boxes names all that there are.
-let stricter = 0, toggles = false;
+// takes a hash of MP4 without a hash, and does not ask whether a list of hashed boxes names all that there are. Its
+// Brotli takes padding that is not zero (RFC 7932, section 9.2); then sora sees no manifest at all.
+let stricter = 0, toggles = false, packed = false;
 function isStricter(theirs, ours, verdict) {
+  if (packed && verdict.state === 'Invalid' && ours.length === 1 && /^failure general.error\s*$/.test(ours[0])) {
+    stricter++;
+    return true;
+  }
   if (verdict.state !== 'Invalid' || theirs.length > 1 || ours.length !== 1) return false;
   const pair = `${theirs[0] ?? ''}`.replace(/ self#.*/, '') + ' | ' + ours[0].replace(/ self#.*/, '');
   const known = pair === 'success assertion.bmffHash.match | failure assertion.bmffHash.malformed' ||
@@ -186,6 +191,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sora-c2pa-'));
 let wrong = 0, count = 0;
 for (const file of files) {
   const bytes = fs.readFileSync(file), extension = path.extname(file).toLowerCase(), type = types[extension];
+  packed = bytes.indexOf('brob') > 0;
   const theirs = await judge(bytes, type);
   count++;
   if (!compare(file, theirs, judgeWithSora(file))) wrong++;
