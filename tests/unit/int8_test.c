@@ -28,6 +28,17 @@ static float *whole_numbers(int64_t rows, int64_t width, float factor, uint64_t 
     return x;
 }
 
+/* The one that is tested and its slow twin. */
+static void open_backends(Backend **int8, Backend **plain)
+{
+    SoraError err = {0};
+    *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
+    if (*int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
+        skip(); /* no VNNI */
+    *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
+    assert_true(*int8 != NULL && *plain != NULL);
+}
+
 typedef struct Sizes {
     int64_t m, n, k;
     DType dtype; /* of the weights */
@@ -55,12 +66,8 @@ static void whole_numbers_are_exact(void **state)
         {256, 256, 256, DTYPE_F32, UNARY_NONE},  {300, 320, 300, DTYPE_F32, UNARY_NONE},
         {333, 576, 1000, DTYPE_BF16, UNARY_NONE}, {1281, 1088, 320, DTYPE_BF16, UNARY_GELU_TANH},
     };
-    SoraError err = {0};
-    Backend *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
-    if (int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
-        skip(); /* no VNNI */
-    Backend *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
-    assert_true(int8 != NULL && plain != NULL);
+    Backend *int8, *plain;
+    open_backends(&int8, &plain);
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
         const Sizes *s = &SIZES[i];
         float *x = whole_numbers(s->m, s->k, 0.5f, 2 * i), *w = whole_numbers(s->n, s->k, 0.0009765625f, 2 * i + 1);
@@ -120,12 +127,8 @@ static float *attend(Backend *backend, const Scores *s, const float *q, const fl
 static void scores_of_whole_numbers_are_exact(void **state)
 {
     static const Scores SCORES[] = {{256, 256, 64, 1}, {301, 514, 72, 1}, {300, 1100, 128, 2}, {300, 1100, 64, 150}};
-    SoraError err = {0};
-    Backend *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
-    if (int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
-        skip(); /* no VNNI */
-    Backend *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
-    assert_true(int8 != NULL && plain != NULL);
+    Backend *int8, *plain;
+    open_backends(&int8, &plain);
     for (size_t i = 0; i < sizeof SCORES / sizeof SCORES[0]; i++) {
         const Scores *s = &SCORES[i];
         float *q = whole_numbers(s->queries, s->width, 1, 3 * i), *k = paired_keys(s->keys, s->width, 3 * i + 1);
