@@ -277,7 +277,8 @@ static const JumbfBox *unpack(Store *s, const JumbfBox *box, size_t *room, SoraE
     BrotliDecoderDestroyInstance(state);
     uint8_t *copy = ok ? arena_alloc(&s->arena, bytes.size ? bytes.size : 1) : NULL;
     if (copy != NULL) {
-        memcpy(copy, bytes.data, bytes.size);
+        if (bytes.size > 0) /* a stream may be of nothing */
+            memcpy(copy, bytes.data, bytes.size);
         *room -= bytes.size;
         box = jumbf_parse(&s->arena, (Span){copy, bytes.size}, err);
     } else {
