@@ -157,18 +157,15 @@ static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighSh
     }
 }
 
-/* With queries and keys in 8 bits; the guess is the largest of the first panel. */
-static void weigh_int8(const Plan *p, Worker *w, const WeighShape *shape, const char *keys, bool first)
+/* In 8 bits the guess is the largest of the first panel. */
+static void guess_int8(const Plan *p, Worker *w, const WeighShape *shape, const char *keys)
 {
-    Int8Queries queries = {(const uint8_t *)w->q, w->steps};
     WeighShape panel = *shape;
     panel.ldw = MINI_PANEL;
     panel.keys = shape->keys < MINI_PANEL ? shape->keys : MINI_PANEL;
-    if (first)
-        int8_scores(&panel, &queries, keys, w->scores);
-    for (int64_t r = 0; first && r < shape->m; r++)
+    int8_scores(&panel, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->scores);
+    for (int64_t r = 0; r < shape->m; r++)
         w->max[r] = shape->factor * p->h.simd->max(w->scores + r * panel.ldw, panel.keys);
-    int8_weigh(shape, &queries, keys, w->weights);
 }
 
 /* The same against a guess, nearly always good enough. */
@@ -178,13 +175,14 @@ static bool weigh_quickly(const Plan *p, Worker *w, const Task *t, const WeighSh
     const char *keys = keys_at(p, t->b, t->head, first);
     if (h->mini->weigh_panels == NULL || h->bias != NULL)
         return false;
+    if (first == 0 && p->int8)
+        guess_int8(p, w, shape, keys);
+    else if (first == 0)
+        h->mini->guess_max(shape, w->q, keys, w->max);
     if (p->int8)
-        weigh_int8(p, w, shape, keys, first == 0);
-    else {
-        if (first == 0)
-            h->mini->guess_max(shape, w->q, keys, w->max);
+        int8_weigh(shape, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->weights);
+    else
         h->mini->weigh_panels(shape, w->q, keys, w->weights);
-    }
     for (int64_t r = 0; r < t->rows; r++)
         if (!(w->block[r] < LARGEST_TOTAL))
             return false;

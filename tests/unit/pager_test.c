@@ -127,6 +127,16 @@ static void expect_plain(float out[TOKENS * 16])
     part_source_deinit(&source);
 }
 
+/* The network's weights through the pager. */
+static void bind_paged(Opened *o, PagedSource *source, Pager *pager)
+{
+    SoraError err = {0};
+    paged_source_init(source, pager, o->part, NULL);
+    params_init(&o->params, &source->source);
+    dit_bind(&o->dit, &CONFIG, &o->params);
+    assert_true(params_ok(&o->params, &err));
+}
+
 /* "RssFile", "RssAnon" of this process, bytes. */
 static size_t status(const char *key)
 {
@@ -161,10 +171,7 @@ static void same_result_under_a_limit(void **state)
         PagedSource source;
         open_network(&o);
         assert_true(pager_init(&pager, o.cpu, (size_t)1 << 40, &err)); /* weights are widened when used */
-        paged_source_init(&source, &pager, o.part, NULL);
-        params_init(&o.params, &source.source);
-        dit_bind(&o.dit, &CONFIG, &o.params);
-        assert_true(params_ok(&o.params, &err));
+        bind_paged(&o, &source, &pager);
         size_t before = status("RssFile:");
         pager.limit = status("VmRSS:") + 72 * MB; /* the weights are 67 MB; 32 are held in reserve */
         for (int run = 0; run < 2; run++) {
@@ -200,10 +207,7 @@ static void used_often_is_kept(void **state)
     expect_plain(plain);
     open_network(&o);
     assert_true(pager_init(&pager, o.cpu, 0, &err));
-    paged_source_init(&source, &pager, o.part, NULL);
-    params_init(&o.params, &source.source);
-    dit_bind(&o.dit, &CONFIG, &o.params);
-    assert_true(params_ok(&o.params, &err));
+    bind_paged(&o, &source, &pager);
     size_t kept[5];
     for (int run = 0; run < 5; run++) {
         assert_true(forward(&o, &pager.base, paged, &err));
@@ -228,10 +232,7 @@ static void too_small_a_limit_is_said(void **state)
     write_network(DTYPE_BF16);
     open_network(&o);
     assert_true(pager_init(&pager, o.cpu, MB, &err));
-    paged_source_init(&source, &pager, o.part, NULL);
-    params_init(&o.params, &source.source);
-    dit_bind(&o.dit, &CONFIG, &o.params);
-    assert_true(params_ok(&o.params, &err));
+    bind_paged(&o, &source, &pager);
     assert_false(forward(&o, &pager.base, out, &err));
     assert_int_equal(err.code, SORA_ERROR_MEMORY);
     assert_non_null(strstr(err.message, "the limit is 0.00 GB"));
@@ -257,10 +258,7 @@ static void the_limit_is_never_passed(void **state)
         o.cpu = cpu_backend_new(&(CpuOptions){.room = pager_room, .user = &pager}, &err);
         assert_non_null(o.cpu);
         assert_true(pager_init(&pager, o.cpu, (size_t)1 << 40, &err));
-        paged_source_init(&source, &pager, o.part, NULL);
-        params_init(&o.params, &source.source);
-        dit_bind(&o.dit, &CONFIG, &o.params);
-        assert_true(params_ok(&o.params, &err));
+        bind_paged(&o, &source, &pager);
         forget_peak();
         pager.limit = status("VmRSS:") + room * MB;
         bool ok = forward(&o, &pager.base, out, &err);
@@ -301,10 +299,7 @@ static void the_next_weight_is_asked_for(void **state)
     close(fd);
     open_network(&o);
     assert_true(pager_init(&pager, o.cpu, 0, &err));
-    paged_source_init(&source, &pager, o.part, NULL);
-    params_init(&o.params, &source.source);
-    dit_bind(&o.dit, &CONFIG, &o.params);
-    assert_true(params_ok(&o.params, &err));
+    bind_paged(&o, &source, &pager);
     const Tensor *used = o.dit.blocks[1].ffn[0].w, *next = o.dit.blocks[1].ffn[1].w, *far = o.dit.blocks[6].ffn[0].w;
     assert_in_range((char *)next->data - (char *)used->data, tensor_bytes(used), tensor_bytes(used) + 65536); /* a bias */
     double before = cached(next);
