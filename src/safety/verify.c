@@ -131,14 +131,17 @@ static bool is_number(Span s)
     return s.size > 0;
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Who claims: one word of at most 32 letters. */
 static bool is_vendor(Span s)
 {
     size_t words = 0;
     for (size_t i = 0; i < s.size; i++) {
-        bool space = s.data[i] == ' ' || (s.data[i] >= '\t' && s.data[i] <= '\r');
-        bool before = i > 0 && s.data[i - 1] != ' ' && !(s.data[i - 1] >= '\t' && s.data[i - 1] <= '\r');
-        words += !space && !before;
+        words += !is_space(s.data[i]) && (i == 0 || is_space(s.data[i - 1]));
         if (s.data[i] >= 0x80)
             return false;
     }
