@@ -115,6 +115,17 @@ static bool choose_level(const char *name, CpuLevel *level, SoraError *err)
     return true;
 }
 
+void cpu_narrow(uint16_t *out, const float *x, int64_t n)
+{
+    if (supported(CPU_AVX512))
+        simd_avx512.narrow(out, x, n);
+    else if (supported(CPU_AVX2))
+        simd_avx2.narrow(out, x, n);
+    else
+        for (int64_t i = 0; i < n; i++)
+            out[i] = f32_to_bf16(x[i]);
+}
+
 static bool choose_precision(SoraPrecision precision, CpuContext *ctx, SoraError *err)
 {
     bool has = ctx->level == CPU_AVX512 && __builtin_cpu_supports("avx512bf16");

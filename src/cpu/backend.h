@@ -30,4 +30,7 @@ int cpu_backend_threads(const Backend *backend);
 /* Whether the processor has what the level needs. */
 bool cpu_level_supported(const char *level);
 
+/* n floats to BF16, to nearest even, with the best instructions of this processor; by any thread. */
+void cpu_narrow(uint16_t *out, const float *x, int64_t n);
+
 #endif

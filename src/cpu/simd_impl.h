@@ -299,6 +299,23 @@ static void widen(float *out, const void *x, DType dtype, int64_t n)
     }
 }
 
+/* Each float to the nearest BF16, ties to even; a NaN stays one. */
+static inline Half round_bf16(VF v)
+{
+    VI u = (VI)v;
+    VI rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, nan = (u & 0x7fffffff) > 0x7f800000;
+    return __builtin_convertvector((VI)choose(nan, (VF)((u >> 16) | 64), (VF)rounded), Half);
+}
+
+static void narrow(uint16_t *out, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        *(UnalignedHalf *)(out + i) = round_bf16(load(x + i));
+    Half last = round_bf16(load_part(x + i, n - i));
+    memcpy(out + i, &last, (size_t)(n - i) * sizeof *out);
+}
+
 static float bias_max(float *s, float factor, const float *bias, int64_t n)
 {
     VF max = splat(-3.4e38f);
@@ -623,6 +640,7 @@ const Simd SIMD_NAME = {
     .unary_grad = unary_grad,
     .sum = sum,
     .widen = widen,
+    .narrow = narrow,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .measure = measure,

@@ -7,11 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "weights/quant.h"
+#include "cpu/backend.h"
 
-/* SMALL: elements of a matrix that is not worth the trouble. ROWS_AT_ONCE: of a piece of work. OFTEN: uses after which a
- * weight is kept as it was widened: a text encoder is used once or twice, a transformer at every step. */
-enum { SMALL = 1 << 16, ROWS_AT_ONCE = 16, OFTEN = 2 };
+/* SMALL: elements of a matrix that is not worth the trouble. WIDE: floats that are on their way to BF16 at a time, if a row
+ * has no more: they stay in the first cache. PIECE_ROWS: what a thread takes at a time. OFTEN: uses after which a weight is kept as it was widened: a text encoder is
+ * used once or twice, a transformer at every step. */
+enum { SMALL = 1 << 16, WIDE = 4096, PIECE_ROWS = 32, OFTEN = 2 };
 /* Bytes for what nobody counts, threads' stacks and small objects: kept free where something can be given back for it,
  * and where nothing can. */
 static const size_t RESERVE = (size_t)32 << 20, SLACK = (size_t)8 << 20;
@@ -208,6 +209,17 @@ static void trim(Backend *backend)
 
 /* --- weights that are widened --- */
 
+/* In large pages, if the system has them: kernels go through columns of it, a row's length from number to number. */
+static void *alloc_wide(Pager *p, size_t bytes)
+{
+    void *data = p->inner->alloc(p->inner, bytes);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)data + bytes) / page * page;
+    if (data != NULL && end > first)
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    return data;
+}
+
 static bool reserve(Pager *p, size_t bytes, SoraError *err)
 {
     if (bytes <= p->scratch_bytes)
@@ -215,7 +227,7 @@ static bool reserve(Pager *p, size_t bytes, SoraError *err)
     free_scratch(p);
     if (!pager_room(p, bytes, err))
         return false;
-    p->scratch = p->inner->alloc(p->inner, bytes);
+    p->scratch = alloc_wide(p, bytes);
     p->scratch_bytes = p->scratch != NULL ? bytes : 0;
     return p->scratch != NULL || error_set(err, SORA_ERROR_MEMORY, "no memory for a weight of %zu bytes", bytes);
 }
@@ -225,35 +237,48 @@ typedef struct Widening {
     const PagerEntry *entry;
     const int32_t *rows; /* which ones; NULL: all of them */
     int64_t count, width;
+    int64_t at_once;     /* rows that are floats at a time */
     DType dtype;         /* of out: BF16 or F32 */
     void *out;           /* NULL: it will be in scratch */
-    float *wide;         /* [workers, ROWS_AT_ONCE, width] */
+    float *wide;         /* [workers, at_once, width] */
     _Atomic bool failed;
     SoraError error;     /* of one that failed */
 } Widening;
 
+/* wide: room for them as floats, unless that is what they will be. */
+static bool widen_rows(const Widening *w, int64_t first, int64_t count, float *wide, SoraError *err)
+{
+    const PagerEntry *e = w->entry;
+    bool ok = true;
+    if (w->dtype == DTYPE_F32)
+        wide = (float *)w->out + first * w->width;
+    if (w->rows == NULL)
+        ok = part_source_rows(e->widened, e->loras, &e->shape, first, count, wide, err);
+    for (int64_t i = 0; ok && w->rows != NULL && i < count; i++)
+        ok = part_source_rows(e->widened, e->loras, &e->shape, w->rows[first + i], 1, wide + i * w->width, err);
+    if (ok && w->dtype != DTYPE_F32)
+        cpu_narrow((uint16_t *)w->out + first * w->width, wide, count * w->width);
+    return ok;
+}
+
 static void widen_piece(void *arg, int64_t piece, int worker)
 {
     Widening *w = arg;
-    const PagerEntry *e = w->entry;
-    int64_t first = piece * ROWS_AT_ONCE, count = w->count - first < ROWS_AT_ONCE ? w->count - first : ROWS_AT_ONCE;
-    float *wide = w->dtype == DTYPE_F32 ? (float *)w->out + first * w->width
-                                        : w->wide + worker * ROWS_AT_ONCE * w->width;
+    int64_t at = piece * PIECE_ROWS, end = w->count - at < PIECE_ROWS ? w->count : at + PIECE_ROWS;
     SoraError error = {0};
     bool ok = true;
-    if (w->rows == NULL)
-        ok = part_source_rows(e->widened, e->loras, &e->shape, first, count, wide, &error);
-    for (int64_t i = 0; ok && w->rows != NULL && i < count; i++)
-        ok = part_source_rows(e->widened, e->loras, &e->shape, w->rows[first + i], 1, wide + i * w->width, &error);
-    if (ok && w->dtype != DTYPE_F32)
-        weight_encode(w->dtype, wide, count * w->width, (uint16_t *)w->out + first * w->width);
+    for (int64_t n; ok && at < end; at += n) {
+        n = end - at < w->at_once ? end - at : w->at_once;
+        ok = widen_rows(w, at, n, w->wide + worker * w->at_once * w->width, &error);
+    }
     if (!ok && !atomic_exchange(&w->failed, true))
         w->error = error;
 }
 
 static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
 {
-    size_t wide = (size_t)(pool_threads(p->pool) * ROWS_AT_ONCE * w->width) * sizeof(float);
+    w->at_once = w->width < WIDE ? WIDE / w->width : 1;
+    size_t wide = (size_t)(pool_threads(p->pool) * w->at_once * w->width) * sizeof(float);
     w->dtype = e->shape.dtype;
     size_t bytes = w->out != NULL ? 0 : ((size_t)(w->count * w->width) * dtype_size(w->dtype) + 63) / 64 * 64;
     if (!reserve(p, bytes + wide, err))
@@ -261,7 +286,7 @@ static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
     w->entry = e;
     w->out = w->out != NULL ? w->out : p->scratch;
     w->wide = (float *)((char *)p->scratch + bytes);
-    pool_run(p->pool, (w->count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, widen_piece, w);
+    pool_run(p->pool, (w->count + PIECE_ROWS - 1) / PIECE_ROWS, widen_piece, w);
     if (!w->failed)
         return true;
     *err = w->error;
@@ -329,7 +354,7 @@ static void *widen_all(Pager *p, PagerEntry *e, SoraError *err)
     if (e->uses < OFTEN)
         e->uses++;
     else if (keep(p, tensor_bytes(&e->shape)))
-        w.out = p->inner->alloc(p->inner, tensor_bytes(&e->shape)); /* or in scratch, if there is no memory */
+        w.out = alloc_wide(p, tensor_bytes(&e->shape)); /* or in scratch, if there is no memory */
     void *keeping = w.out;
     if (!widen(p, e, &w, err)) {
         p->inner->free(p->inner, keeping);

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "cpu/backend.h"
+#include "cpu/simd.h"
 #include "weights/quant.h"
 
 static double half(const uint8_t *p)
@@ -252,6 +254,36 @@ static void float16_is_exact(void **state)
     assert_int_equal(f32_to_f16(-0x1.ffcp-15f), 0x8400); /* rounds up to the smallest normal number */
 }
 
+/* Every exponent and sign, at, below and above halfway; NaN and infinity among them. */
+static void bf16_in_vectors_is_one_by_one(void **state)
+{
+    static const uint32_t LOW[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x1234};
+    enum { COUNT = (1 << 16) * 7 };
+    float *x = malloc(COUNT * sizeof *x);
+    uint16_t *want = malloc(COUNT * sizeof *want), *got = malloc((COUNT + 1) * sizeof *got);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t bits = i / 7 << 16 | LOW[i % 7];
+        memcpy(&x[i], &bits, sizeof bits);
+        want[i] = f32_to_bf16(x[i]);
+    }
+    void (*const narrow[])(uint16_t *, const float *, int64_t) = {
+        cpu_narrow, cpu_level_supported("avx2") ? simd_avx2.narrow : cpu_narrow,
+        cpu_level_supported("avx512") ? simd_avx512.narrow : cpu_narrow};
+    for (int level = 0; level < 3; level++) {
+        narrow[level](got, x, COUNT);
+        assert_memory_equal(got, want, COUNT * sizeof *got);
+        for (int n = 0; n < 40; n++) { /* not a number more than asked for, wherever it begins */
+            got[n] = 0xabcd;
+            narrow[level](got, x + 7 * n + 1, n);
+            assert_memory_equal(got, want + 7 * n + 1, (size_t)n * sizeof *got);
+            assert_int_equal(got[n], 0xabcd);
+        }
+    }
+    free(x);
+    free(want);
+    free(got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +293,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(float8_is_exact),
         cmocka_unit_test(float16_is_exact),
+        cmocka_unit_test(bf16_in_vectors_is_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
