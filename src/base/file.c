@@ -64,6 +64,80 @@ void file_map_forget(const FileMap *map, const void *data, size_t size)
         madvise((void *)begin, end - begin, MADV_DONTNEED); /* a private map that nobody wrote: nothing is lost */
 }
 
+static const char *temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder != NULL && *folder != 0 ? folder : dir_exists("/var/tmp") ? "/var/tmp" : "/tmp"; /* which may be memory */
+}
+
+bool file_temporary_failed(SoraError *err)
+{
+    return error_set(err, SORA_ERROR_IO, "temporary file in %s ($TMPDIR): cannot write: %s", temporary_folder(), strerror(errno));
+}
+
+FILE *file_temporary(SoraError *err)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/sora-XXXXXX", temporary_folder()) < 0) {
+        error_set(err, SORA_ERROR_MEMORY, "temporary file: out of memory");
+        return NULL;
+    }
+    int fd = mkostemp(path, O_CLOEXEC);
+    FILE *stream = NULL;
+    if (fd >= 0 && (unlink(path) != 0 || (stream = fdopen(fd, "w+b")) == NULL)) {
+        int why = errno;
+        close(fd);
+        errno = why;
+    }
+    if (stream == NULL)
+        file_temporary_failed(err);
+    free(path);
+    return stream;
+}
+
+enum { IN_MEMORY = 64 << 20 };
+
+/* Maps a new file of that size; the file stays as long as the map. */
+static void *map_temporary(size_t size, SoraError *err)
+{
+    FILE *stream = file_temporary(err);
+    if (stream == NULL)
+        return MAP_FAILED;
+    void *data = MAP_FAILED;
+    if ((errno = posix_fallocate(fileno(stream), 0, (off_t)size)) != 0 ||
+        (data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(stream), 0)) == MAP_FAILED) {
+        file_temporary_failed(err);
+        error_wrap(err, "%.2f GB", (double)size / 1e9);
+    }
+    fclose(stream);
+    return data;
+}
+
+bool file_memory_init(FileMemory *m, size_t size, SoraError *err)
+{
+    *m = (FileMemory){NULL, size};
+    void *data = size > IN_MEMORY ? map_temporary(size, err)
+                                  : mmap(NULL, size > 0 ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return size > IN_MEMORY ? false : error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    m->data = data;
+    return true;
+}
+
+void file_memory_deinit(FileMemory *m)
+{
+    if (m->data != NULL)
+        munmap(m->data, m->size > 0 ? m->size : 1);
+    *m = (FileMemory){0};
+}
+
+void file_memory_leave(const FileMemory *m, size_t offset, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = offset / page * page;
+    if (m->size > IN_MEMORY && offset <= m->size && size <= m->size - offset)
+        madvise(m->data + first, offset + size - first, MADV_DONTNEED); /* of a shared map: the file has them */
+}
+
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
 {
     FileMap map;

@@ -44,6 +44,24 @@ typedef struct FileFinish {
 /* file_writer_commit(), finished first; finish NULL: nothing more. */
 bool file_writer_finish(FileWriter *w, const FileFinish *finish, SoraError *err);
 
+/* A file without a name, for reading and writing, in $TMPDIR, else in /var/tmp: gone when it is closed, or when the process
+ * ends in whatever way. NULL on failure. */
+FILE *file_temporary(SoraError *err);
+/* After a failed read or write of one, with errno: fills *err and returns false. */
+bool file_temporary_failed(SoraError *err);
+
+/* Zeroed memory that need not stay in memory: what is large is mapped from such a file, whose space on the disk is taken at
+ * once. */
+typedef struct FileMemory {
+    uint8_t *data;
+    size_t size;
+} FileMemory;
+
+bool file_memory_init(FileMemory *m, size_t size, SoraError *err);
+void file_memory_deinit(FileMemory *m); /* a zeroed one is allowed */
+/* The pages of these bytes are not counted as the process's until they are used again; what is in them stays. */
+void file_memory_leave(const FileMemory *m, size_t offset, size_t size);
+
 bool file_copy(const char *from, const char *to, SoraError *err); /* atomic */
 bool file_exists(const char *path);
 bool dir_exists(const char *path);

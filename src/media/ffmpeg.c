@@ -1,6 +1,7 @@
 #include "media/ffmpeg.h"
 
 #include <libavutil/log.h>
+#include <string.h>
 
 void ffmpeg_quiet(void)
 {
@@ -47,6 +48,35 @@ bool ffmpeg_error(SoraError *err, const char *path, const char *what, int code)
 bool ffmpeg_out_of_memory(SoraError *err, const char *path)
 {
     return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+}
+
+AVFrame *ffmpeg_rgb_frame(int width, int height)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f == NULL)
+        return NULL;
+    f->format = AV_PIX_FMT_RGB24;
+    f->width = width;
+    f->height = height;
+    if (av_frame_get_buffer(f, 0) < 0)
+        av_frame_free(&f);
+    return f;
+}
+
+int ffmpeg_rgb_fill(AVFrame *frame, const uint8_t *rgb)
+{
+    size_t row = 3 * (size_t)frame->width;
+    int code = av_frame_make_writable(frame);
+    for (int y = 0; code >= 0 && y < frame->height; y++)
+        memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0], rgb + (size_t)y * row, row);
+    return code;
+}
+
+void ffmpeg_rgb_take(const AVFrame *frame, uint8_t *rgb)
+{
+    size_t row = 3 * (size_t)frame->width;
+    for (int y = 0; y < frame->height; y++)
+        memcpy(rgb + (size_t)y * row, frame->data[0] + (ptrdiff_t)y * frame->linesize[0], row);
 }
 
 struct SwsContext *ffmpeg_to_rgb(const AVFrame *frame)

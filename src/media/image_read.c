@@ -81,15 +81,19 @@ static bool convert(Image *image, const AVFrame *frame, const char *path, SoraEr
     if (!image_init(image, frame->width, frame->height, err))
         return error_wrap(err, "%s", path);
     struct SwsContext *sws = ffmpeg_to_rgb(frame);
-    if (sws == NULL) {
-        image_deinit(image);
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: pixel format that cannot be converted", path);
+    AVFrame *rgb = ffmpeg_rgb_frame(frame->width, frame->height);
+    bool ok = sws != NULL && rgb != NULL;
+    if (ok) {
+        sws_scale(sws, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height, rgb->data, rgb->linesize);
+        ffmpeg_rgb_take(rgb, image->rgb);
+    } else if (sws == NULL) {
+        error_set(err, SORA_ERROR_UNSUPPORTED, "%s: pixel format that cannot be converted", path);
+    } else {
+        ffmpeg_out_of_memory(err, path);
     }
-    uint8_t *planes[4] = {image->rgb};
-    int strides[4] = {3 * image->width};
-    sws_scale(sws, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height, planes, strides);
     sws_freeContext(sws);
-    return true;
+    av_frame_free(&rgb);
+    return ok;
 }
 
 /* The EXIF orientation, which the JPEG decoder gives as a 2x2 matrix m of 16.16 numbers: a source pixel at

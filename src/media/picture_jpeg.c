@@ -12,20 +12,21 @@ enum {
 };
 
 /* JFIF's colours are those of BT.601, full range. */
-static bool fill_frame(AVFrame *frame, const Image *image)
+static int fill_frame(AVFrame *frame, const Image *image)
 {
-    const uint8_t *from[4] = {image->rgb};
-    const int stride[4] = {3 * image->width};
+    AVFrame *rgb = ffmpeg_rgb_frame(image->width, image->height);
     struct SwsContext *sws = sws_getContext(
         image->width, image->height, AV_PIX_FMT_RGB24, image->width, image->height, AV_PIX_FMT_YUVJ444P,
         SWS_POINT | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
-    if (sws == NULL)
-        return false;
-    const int *bt601 = sws_getCoefficients(SWS_CS_ITU601);
-    sws_setColorspaceDetails(sws, bt601, 1, bt601, 1, 0, 1 << 16, 1 << 16);
-    sws_scale(sws, from, stride, 0, image->height, frame->data, frame->linesize);
+    int code = rgb != NULL && sws != NULL ? ffmpeg_rgb_fill(rgb, image->rgb) : AVERROR(ENOMEM);
+    if (code >= 0) {
+        const int *bt601 = sws_getCoefficients(SWS_CS_ITU601);
+        sws_setColorspaceDetails(sws, bt601, 1, bt601, 1, 0, 1 << 16, 1 << 16);
+        sws_scale(sws, (const uint8_t *const *)rgb->data, rgb->linesize, 0, image->height, frame->data, frame->linesize);
+    }
     sws_freeContext(sws);
-    return true;
+    av_frame_free(&rgb);
+    return code;
 }
 
 static int encode(const Image *image, AVPacket *packet)
@@ -47,10 +48,8 @@ static int encode(const Image *image, AVPacket *packet)
     c->global_quality = frame->quality = FF_QP2LAMBDA * QUALITY;
     if ((code = avcodec_open2(c, encoder, NULL)) < 0 || (code = av_frame_get_buffer(frame, 0)) < 0)
         goto out;
-    if (!fill_frame(frame, image)) {
-        code = AVERROR(ENOMEM);
+    if ((code = fill_frame(frame, image)) < 0)
         goto out;
-    }
     if ((code = avcodec_send_frame(c, frame)) >= 0)
         code = avcodec_receive_packet(c, packet);
     if (code >= 0 && packet->size < 4)

@@ -46,20 +46,17 @@ static int encode(const Image *image, AVPacket *packet)
 {
     const AVCodec *encoder = avcodec_find_encoder(AV_CODEC_ID_PNG);
     AVCodecContext *c = encoder ? avcodec_alloc_context3(encoder) : NULL;
-    AVFrame *frame = av_frame_alloc();
+    AVFrame *frame = ffmpeg_rgb_frame(image->width, image->height);
     int code = encoder == NULL ? AVERROR_ENCODER_NOT_FOUND : AVERROR(ENOMEM);
     if (c == NULL || frame == NULL)
         goto out;
-    frame->width = c->width = image->width;
-    frame->height = c->height = image->height;
-    frame->format = c->pix_fmt = AV_PIX_FMT_RGB24;
+    c->width = image->width;
+    c->height = image->height;
+    c->pix_fmt = AV_PIX_FMT_RGB24;
     c->time_base = (AVRational){1, 25};
     c->thread_count = 1;
-    if ((code = avcodec_open2(c, encoder, NULL)) < 0 || (code = av_frame_get_buffer(frame, 0)) < 0)
+    if ((code = avcodec_open2(c, encoder, NULL)) < 0 || (code = ffmpeg_rgb_fill(frame, image->rgb)) < 0)
         goto out;
-    for (int y = 0; y < image->height; y++)
-        memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0],
-               image->rgb + (size_t)y * 3 * (size_t)image->width, 3 * (size_t)image->width);
     if ((code = avcodec_send_frame(c, frame)) >= 0)
         code = avcodec_receive_packet(c, packet);
     if (code >= 0 && packet->size < SIGNATURE_AND_IHDR)

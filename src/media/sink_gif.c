@@ -1,9 +1,8 @@
 /* GIF: the best 256 colours of the whole video, so the frames are read twice. Between the two passes they
- * lie in a nameless file beside the result. */
+ * lie in a temporary file. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "media/ffmpeg.h"
 #include "media/filter.h"
 #include "media/sink.h"
@@ -32,28 +31,6 @@ static void close_sink(void *sink)
     free(s);
 }
 
-static FILE *open_unnamed(const char *beside, SoraError *err)
-{
-    size_t n = strlen(beside) + 32;
-    char *name = malloc(n);
-    if (name == NULL) {
-        ffmpeg_out_of_memory(err, beside);
-        return NULL;
-    }
-    snprintf(name, n, "%s.frames-XXXXXX", beside);
-    int fd = mkstemp(name);
-    FILE *stream = fd >= 0 ? fdopen(fd, "w+b") : NULL;
-    if (stream == NULL)
-        error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", beside, strerror(errno));
-    if (fd >= 0) {
-        unlink(name);
-        if (stream == NULL)
-            close(fd);
-    }
-    free(name);
-    return stream;
-}
-
 static bool prepare(GifSink *s, const SinkKind *kind, const char *path, const VideoFormat *f, SoraError *err)
 {
     if (!muxer_open(&s->muxer, kind, path, f, AV_PIX_FMT_PAL8, NULL, err))
@@ -61,19 +38,14 @@ static bool prepare(GifSink *s, const SinkKind *kind, const char *path, const Vi
     s->width = f->width;
     s->height = f->height;
     s->time_base = s->muxer.codec->time_base;
-    s->frames = open_unnamed(s->muxer.file.part_path, err);
+    s->frames = file_temporary(err);
     if (s->frames == NULL)
         return false;
-    s->frame = av_frame_alloc();
+    s->frame = ffmpeg_rgb_frame(f->width, f->height);
     s->result = av_frame_alloc();
     /* A GIF has one kind of comment: the parameters, else the title. */
     const char *comment = f->comment ? f->comment : f->title;
     if (s->frame == NULL || s->result == NULL || (comment != NULL && (s->comment = strdup(comment)) == NULL))
-        return ffmpeg_out_of_memory(err, path);
-    s->frame->format = AV_PIX_FMT_RGB24;
-    s->frame->width = s->width;
-    s->frame->height = s->height;
-    if (av_frame_get_buffer(s->frame, 0) < 0)
         return ffmpeg_out_of_memory(err, path);
     int code =
         filter_open(&s->palette, "[in0]palettegen=reserve_transparent=0[out]", s->time_base, s->frame, NULL);
@@ -94,13 +66,9 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
     return s;
 }
 
-/* Copies packed rows into s->frame. */
 static int fill_frame(GifSink *s, const uint8_t *rgb, int64_t pts)
 {
-    int code = av_frame_make_writable(s->frame);
-    for (int y = 0; code >= 0 && y < s->height; y++)
-        memcpy(s->frame->data[0] + (ptrdiff_t)y * s->frame->linesize[0],
-               rgb + (size_t)y * 3 * (size_t)s->width, 3 * (size_t)s->width);
+    int code = ffmpeg_rgb_fill(s->frame, rgb);
     s->frame->pts = pts;
     return code;
 }
@@ -109,7 +77,7 @@ static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
 {
     GifSink *s = sink;
     if (fwrite(rgb, 3 * (size_t)s->width, (size_t)s->height, s->frames) != (size_t)s->height)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->muxer.path, strerror(errno));
+        return file_temporary_failed(err);
     int code = fill_frame(s, rgb, s->count++);
     if (code >= 0)
         code = av_buffersrc_add_frame_flags(s->palette.inputs[0], s->frame, AV_BUFFERSRC_FLAG_KEEP_REF);
@@ -135,11 +103,10 @@ static bool drain(GifSink *s, Filter *f, SoraError *err)
 static bool feed(GifSink *s, Filter *f, uint8_t *rgb, SoraError *err)
 {
     if (fflush(s->frames) != 0 || fseeko(s->frames, 0, SEEK_SET) != 0)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->muxer.path, strerror(errno));
+        return file_temporary_failed(err);
     for (int64_t i = 0; i < s->count; i++) {
         if (fread(rgb, 3 * (size_t)s->width, (size_t)s->height, s->frames) != (size_t)s->height)
-            return error_set(err, SORA_ERROR_IO, "%s: cannot read the frames back: %s", s->muxer.path,
-                             strerror(errno));
+            return file_temporary_failed(err);
         int code = fill_frame(s, rgb, i);
         if (code >= 0)
             code = av_buffersrc_add_frame_flags(f->inputs[0], s->frame, AV_BUFFERSRC_FLAG_KEEP_REF);

@@ -6,8 +6,7 @@
 typedef struct StreamSink {
     Muxer muxer;
     struct SwsContext *sws;
-    AVFrame *frame;
-    int width;
+    AVFrame *rgb, *frame;
     int64_t frames;
 } StreamSink;
 
@@ -16,6 +15,7 @@ static void close_sink(void *sink)
     StreamSink *s = sink;
     muxer_close(&s->muxer);
     sws_freeContext(s->sws);
+    av_frame_free(&s->rgb);
     av_frame_free(&s->frame);
     free(s);
 }
@@ -30,11 +30,12 @@ static bool open_converter(StreamSink *s, const char *path, const VideoFormat *f
         return ffmpeg_out_of_memory(err, path);
     const int *bt709 = sws_getCoefficients(SWS_CS_ITU709);
     sws_setColorspaceDetails(s->sws, bt709, 1, bt709, 0, 0, 1 << 16, 1 << 16);
+    s->rgb = ffmpeg_rgb_frame(f->width, f->height);
     s->frame = av_frame_alloc();
-    if (s->frame == NULL)
+    if (s->rgb == NULL || s->frame == NULL)
         return ffmpeg_out_of_memory(err, path);
     s->frame->format = AV_PIX_FMT_YUV420P;
-    s->frame->width = s->width = f->width;
+    s->frame->width = f->width;
     s->frame->height = f->height;
     s->frame->color_primaries = AVCOL_PRI_BT709;
     s->frame->color_trc = AVCOL_TRC_BT709;
@@ -64,12 +65,13 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
 static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
 {
     StreamSink *s = sink;
-    int code = av_frame_make_writable(s->frame);
+    int code = ffmpeg_rgb_fill(s->rgb, rgb);
+    if (code >= 0)
+        code = av_frame_make_writable(s->frame);
     if (code < 0)
         return ffmpeg_error(err, s->muxer.path, "cannot encode", code);
-    const uint8_t *planes[4] = {rgb};
-    int strides[4] = {3 * s->width};
-    sws_scale(s->sws, planes, strides, 0, s->frame->height, s->frame->data, s->frame->linesize);
+    sws_scale(s->sws, (const uint8_t *const *)s->rgb->data, s->rgb->linesize, 0, s->frame->height, s->frame->data,
+              s->frame->linesize);
     s->frame->pts = s->frames++;
     return muxer_encode(&s->muxer, s->frame, err);
 }

@@ -219,9 +219,9 @@ bool video_reader_read(VideoReader *r, const uint8_t **rgb, SoraError *err)
             return ffmpeg_error(err, r->path, "cannot scale", code);
         }
     }
-    size_t row = 3 * (size_t)r->width;
-    for (int y = 0; y < r->height; y++)
-        memcpy(r->rgb + (size_t)y * row, r->shown->data[0] + (ptrdiff_t)y * r->shown->linesize[0], row);
+    if (r->shown->width != r->width || r->shown->height != r->height)
+        return error_set(err, SORA_ERROR_INTERNAL, "%s: a frame of another size", r->path);
+    ffmpeg_rgb_take(r->shown, r->rgb);
     *rgb = r->rgb;
     return true;
 }

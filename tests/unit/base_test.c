@@ -93,6 +93,61 @@ static void file_writer_leaves_nothing_behind(void **state)
     assert_int_equal(rmdir(path), 0); /* fails if a .part file is left */
 }
 
+static long resident_pages(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+    fclose(f);
+    return pages;
+}
+
+/* What is large is not counted as the process's once it was left, and is still there. */
+static void memory_in_a_file_keeps_what_it_has(void **state)
+{
+    enum { LARGE = 80 << 20, SMALL = 1 << 20 };
+    SoraError err = {0};
+    FileMemory m, small;
+    assert_true(file_memory_init(&m, LARGE, &err));
+    assert_true(file_memory_init(&small, SMALL, &err));
+    for (size_t i = 0; i < LARGE; i++) {
+        if (i % 4096 == 0)
+            assert_int_equal(m.data[i], 0);
+        m.data[i] = (uint8_t)(i * 31 >> 8);
+    }
+    memset(small.data, 7, SMALL);
+    long before = resident_pages();
+    file_memory_leave(&m, 100, LARGE - 100);
+    file_memory_leave(&small, 0, SMALL);
+    assert_true(before - resident_pages() > LARGE / sysconf(_SC_PAGESIZE) * 9 / 10);
+    for (size_t i = 0; i < LARGE; i += 97)
+        assert_int_equal(m.data[i], (uint8_t)(i * 31 >> 8));
+    assert_int_equal(small.data[SMALL / 2], 7);
+    file_memory_leave(&m, LARGE, 1); /* beyond its end: nothing */
+    file_memory_deinit(&m);
+    file_memory_deinit(&m);
+    file_memory_deinit(&small);
+}
+
+static void temporary_files_say_where_they_would_be(void **state)
+{
+    SoraError err = {0};
+    char *kept = getenv("TMPDIR") != NULL ? strdup(getenv("TMPDIR")) : NULL;
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    FileMemory m;
+    assert_null(file_temporary(&err));
+    assert_int_equal(err.code, SORA_ERROR_IO);
+    assert_non_null(strstr(err.message, "/nowhere/at/all ($TMPDIR)"));
+    assert_false(file_memory_init(&m, 80 << 20, &err));
+    assert_null(m.data);
+    if (kept != NULL)
+        setenv("TMPDIR", kept, 1);
+    else
+        unsetenv("TMPDIR");
+    free(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +156,8 @@ int main(void)
         cmocka_unit_test(error_wrap_keeps_the_cause),
         cmocka_unit_test(arena_release_reuses_memory),
         cmocka_unit_test(file_writer_leaves_nothing_behind),
+        cmocka_unit_test(memory_in_a_file_keeps_what_it_has),
+        cmocka_unit_test(temporary_files_say_where_they_would_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <dirent.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -374,6 +375,29 @@ static void full_disk_leaves_nothing(void **state)
             empty_dir();
         }
     }
+}
+
+/* FFmpeg's functions read beyond a row; what the caller gives may end where its memory does. */
+static void nothing_beyond_a_frame_is_read(void **state)
+{
+    static const char *const names[] = {"a.mp4", "a.webm", "a.gif", "a.png", "a.jpg", "a.webp"};
+    enum { WIDTH = 128, HEIGHT = 96, BYTES = WIDTH * HEIGHT * 3, ROOM = 1 << 16 };
+    char *map = mmap(NULL, 2 * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(mprotect(map + ROOM, ROOM, PROT_NONE), 0);
+    uint8_t *rgb = (uint8_t *)map + ROOM - BYTES;
+    for (int i = 0; i < 6; i++) {
+        SoraError err = {0};
+        VideoWriter *w = video_writer_open(in_dir(names[i]), &(VideoFormat){WIDTH, HEIGHT, 12, NULL, NULL}, &err);
+        assert_non_null(w);
+        for (int f = 0; f < 3; f++) {
+            memset(rgb, 80 * f, BYTES);
+            assert_true(video_writer_write(w, rgb, &err));
+        }
+        assert_true(video_writer_commit(w, &err));
+        empty_dir();
+    }
+    munmap(map, 2 * ROOM);
 }
 
 static void frames_are_resampled_and_covered(void **state)
@@ -798,6 +822,7 @@ int main(void)
         cmocka_unit_test(abort_leaves_nothing),
         cmocka_unit_test(bad_formats_are_refused),
         cmocka_unit_test(full_disk_leaves_nothing),
+        cmocka_unit_test(nothing_beyond_a_frame_is_read),
         cmocka_unit_test(frames_are_resampled_and_covered),
         cmocka_unit_test(what_is_no_video_is_refused),
         cmocka_unit_test(damaged_videos_do_no_harm),
