@@ -101,6 +101,10 @@ typedef struct SoraProgress {
 /* Return false to cancel: the call then fails with SORA_ERROR_CANCELLED. */
 typedef bool (*SoraProgressCallback)(const SoraProgress *progress, void *user);
 
+/* Frame i of the video is finished, and all before it: sora_video_frame(video, i). Called once for each, in order, while
+ * others are still to come, with the video's parameters there. False with *err filled ends the call with that error. */
+typedef bool (*SoraFrameCallback)(const SoraVideo *video, int i, void *user, SoraError *err);
+
 /* Fields left 0 (or NULL) by sora_request_init take the model's own default. */
 typedef struct SoraRequest {
     const char *prompt;          /* UTF-8, required, at most 32,000 bytes */
@@ -122,7 +126,8 @@ typedef struct SoraRequest {
                                     this part of itself; 0 (default): every step is computed */
     bool watermark; /* draw a small moving mark into the frames; default false */
     SoraProgressCallback progress;
-    void *user; /* given to the callback */
+    SoraFrameCallback frame; /* NULL: none; to write a video while it is decoded */
+    void *user;              /* given to the callbacks */
 } SoraRequest;
 
 void sora_request_init(SoraRequest *request);
@@ -141,7 +146,8 @@ int sora_video_width(const SoraVideo *video);
 int sora_video_height(const SoraVideo *video);
 int sora_video_frames(const SoraVideo *video);
 double sora_video_fps(const SoraVideo *video);
-/* Frame i as packed RGB, [height, width, 3] bytes, the video's own; NULL when i is out of range. */
+/* Frame i as packed RGB, [height, width, 3] bytes, the video's own; NULL when i is out of range. Those of a large video (64
+ * MB and more) lie in a temporary file, in $TMPDIR, else /var/tmp. */
 const uint8_t *sora_video_frame(const SoraVideo *video, int i);
 /* The parameters that made the video, as JSON: prompt, seed, model, steps, size. The video's own. */
 const char *sora_video_parameters(const SoraVideo *video);

@@ -6,11 +6,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/signing.h"
-#include "media/video_writer.h"
 #include "safety/trace_index.h"
-#include "safety/trace_record.h"
 
 enum { MAX_PROMPT = 32000 };
 
@@ -134,13 +132,26 @@ static const char *choose_prompt(const GenerateArgs *a, char **arguments, int co
     return NULL;
 }
 
+/* What the callbacks see. */
+typedef struct Making {
+    Progress progress;
+    Output output;
+} Making;
+
 static bool on_progress(const SoraProgress *progress, void *user)
 {
     static const char *const labels[] = {"text", "denoise", "decode"};
     static const char *const units[] = {"prompts", "steps", "frames"};
-    progress_show(user, &(ProgressStep){labels[progress->stage], units[progress->stage], progress->done,
-                                        progress->total});
+    Making *m = user;
+    progress_show(&m->progress, &(ProgressStep){labels[progress->stage], units[progress->stage], progress->done,
+                                                progress->total});
     return !interrupt_requested();
+}
+
+static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
+{
+    Making *m = user;
+    return output_frame(&m->output, video, i, err);
 }
 
 static void fill_request(SoraRequest *request, const GenerateArgs *a)
@@ -162,6 +173,7 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->solver = (SoraSolver)a->solver;
     request->watermark = a->watermark;
     request->progress = on_progress;
+    request->frame = on_frame;
 }
 
 /* Will the file take this frame rate? Asked before the work. The size is the model's to judge, and even. */
@@ -229,17 +241,6 @@ static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
         s->inputs[s->what.input_count++] = (SoraInput){.path = a->last_image, .role = SORA_INPUT_SOURCE};
 }
 
-/* The video is there already: a failure here is a warning. */
-static void keep_fingerprint(const SoraVideo *video, const GenerateArgs *a, const char *model)
-{
-    SoraError err = {0};
-    char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
-    TraceRecord record = {video, a->output, model, a->trace_index != NULL ? a->trace_index : own};
-    if (!a->no_trace && record.index != NULL && !trace_record(&record, &err))
-        fprintf(stderr, "sora: warning: `sora trace` will not know %s: %s\n", a->output, err.message);
-    free(own);
-}
-
 /* "6G", "6.5G", "800M": bytes in powers of 1000. */
 static bool parse_memory(const char *text, size_t *bytes, SoraError *err)
 {
@@ -269,6 +270,39 @@ static SoraOptions options_of(const GenerateArgs *a, size_t memory)
                          .loras = a->loras.items};
 }
 
+typedef struct Model {
+    const char *folder; /* NULL: the options name its files */
+    SoraOptions options;
+} Model;
+
+static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, const Model *model, SoraError *err)
+{
+    char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
+    const char *index = a->trace_index != NULL ? a->trace_index : own;
+    Making m = {.output = {.path = a->output, .prompt = request->prompt, .signing = signing, .index = a->no_trace ? NULL : index}};
+    double began = clock_seconds();
+    request->user = &m;
+    interrupt_catch();
+    progress_begin(&m.progress);
+    SoraVideo *video = NULL;
+    SoraEngine *engine = sora_engine_open(model->folder, &model->options, err);
+    if (engine != NULL && check_output(engine, request, a->output, err))
+        video = sora_generate(engine, request, err);
+    progress_end(&m.progress);
+    if (engine != NULL)
+        signing->what.model = sora_engine_name(engine);
+    bool ok = video != NULL && output_commit(&m.output, video, err);
+    if (ok && a->json)
+        ok = print_json(video, a, signing, clock_seconds() - began, err);
+    else if (ok)
+        print_line(video, a, signing, clock_seconds() - began);
+    output_close(&m.output);
+    sora_video_free(video);
+    sora_engine_close(engine);
+    free(own);
+    return ok;
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const GenerateArgs *a = values;
@@ -293,30 +327,8 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         return false;
     }
     name_origin(&signing, a, request.prompt);
-    interrupt_catch();
-    Progress progress;
-    progress_begin(&progress);
-    request.user = &progress;
-    double began = clock_seconds();
-    bool ok = false;
-    SoraVideo *video = NULL;
-    SoraOptions how = options_of(a, memory);
-    SoraEngine *engine = sora_engine_open(model, &how, err);
-    if (engine != NULL && check_output(engine, &request, a->output, err))
-        video = sora_generate(engine, &request, err);
-    progress_end(&progress);
-    if (engine != NULL)
-        signing.what.model = sora_engine_name(engine);
-    ok = video != NULL && signing_write(&signing, video, a->output, err);
-    if (ok)
-        keep_fingerprint(video, a, sora_engine_name(engine));
-    if (ok && a->json)
-        ok = print_json(video, a, &signing, clock_seconds() - began, err);
-    else if (ok)
-        print_line(video, a, &signing, clock_seconds() - began);
+    bool ok = make(a, &request, &signing, &(Model){model, options_of(a, memory)}, err);
     signing_close(&signing);
-    sora_video_free(video);
-    sora_engine_close(engine);
     free(model);
     return ok;
 }

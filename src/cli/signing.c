@@ -57,14 +57,3 @@ void signing_close(Signing *s)
     sora_credentials_close(s->credentials);
     s->credentials = NULL;
 }
-
-bool signing_write(Signing *s, const SoraVideo *video, const char *path, SoraError *err)
-{
-    if (s->credentials == NULL)
-        return sora_video_write(video, path, err);
-    if (!sora_video_write_signed(video, path, s->credentials, &s->what, &s->result, err))
-        return false;
-    if (*s->result.note != 0)
-        fprintf(stderr, "sora: no time-stamp: %s\n", s->result.note);
-    return true;
-}

@@ -27,15 +27,12 @@ typedef struct Signing {
     SoraSigning what;
     SoraInput inputs[2]; /* room for what `what` names */
     SoraSigned result;
-    FileFinish finish; /* signs a file before it gets its name; for files that are no SoraVideo */
+    FileFinish finish; /* signs a file before it gets its name; `what` is filled by the caller but for what args say */
 } Signing;
 
 /* Opens the user's credentials for a file of that name, and makes them the first time, which it says on
  * stderr. False when there must be some and cannot be. */
 bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraError *err);
 void signing_close(Signing *s);
-
-/* Writes the video, with credentials if there are any. s->what is filled by the caller but for what args say. */
-bool signing_write(Signing *s, const SoraVideo *video, const char *path, SoraError *err);
 
 #endif

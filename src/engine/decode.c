@@ -1,10 +1,10 @@
 /* From the latent to frames: whole ones, or strip by strip where those would need too much memory. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "engine/pipeline.h"
 
 enum {
@@ -19,14 +19,6 @@ enum {
 static bool no_memory(SoraError *err)
 {
     return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-}
-
-void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        float x = (pixels[i] + 1) * 0.5f * 255;
-        bytes[i] = x >= 255 ? 255 : x > 0 ? (uint8_t)x : 0;
-    }
 }
 
 /* Bytes of a frame's activation at the finest level, of a latent of that many places. */
@@ -164,16 +156,11 @@ static void free_strips(Graph *g, Strips *s, int64_t frames)
     free(s->edges);
 }
 
-static bool spool_failed(SoraError *err)
-{
-    return error_set(err, SORA_ERROR_IO, "temporary file: %s", strerror(errno));
-}
-
 static bool read_features(const Strips *s, int strip, int64_t frame, float *out, SoraError *err)
 {
     off_t at = ((off_t)frame * s->n + strip_at(s, strip)) * (off_t)s->place;
     size_t size = (size_t)(strip_at(s, strip + 1) - strip_at(s, strip)) * s->place;
-    return (fseeko(s->spool, at, SEEK_SET) == 0 && fread(out, 1, size, s->spool) == size) || spool_failed(err);
+    return (fseeko(s->spool, at, SEEK_SET) == 0 && fread(out, 1, size, s->spool) == size) || file_temporary_failed(err);
 }
 
 /* The decoder's first half, of whole latent frames; its features are cut into strips. */
@@ -195,13 +182,13 @@ static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, So
             Tensor *part = op_slice(g, x, s->dim, strip_at(s, i), strip_at(s, i + 1) - strip_at(s, i));
             graph_download(g, part, copy);
             ok = graph_ok(g, err) &&
-                 (fwrite(copy, 1, tensor_bytes(part), s->spool) == tensor_bytes(part) || spool_failed(err));
+                 (fwrite(copy, 1, tensor_bytes(part), s->spool) == tensor_bytes(part) || file_temporary_failed(err));
         }
     }
     vae_cache_free(g, &cache);
     free(z);
     free(copy);
-    return ok && (fflush(s->spool) == 0 || spool_failed(err));
+    return ok && (fflush(s->spool) == 0 || file_temporary_failed(err));
 }
 
 /* All latent frames of strip i. */
@@ -245,8 +232,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
 static bool decode_strips(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
 {
     s->edges = calloc((size_t)job->shape.frames, sizeof *s->edges);
-    s->spool = tmpfile();
-    bool ok = (s->edges != NULL || no_memory(err)) && (s->spool != NULL || spool_failed(err));
+    bool ok = (s->edges != NULL || no_memory(err)) && (s->spool = file_temporary(err)) != NULL;
     ok = ok && make_features(p, job, s, err);
     for (int i = 0; i < s->count && ok; i++)
         ok = decode_strip(p, job, s, i, err);

@@ -153,31 +153,32 @@ static bool denoise(Generation *n, SoraError *err)
            pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
 }
 
-static bool take_frames(void *user, const DecodedPart *part, SoraError *err)
+/* Frame i is there; nothing more happens to it. */
+static bool finish_frame(Generation *n, int i, SoraError *err)
+{
+    SoraVideo *v = n->video;
+    if (n->watermark != NULL)
+        watermark_draw(n->watermark, video_frame(v, i), &(WatermarkTime){i / v->fps, v->frames / v->fps});
+    bool ok = n->request->frame == NULL || n->request->frame(v, i, n->request->user, err);
+    video_leave(v, i);
+    return ok;
+}
+
+static bool take_part(void *user, const DecodedPart *part, SoraError *err)
 {
     Generation *n = user;
-    SoraVideo *v = n->video;
-    if (part->count > v->frames - part->first || part->width > v->width - part->x || part->height > v->height - part->y)
-        return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames of %dx%d", v->frames, v->width,
-                         v->height);
-    size_t frame = (size_t)v->width * (size_t)v->height * 3, row = (size_t)part->width * 3;
-    const float *from = part->pixels;
-    for (int f = part->first; f < part->first + part->count; f++)
-        for (int y = part->y; y < part->y + part->height; y++, from += row)
-            pixels_to_bytes(from, v->rgb + (size_t)f * frame + ((size_t)y * (size_t)v->width + (size_t)part->x) * 3, row);
-    return report(n, SORA_STAGE_DECODE, part->done, part->total, err);
+    bool ok = video_put(n->video, part, err), complete = ok && video_completes(n->video, part);
+    if (complete && n->request->frame != NULL && n->engine->pager.limit > 0)
+        graph_trim(n->engine->pipeline.graph); /* what the caller does with them, such as encoding, takes memory that nobody asks for */
+    for (int i = part->first; complete && ok && i < part->first + part->count; i++)
+        ok = finish_frame(n, i, err);
+    return ok && report(n, SORA_STAGE_DECODE, part->done, part->total, err);
 }
 
 static bool decode(Generation *n, SoraError *err)
 {
-    SoraVideo *v = n->video;
-    size_t frame = (size_t)v->width * (size_t)v->height * 3;
-    DecodeJob job = {n->plan.latent, n->latent, n->engine->pager.limit, take_frames, n};
-    if (!pipeline_decode(&n->engine->pipeline, &job, err))
-        return false;
-    for (int i = 0; n->watermark != NULL && i < v->frames; i++)
-        watermark_draw(n->watermark, v->rgb + (size_t)i * frame, &(WatermarkTime){i / v->fps, v->frames / v->fps});
-    return true;
+    DecodeJob job = {n->plan.latent, n->latent, pager_left(&n->engine->pager), take_part, n};
+    return pipeline_decode(&n->engine->pipeline, &job, err);
 }
 
 static bool init_video(Generation *n, SoraError *err)
@@ -190,13 +191,12 @@ static bool init_video(Generation *n, SoraError *err)
     v->height = p->height;
     v->frames = p->frames;
     v->fps = p->fps;
-    v->rgb = calloc((size_t)p->frames, (size_t)p->width * (size_t)p->height * 3);
     v->title = strdup(p->prompt);
-    if (!generation_id_make(v->id, err))
+    if (!video_init_frames(v, err) || !generation_id_make(v->id, err))
         return false;
     if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
         return false;
-    return (v->rgb != NULL && v->title != NULL) || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
+    return v->title != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
 }
 
 /* The pictures come first, for the size may follow from theirs. */

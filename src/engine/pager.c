@@ -157,6 +157,12 @@ bool pager_room(void *pager, size_t bytes, SoraError *err)
     return p->limit == 0 || make_room(p, bytes, err);
 }
 
+size_t pager_left(const Pager *p)
+{
+    size_t used = process_memory();
+    return p->limit == 0 ? 0 : used < p->limit ? p->limit - used : 1;
+}
+
 /* What the node will bring into memory: a weight's bytes in the file, and outputs, which have addresses but may have
  * no pages. What its kernel lays out elsewhere comes to pager_room(). */
 static bool make_room_for(Pager *p, const Node *node, size_t weights, SoraError *err)

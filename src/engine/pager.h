@@ -38,6 +38,9 @@ void pager_deinit(Pager *p);
  * says how much was wanted. */
 bool pager_room(void *pager, size_t bytes, SoraError *err);
 
+/* Bytes that are left of the limit, at least 1; 0: there is none. */
+size_t pager_left(const Pager *p);
+
 /* A network's tensors through the pager (see tensor/params.h): large matrices are mapped or widened when used, the rest
  * is read at once. Tensors must only be used by graphs on the pager. */
 typedef struct PagedSource {

@@ -82,7 +82,7 @@ typedef struct DecodedPart {
     int x, y, width, height; /* where in them */
     int done, total;         /* parts */
 } DecodedPart;
-/* false with *err filled ends the decoding. */
+/* Called when nothing of the graph is needed: it may be trimmed. false with *err filled ends the decoding. */
 typedef bool (*FrameSink)(void *user, const DecodedPart *part, SoraError *err);
 
 /* How many latent frames are decoded at a time. */
@@ -101,8 +101,5 @@ typedef struct DecodeJob {
 } DecodeJob;
 enum { PIPELINE_DECODE_LIMIT = 2000000000 };
 bool pipeline_decode(const Pipeline *p, const DecodeJob *job, SoraError *err);
-
-/* -1 .. 1 to 0 .. 255, truncated; what is outside is clamped, NaN is 0. */
-void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count);
 
 #endif

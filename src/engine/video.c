@@ -4,6 +4,54 @@
 
 #include "media/video_writer.h"
 
+static size_t frame_bytes(const SoraVideo *v)
+{
+    return (size_t)v->width * (size_t)v->height * 3;
+}
+
+bool video_init_frames(SoraVideo *v, SoraError *err)
+{
+    return file_memory_init(&v->rgb, (size_t)v->frames * frame_bytes(v), err) || error_wrap(err, "video");
+}
+
+uint8_t *video_frame(SoraVideo *v, int i)
+{
+    return v->rgb.data + (size_t)i * frame_bytes(v);
+}
+
+void video_leave(const SoraVideo *v, int i)
+{
+    file_memory_leave(&v->rgb, (size_t)i * frame_bytes(v), frame_bytes(v));
+}
+
+void pixels_to_bytes(const float *pixels, uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float x = (pixels[i] + 1) * 0.5f * 255;
+        bytes[i] = x >= 255 ? 255 : x > 0 ? (uint8_t)x : 0;
+    }
+}
+
+bool video_put(SoraVideo *v, const DecodedPart *part, SoraError *err)
+{
+    if (part->count > v->frames - part->first || part->width > v->width - part->x || part->height > v->height - part->y)
+        return error_set(err, SORA_ERROR_INTERNAL, "autoencoder: more than %d frames of %dx%d", v->frames, v->width,
+                         v->height);
+    size_t row = (size_t)part->width * 3;
+    const float *from = part->pixels;
+    for (int f = part->first; f < part->first + part->count; f++) {
+        for (int y = part->y; y < part->y + part->height; y++, from += row)
+            pixels_to_bytes(from, video_frame(v, f) + ((size_t)y * (size_t)v->width + (size_t)part->x) * 3, row);
+        video_leave(v, f);
+    }
+    return true;
+}
+
+bool video_completes(const SoraVideo *v, const DecodedPart *part)
+{
+    return part->x + part->width == v->width && part->y + part->height == v->height;
+}
+
 int sora_video_width(const SoraVideo *video)
 {
     return video->width;
@@ -28,7 +76,7 @@ const uint8_t *sora_video_frame(const SoraVideo *video, int i)
 {
     if (i < 0 || i >= video->frames)
         return NULL;
-    return video->rgb + (size_t)i * (size_t)video->width * (size_t)video->height * 3;
+    return video->rgb.data + (size_t)i * frame_bytes(video);
 }
 
 const char *sora_video_parameters(const SoraVideo *video)
@@ -47,11 +95,13 @@ bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err)
     VideoWriter *w = video_writer_open(path, &format, err);
     if (w == NULL)
         return false;
-    for (int i = 0; i < video->frames; i++)
+    for (int i = 0; i < video->frames; i++) {
         if (!video_writer_write(w, sora_video_frame(video, i), err)) {
             video_writer_abort(w);
             return false;
         }
+        video_leave(video, i);
+    }
     return video_writer_commit(w, err);
 }
 
@@ -59,7 +109,7 @@ void sora_video_free(SoraVideo *video)
 {
     if (video == NULL)
         return;
-    free(video->rgb);
+    file_memory_deinit(&video->rgb);
     free(video->title);
     free(video->parameters);
     free(video);

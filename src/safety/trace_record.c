@@ -4,32 +4,23 @@
 
 #include "safety/trace_index.h"
 
-static bool take_frames(Fingerprint *f, const SoraVideo *v, SoraError *err)
+bool trace_record_frame(Fingerprint *fingerprint, const SoraVideo *video, int i, SoraError *err)
 {
-    int count = sora_video_frames(v);
-    double fps = sora_video_fps(v);
-    for (int i = 0; i < count; i++) {
-        FingerprintPicture picture = {sora_video_width(v), sora_video_height(v), sora_video_frame(v, i)};
-        if (!fingerprint_add(f, &picture, i / fps, err))
-            return false;
-    }
-    fingerprint_end(f, count > 1 ? count / fps : 0);
-    return true;
+    FingerprintPicture picture = {sora_video_width(video), sora_video_height(video), sora_video_frame(video, i)};
+    return fingerprint_add(fingerprint, &picture, i / sora_video_fps(video), err);
 }
 
-bool trace_record(const TraceRecord *r, SoraError *err)
+bool trace_record(const TraceRecord *r, Fingerprint *fingerprint, SoraError *err)
 {
     TraceEntry entry;
     if (!trace_entry_make(&entry, r->path, err))
         return false;
     snprintf(entry.id, sizeof entry.id, "%s", sora_video_id(r->video));
     snprintf(entry.model, sizeof entry.model, "%s", r->model);
-    Fingerprint f;
-    fingerprint_init(&f, FINGERPRINT_STORED_RATE);
-    TraceIndex *index = NULL;
-    bool ok = take_frames(&f, r->video, err) && (index = trace_index_open(r->index, TRACE_INDEX_WRITE, err)) != NULL &&
-              trace_index_add(index, &entry, &f, err);
+    int count = sora_video_frames(r->video);
+    fingerprint_end(fingerprint, count > 1 ? count / sora_video_fps(r->video) : 0);
+    TraceIndex *index = trace_index_open(r->index, TRACE_INDEX_WRITE, err);
+    bool ok = index != NULL && trace_index_add(index, &entry, fingerprint, err);
     trace_index_close(index);
-    fingerprint_deinit(&f);
     return ok;
 }

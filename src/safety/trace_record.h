@@ -2,15 +2,16 @@
 #ifndef SORA_SAFETY_TRACE_RECORD_H
 #define SORA_SAFETY_TRACE_RECORD_H
 
-#include "base/error.h"
+#include "safety/fingerprint.h"
 
-/* path: of the file that was written; only its name is kept. index: the index's path. The id is
- * sora_video_id(). */
+/* path: of the file that was written; only its name is kept. index: the index's path. */
 typedef struct TraceRecord {
-    const SoraVideo *video;
+    const SoraVideo *video; /* for its id and length */
     const char *path, *model, *index;
 } TraceRecord;
 
-bool trace_record(const TraceRecord *r, SoraError *err);
+/* fingerprint: of rate FINGERPRINT_STORED_RATE, with all frames of the video added by trace_record_frame(); it is ended here. */
+bool trace_record(const TraceRecord *r, Fingerprint *fingerprint, SoraError *err);
+bool trace_record_frame(Fingerprint *fingerprint, const SoraVideo *video, int i, SoraError *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <ftw.h>
 #include <jansson.h>
 
-#include "engine/pipeline.h"
+#include "engine/video.h"
 #include "media/image.h"
 #include "media/video_reader.h"
 #include "tiny_model.h"
@@ -128,6 +128,59 @@ static void defaults_are_the_models(void **state)
     assert_int_equal(json_integer_value(json_object_get(json, "frames")), 5);
     json_decref(json);
     sora_video_free(video);
+    sora_engine_close(engine);
+}
+
+typedef struct Frames {
+    int frames, width, height, fail_at;
+    bool ended;
+    uint8_t *seen; /* [frames, height, width, 3] */
+} Frames;
+
+static bool take_frame(const SoraVideo *video, int i, void *user, SoraError *err)
+{
+    Frames *w = user;
+    assert_int_equal(i, w->frames);
+    assert_false(w->ended);
+    assert_non_null(sora_video_parameters(video));
+    size_t n = (size_t)sora_video_width(video) * (size_t)sora_video_height(video) * 3;
+    w->seen = realloc(w->seen, (size_t)(i + 1) * n);
+    memcpy(w->seen + (size_t)i * n, sora_video_frame(video, i), n);
+    w->frames++;
+    return i != w->fail_at || error_set(err, SORA_ERROR_IO, "the disk is full");
+}
+
+static bool end_of_frames(const SoraProgress *p, void *user)
+{
+    Frames *w = user;
+    w->ended = p->stage == SORA_STAGE_DECODE && p->done == p->total;
+    return true;
+}
+
+/* Each frame comes once, in order, as it will stay, before the decoder is through. */
+static void frames_come_as_they_are_made(void **state)
+{
+    SoraEngine *engine = open_engine(0);
+    SoraRequest a = request_of("a dog runs");
+    Frames w = {.fail_at = -1};
+    a.frame = take_frame;
+    a.progress = end_of_frames;
+    a.user = &w;
+    a.watermark = true;
+    SoraVideo *video = generate(engine, &a);
+    assert_int_equal(w.frames, sora_video_frames(video));
+    for (int i = 0; i < w.frames; i++)
+        assert_memory_equal(sora_video_frame(video, i), w.seen + i * 32 * 16 * 3, 32 * 16 * 3);
+    sora_video_free(video);
+    SoraError err = {0};
+    w.frames = 0;
+    w.ended = false;
+    w.fail_at = 2;
+    assert_null(sora_generate(engine, &a, &err));
+    assert_int_equal(w.frames, 3);
+    assert_int_equal(err.code, SORA_ERROR_IO);
+    assert_non_null(strstr(err.message, "the disk is full"));
+    free(w.seen);
     sora_engine_close(engine);
 }
 
@@ -518,6 +571,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_models),
+        cmocka_unit_test(frames_come_as_they_are_made),
         cmocka_unit_test(a_seed_names_one_video),
         cmocka_unit_test(every_part_of_a_request_counts),
         cmocka_unit_test(a_picture_decides_the_first_frame),

@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "cpu/backend.h"
-#include "engine/pipeline.h"
+#include "engine/video.h"
 #include "weights/param_sources.h"
 
 typedef struct Case {
@@ -31,6 +31,7 @@ typedef struct Video {
     float *pixels; /* [frames, height, width, 3] */
     uint8_t *seen; /* how often each pixel came */
     int frames, height, width, parts, done;
+    int complete; /* frames, so far */
 } Video;
 
 static bool take(void *user, const DecodedPart *p, SoraError *err)
@@ -50,6 +51,12 @@ static bool take(void *user, const DecodedPart *p, SoraError *err)
             for (int x = 0; x < p->width; x++)
                 v->seen[at + x]++;
         }
+    if (video_completes(&(SoraVideo){.width = v->width, .height = v->height}, p)) { /* in their order, all of each */
+        assert_int_equal(p->first, v->complete);
+        v->complete += p->count;
+        for (int i = p->first * v->height * v->width; i < v->complete * v->height * v->width; i++)
+            assert_int_equal(v->seen[i], 1);
+    }
     return true;
 }
 
@@ -111,6 +118,7 @@ static Video decode(const Decoder *d, const Case *c, size_t limit)
     SoraError err = {0};
     if (!pipeline_decode(&d->pipeline, &(DecodeJob){shape, d->latent, limit, take, &v}, &err))
         fail_msg("%s", err.message);
+    assert_int_equal(v.complete, v.frames);
     for (size_t i = 0; i < pixels; i++)
         assert_int_equal(v.seen[i], 1);
     free(v.seen);
