@@ -21,6 +21,7 @@ typedef struct Generation {
     float *latent;
     SoraVideo *video;
     Watermark *watermark; /* NULL: none is wanted */
+    bool refused;         /* the caller did not take a frame, and said why */
 } Generation;
 
 static bool report(const Generation *n, SoraStage stage, int done, int total, SoraError *err)
@@ -161,6 +162,7 @@ static bool finish_frame(Generation *n, int i, SoraError *err)
         watermark_draw(n->watermark, video_frame(v, i), &(WatermarkTime){i / v->fps, v->frames / v->fps});
     bool ok = n->request->frame == NULL || n->request->frame(v, i, n->request->user, err);
     video_leave(v, i);
+    n->refused = !ok;
     return ok;
 }
 
@@ -178,7 +180,10 @@ static bool take_part(void *user, const DecodedPart *part, SoraError *err)
 static bool decode(Generation *n, SoraError *err)
 {
     DecodeJob job = {n->plan.latent, n->latent, pager_left(&n->engine->pager), take_part, n};
-    return pipeline_decode(&n->engine->pipeline, &job, err);
+    bool ok = pipeline_decode(&n->engine->pipeline, &job, err);
+    if (!ok && !n->refused)
+        error_wrap(err, "decode");
+    return ok;
 }
 
 static bool init_video(Generation *n, SoraError *err)
@@ -223,7 +228,7 @@ static bool run(Generation *n, SoraError *err)
     graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
     return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
-           (decode(n, err) || error_wrap(err, "decode"));
+           decode(n, err);
 }
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)
