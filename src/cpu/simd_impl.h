@@ -6,6 +6,7 @@
 
 typedef float VF __attribute__((vector_size(4 * W)));
 typedef int32_t VI __attribute__((vector_size(4 * W)));
+typedef uint32_t VU __attribute__((vector_size(4 * W)));
 typedef float Unaligned __attribute__((vector_size(4 * W), aligned(4), may_alias));
 typedef uint16_t Half __attribute__((vector_size(2 * W)));
 typedef uint16_t UnalignedHalf __attribute__((vector_size(2 * W), aligned(2), may_alias));
@@ -302,9 +303,9 @@ static void widen(float *out, const void *x, DType dtype, int64_t n)
 /* Each float to the nearest BF16, ties to even; a NaN stays one. */
 static inline Half round_bf16(VF v)
 {
-    VI u = (VI)v;
-    VI rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, nan = (u & 0x7fffffff) > 0x7f800000;
-    return __builtin_convertvector((VI)choose(nan, (VF)((u >> 16) | 64), (VF)rounded), Half);
+    VU u = (VU)v, rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    VI nan = (VI)(u & 0x7fffffff) > 0x7f800000;
+    return __builtin_convertvector((VU)choose(nan, (VF)((u >> 16) | 64), (VF)rounded), Half);
 }
 
 static void narrow(uint16_t *out, const float *x, int64_t n)
