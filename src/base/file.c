@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/lost.h"
+#include "base/pages.h"
 
 static bool io_error(SoraError *err, const char *what, const char *path)
 {
@@ -55,13 +56,9 @@ void file_map_close(FileMap *map)
 
 void file_map_forget(const FileMap *map, const void *data, size_t size)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data, end = begin + size;
-    if (map->data == NULL || begin < (uintptr_t)map->data || end > (uintptr_t)map->data + map->size)
-        return;
-    begin = (begin + page - 1) / page * page;
-    end = end / page * page;
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_DONTNEED); /* a private map that nobody wrote: nothing is lost */
+    uintptr_t begin = (uintptr_t)data, first = (uintptr_t)map->data;
+    if (map->data != NULL && begin >= first && begin + size <= first + map->size)
+        pages_advise(data, size, MADV_DONTNEED); /* a private map that nobody wrote: nothing is lost */
 }
 
 static const char *temporary_folder(void)
@@ -133,9 +130,8 @@ void file_memory_deinit(FileMemory *m)
 
 void file_memory_leave(const FileMemory *m, size_t offset, size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = offset / page * page;
     if (m->size > IN_MEMORY && offset <= m->size && size <= m->size - offset)
-        madvise(m->data + first, offset + size - first, MADV_DONTNEED); /* of a shared map: the file has them */
+        pages_advise(m->data + offset, size, MADV_DONTNEED); /* of a shared map: the file has them */
 }
 
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)

@@ -59,7 +59,7 @@ typedef struct FileMemory {
 
 bool file_memory_init(FileMemory *m, size_t size, SoraError *err);
 void file_memory_deinit(FileMemory *m); /* a zeroed one is allowed */
-/* The pages of these bytes are not counted as the process's until they are used again; what is in them stays. */
+/* The pages wholly within these bytes are not counted as the process's until they are used again; what is in them stays. */
 void file_memory_leave(const FileMemory *m, size_t offset, size_t size);
 
 bool file_copy(const char *from, const char *to, SoraError *err); /* atomic */

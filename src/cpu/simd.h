@@ -93,7 +93,7 @@ typedef struct Simd {
     void (*unary_grad)(Unary kind, float *out, const float *dy, const float *x, int64_t n);
     double (*sum)(const float *x, int64_t n);
     void (*widen)(float *out, const void *x, DType dtype, int64_t n); /* BF16, F16 */
-    void (*narrow)(uint16_t *out, const float *x, int64_t n);                /* to BF16; out is no input */
+    void (*narrow)(uint16_t *out, const float *x, int64_t n);          /* to BF16; out is no input */
     void (*softmax)(float *out, const float *x, int64_t n);
     void (*softmax_grad)(float *out, const float *dy, const float *y, int64_t n);
     RowScale (*measure)(Norm kind, float eps, const float *x, int64_t n);

@@ -170,8 +170,9 @@ static bool take_part(void *user, const DecodedPart *part, SoraError *err)
 {
     Generation *n = user;
     bool ok = video_put(n->video, part, err), complete = ok && video_completes(n->video, part);
+    /* What the caller does with them, such as encoding, takes memory that nobody asks for. */
     if (complete && n->request->frame != NULL && n->engine->pager.limit > 0)
-        graph_trim(n->engine->pipeline.graph); /* what the caller does with them, such as encoding, takes memory that nobody asks for */
+        graph_trim(n->engine->pipeline.graph);
     for (int i = part->first; complete && ok && i < part->first + part->count; i++)
         ok = finish_frame(n, i, err);
     return ok && report(n, SORA_STAGE_DECODE, part->done, part->total, err);

@@ -7,11 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "cpu/backend.h"
 
 /* SMALL: elements of a matrix that is not worth the trouble. WIDE: floats that are on their way to BF16 at a time, if a row
- * has no more: they stay in the first cache. PIECE_ROWS: what a thread takes at a time. OFTEN: uses after which a weight is kept as it was widened: a text encoder is
- * used once or twice, a transformer at every step. */
+ * has no more: they stay in the first cache. PIECE_ROWS: what a thread takes at a time. OFTEN: uses after which a weight is
+ * kept as it was widened: a text encoder is used once or twice, a transformer at every step. */
 enum { SMALL = 1 << 16, WIDE = 4096, PIECE_ROWS = 32, OFTEN = 2 };
 /* Bytes for what nobody counts, threads' stacks and small objects: kept free where something can be given back for it,
  * and where nothing can. */
@@ -76,16 +77,11 @@ static PagerEntry *find(Pager *p, const void *data)
 
 /* --- what is in memory --- */
 
-/* The whole pages of what an entry has in the file: neighbours keep theirs. */
+/* Of what an entry has in the file: neighbours keep theirs. */
 static void advise(const PagerEntry *e, int advice)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    for (int i = 0; i < e->pieces; i++) {
-        uintptr_t first = ((uintptr_t)e->file[i].data + page - 1) / page * page;
-        uintptr_t end = ((uintptr_t)e->file[i].data + e->file[i].bytes) / page * page;
-        if (end > first)
-            madvise((void *)first, end - first, advice);
-    }
+    for (int i = 0; i < e->pieces; i++)
+        pages_advise(e->file[i].data, e->file[i].bytes, advice);
 }
 
 static void give_back(Pager *p, PagerEntry *e)
@@ -219,10 +215,7 @@ static void trim(Backend *backend)
 static void *alloc_wide(Pager *p, size_t bytes)
 {
     void *data = p->inner->alloc(p->inner, bytes);
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)data + bytes) / page * page;
-    if (data != NULL && end > first)
-        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    pages_advise(data, bytes, MADV_HUGEPAGE);
     return data;
 }
 

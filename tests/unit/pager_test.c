@@ -232,6 +232,9 @@ static void too_small_a_limit_is_said(void **state)
     write_network(DTYPE_BF16);
     open_network(&o);
     assert_true(pager_init(&pager, o.cpu, MB, &err));
+    assert_int_equal(pager_left(&pager), 1); /* the process has more than that */
+    assert_int_equal(pager_left(&(Pager){.limit = 0}), 0);
+    assert_in_range(pager_left(&(Pager){.limit = (size_t)1 << 40}), (size_t)1 << 39, ((size_t)1 << 40) - MB);
     bind_paged(&o, &source, &pager);
     assert_false(forward(&o, &pager.base, out, &err));
     assert_int_equal(err.code, SORA_ERROR_MEMORY);
