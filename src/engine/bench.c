@@ -163,7 +163,7 @@ static bool run_coder(Bench *b, void *user, SoraError *err)
     Graph *g = b->graph;
     VaeCache cache = {.frames = pipeline_coder_frames(c, &(CanvasShape){c->z_dim, r->frames, r->height, r->width, {1, 1, 1}})};
     bool ok = true;
-    graph_keep_weights(g, true);
+    graph_keep_weights(g, cache.frames == 0);
     profile_clear(&b->profile);
     for (int64_t f = 0, n; f < r->frames && ok; f += n) {
         n = r->chunk < r->frames - f ? r->chunk : r->frames - f;

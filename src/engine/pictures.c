@@ -67,7 +67,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
     float *latent = malloc((size_t)(latents * plane * c->z_dim) * sizeof *latent);
     bool ok = (frames != NULL && chunk != NULL && latent != NULL) || no_memory(err);
     VaeCache cache = {.frames = pipeline_coder_frames(c, &(CanvasShape){c->z_dim, latents, height / space, width / space, {1, 1, 1}})};
-    graph_keep_weights(g, true);
+    graph_keep_weights(g, cache.frames == 0);
     for (int64_t f = 0; f < latents && ok; f++) {
         int n = f == 0 ? 1 : stride, at = f == 0 ? 0 : 1 + ((int)f - 1) * stride;
         fill_frames(k, at, n, frames);
