@@ -220,11 +220,16 @@ static bool is_shown(const Assertion *a)
     return !jumbf_is(a->box, "cbor") || (a->value != NULL && cbor_is_sayable(a->value));
 }
 
-/* An assertion that nobody here looks into must at least be one that can be shown. */
+/* An assertion that nobody here looks into must at least be one that can be shown, and so must the manifest: in a URL "="
+ * ends what stands before its name and "/" the name, so with one of them in it it is another's. */
 static void verify_shown(Validator *v, const Manifest *m)
 {
     char url[URL_SIZE];
     manifest_url(m, "", url, sizeof url);
+    if (m->reference_count > 0 && strpbrk(m->label, "=/") != NULL) {
+        validator_say(v, STATUS_FAILURE, "claim.missing", url, "a manifest whose name no URL can have");
+        return;
+    }
     for (int i = 0; i < m->reference_count; i++) {
         const Assertion *a = manifest_assertion(m, m->references[i].url);
         if (a == NULL || is_shown(a))

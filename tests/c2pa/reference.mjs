@@ -138,7 +138,8 @@ function* changes(d) {
   // Other names for the manifest, of the same length; "%" is filled.
   const label = d.toString('latin1', at('urn:c2pa:'), at('urn:c2pa:') + 45);
   for (const name of ['urn:c2pa:%:fox', 'urn:c2pa:%:fox:2_1', 'urn:c2pa:%:fox:2_x', 'urn:c2pa:%::2', 'urn:c2pa:%:f ox', 'urn:c2pa:%:1:2:3',
-    'urn:c2pa:%:' + 'x'.repeat(33), 'urn:uuid:%', 'fox:urn:uuid:%', 'fox:urn:uuid:%:x', 'urn:c2px:%', 'fox:%', 'urn:c2pa:%/x']) {
+    'urn:c2pa:%:' + 'x'.repeat(33), 'urn:uuid:%', 'fox:urn:uuid:%', 'fox:urn:uuid:%:x', 'urn:c2px:%', 'fox:%', 'urn:c2pa:%/x',
+    'urn:c2pa:%=x', 'urn:c2pa:=%', 'urn:c2pa:%:a=b', '%=']) {
     const other = name.replace('%', '0'.repeat(46 - name.length));
     yield [`named ${name}`, Buffer.from(d.toString('latin1').replaceAll(label, other), 'latin1')];
   }

@@ -51,7 +51,7 @@ sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' picture.png >changed.pn
 "$sora" "a dog" --steps 1 --frames 5 --no-credentials -o changed.mp4 >"$work.out"
 "$sign_file" --parent changed.png changed.mp4 >"$work.out" || fail "changed.mp4"
 judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4"
-judge --dense=150 "$work/from.mp4"
+judge --tamper --dense=150 "$work/from.mp4"
 
 # Another file's manifest.
 "$sora" "a cat" --steps 1 --frames 1 --seed 2 -o other.png >"$work.out" || fail "other.png"
