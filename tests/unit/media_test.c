@@ -11,13 +11,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include <jansson.h>
 
 #include "base/file.h"
 #include "base/rng.h"
 #include "media/image.h"
 #include "media/lettering.h"
-#include "media/pixels.h"
 #include "media/sheet.h"
 #include "media/video_reader.h"
 #include "media/video_writer.h"
@@ -707,54 +705,6 @@ static void cover_cuts_the_middle(void **state)
     image_deinit(&image);
 }
 
-/* The bytes of a U8 tensor of a safetensors file that is in memory. */
-static const uint8_t *find_tensor(const FileMap *file, json_t *header, const char *name, int *height,
-                                  int *width)
-{
-    json_t *entry = json_object_get(header, name), *shape = json_object_get(entry, "shape");
-    *height = (int)json_integer_value(json_array_get(shape, 0));
-    *width = (int)json_integer_value(json_array_get(shape, 1));
-    uint64_t length;
-    memcpy(&length, file->data, 8);
-    return file->data + 8 + length +
-           json_integer_value(json_array_get(json_object_get(entry, "data_offsets"), 0));
-}
-
-static void lanczos_is_pils(void **state)
-{
-    const char *fixtures = getenv("SORA_FIXTURES");
-    char path[512];
-    snprintf(path, sizeof path, "%s/ops.safetensors", fixtures ? fixtures : "../shared/fixtures/wan");
-    SoraError err = {0};
-    FileMap file;
-    if (!file_map_open(&file, path, &err)) {
-        print_message("skipped: %s\n", err.message);
-        skip();
-    }
-    uint64_t length;
-    memcpy(&length, file.data, 8);
-    json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
-    assert_non_null(header);
-    int height, width;
-    const uint8_t *source = find_tensor(&file, header, "resize.u8_hwc", &height, &width);
-    Image in = {width, height, (uint8_t *)(uintptr_t)source}, out;
-    static const char *const names[] = {"48x64", "24x32", "37x40"};
-    for (int i = 0; i < 3; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "resize.pil_lanczos_u8.%s", names[i]);
-        const uint8_t *expected = find_tensor(&file, header, name, &height, &width);
-        assert_true(image_resize(&out, &in, width, height, &err));
-        int worst = 0;
-        for (int k = 0; k < 3 * width * height; k++)
-            worst = abs(out.rgb[k] - expected[k]) > worst ? abs(out.rgb[k] - expected[k]) : worst;
-        print_message("lanczos %s: worst difference %d\n", names[i], worst);
-        assert_true(worst <= 1);
-        image_deinit(&out);
-    }
-    json_decref(header);
-    file_map_close(&file);
-}
-
 static void sheet_shows_tiles_and_captions(void **state)
 {
     SoraError err = {0};
@@ -786,33 +736,9 @@ static void sheet_shows_tiles_and_captions(void **state)
     assert_false(sheet_draw(&sheet, &(SheetLayout){.width = SIDE, .height = SIDE}, tiles, 0, &err));
 }
 
-/* That it is PyTorch's is a golden case. */
-static void bicubic_keeps_what_need_not_change(void **state)
-{
-    SoraError err = {0};
-    Pixels in, out;
-    assert_true(pixels_init(&in, 5, 3, &err));
-    for (int i = 0; i < 5 * 3 * 3; i++)
-        in.rgb[i] = (float)(i * 7 % 11) / 5 - 1;
-    assert_true(pixels_resize(&out, &in, 5, 3, &err));
-    assert_memory_equal(out.rgb, in.rgb, 5 * 3 * 3 * sizeof(float));
-    pixels_deinit(&out);
-    for (int i = 0; i < 5 * 3 * 3; i++)
-        in.rgb[i] = 0.25f;
-    assert_true(pixels_resize(&out, &in, 64, 1, &err)); /* the edges are repeated */
-    for (int i = 0; i < 64 * 3; i++)
-        assert_float_equal(out.rgb[i], 0.25f, 1e-6);
-    pixels_deinit(&out);
-    assert_false(pixels_resize(&out, &in, 0, 3, &err));
-    assert_int_equal(err.code, SORA_ERROR_INPUT);
-    assert_null(out.rgb);
-    pixels_deinit(&in);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bicubic_keeps_what_need_not_change),
         cmocka_unit_test(videos_survive_writing_and_reading),
         cmocka_unit_test(parameters_are_stored),
         cmocka_unit_test(mp4_can_start_before_it_is_loaded),
@@ -833,7 +759,6 @@ int main(void)
         cmocka_unit_test(what_is_no_picture_is_refused),
         cmocka_unit_test(sizes_out_of_range_are_refused),
         cmocka_unit_test(cover_cuts_the_middle),
-        cmocka_unit_test(lanczos_is_pils),
         cmocka_unit_test(sheet_shows_tiles_and_captions),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
