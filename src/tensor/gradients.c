@@ -122,6 +122,12 @@ static void grad_softmax(Graph *g, const Node *n, Tensor *dy)
     graph_accumulate(g, IN(0), graph_apply(g, &back, dy->ndim, dy->shape));
 }
 
+static void grad_cross_entropy(Graph *g, const Node *n, Tensor *dy)
+{
+    Node back = {.op = OP_CROSS_ENTROPY_GRAD, .n_in = 4, .in = {dy, IN(0), IN(1), IN(2)}};
+    graph_accumulate(g, IN(0), graph_apply(g, &back, IN(0)->ndim, IN(0)->shape));
+}
+
 /* y = norm(x) (w + one) + b, where w and b may be rows of tables. back: in, i and f are set. */
 static void run_norm_grad(Graph *g, Node *back, Tensor *x, Tensor *b)
 {
@@ -282,6 +288,7 @@ void gradient_of(Graph *g, const Node *node)
         [OP_LINEAR] = grad_linear,
         [OP_MATMUL] = grad_matmul,
         [OP_SOFTMAX] = grad_softmax,
+        [OP_CROSS_ENTROPY] = grad_cross_entropy,
         [OP_NORM] = grad_norm,
         [OP_MODULATE] = grad_modulate,
         [OP_NORM_MODULATE] = grad_norm_modulate,

@@ -24,6 +24,8 @@
     X(MATMUL, matmul)                   /* i[0]: transpose in0, i[1]: transpose in1 */                       \
     X(SOFTMAX, softmax)                                                                                      \
     X(SOFTMAX_GRAD, softmax_grad)       /* in0: dy, in1: y */                                                \
+    X(CROSS_ENTROPY, cross_entropy)     /* in0: logits, in1: labels, in2: weights; -> [1] */                 \
+    X(CROSS_ENTROPY_GRAD, cross_entropy_grad) /* in: dy logits labels weights; out: dlogits */               \
     X(NORM, norm)                       /* in1: w, in2: b, or NULL; i[0]: Norm, f[0]: eps */                 \
     X(NORM_GRAD, norm_grad)             /* in: dy x w|NULL index|NULL; out: dx|NULL, dw|NULL, db|NULL, the last two \
                                          * added to; i[0]: Norm, f[0]: eps, f[1]: added to w. With an index w is a \

@@ -211,6 +211,17 @@ Tensor *op_softmax(Graph *g, Tensor *x)
     return is_f32(x) && x->ndim > 0 ? apply_like(g, &node, x) : mismatch(g, &node, "F32 rows expected");
 }
 
+Tensor *op_cross_entropy(Graph *g, Tensor *logits, Tensor *labels, Tensor *weights)
+{
+    if (logits == NULL || labels == NULL || weights == NULL)
+        return NULL;
+    Node node = {.op = OP_CROSS_ENTROPY, .n_in = 3, .in = {logits, labels, weights}};
+    if (!is_f32(logits) || logits->ndim != 2 || logits->shape[1] < 1 || !is_vector(labels, DTYPE_I32, logits->shape[0]) ||
+        !is_vector(weights, DTYPE_F32, logits->shape[0]))
+        return mismatch(g, &node, "logits [M, N], labels I32 [M], weights [M] expected");
+    return graph_apply(g, &node, SHAPE(1));
+}
+
 /* --- norms --- */
 
 static Tensor *norm(Graph *g, Norm kind, Tensor *x, Tensor *w, Tensor *b, double eps)

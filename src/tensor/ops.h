@@ -32,6 +32,9 @@ Tensor *op_linear(Graph *g, Tensor *x, Tensor *w, Tensor *b, Unary act);
 typedef struct MatmulFlags { bool transpose_a, transpose_b; } MatmulFlags;
 Tensor *op_matmul(Graph *g, Tensor *a, Tensor *b, MatmulFlags flags);
 Tensor *op_softmax(Graph *g, Tensor *x); /* over the last dimension */
+/* The sum over rows of weights[m] * -log softmax(logits[m])[labels[m]]: logits [M, N], labels I32 [M] in 0 .. N-1,
+ * weights [M] -> [1]. No gradient of the weights. A row of weight 0 counts nothing, but its label must be in range. */
+Tensor *op_cross_entropy(Graph *g, Tensor *logits, Tensor *labels, Tensor *weights);
 
 /* --- norms over the last dimension; w[n], b[n] or NULL --- */
 Tensor *op_layer_norm(Graph *g, Tensor *x, Tensor *w, Tensor *b, double eps);

@@ -168,6 +168,15 @@ static Tensor *softmax(Maker *m, int variant)
     return op_softmax(m->g, op_scale(m->g, leaf(m, SHAPE(3, 5, variant ? 1 : 37)), 3, 0));
 }
 
+static Tensor *cross_entropy(Maker *m, int variant)
+{
+    static const int32_t LABELS[] = {0, 4, 2, 1, 1, 3, 6};
+    static const float WEIGHTS[] = {1, 0.5f, 0, 2, 0.25f, 1, 1.5f};
+    Tensor *logits = op_scale(m->g, leaf(m, SHAPE(7, variant ? 37 : 7)), 3, 0);
+    return op_cross_entropy(m->g, logits, graph_input(m->g, DTYPE_I32, SHAPE(7), LABELS),
+                            graph_input(m->g, DTYPE_F32, SHAPE(7), WEIGHTS));
+}
+
 static Tensor *norm(Maker *m, int variant)
 {
     Tensor *x = leaf(m, SHAPE(2, 5, 35)), *w = variant % 2 ? leaf(m, SHAPE(35)) : NULL;
@@ -243,8 +252,10 @@ static Tensor *bad_index(Maker *m, int variant)
         return op_modulate(m->g, x, (Modulation){NULL, table, index});
     case 3:
         return op_norm_modulate(m->g, x, 1e-6, (Modulation){NULL, table, index});
-    default:
+    case 4:
         return op_gate(m->g, x, x, table, index);
+    default:
+        return op_cross_entropy(m->g, leaf(m, SHAPE(3, 4)), index, op_fill(m->g, SHAPE(3), 1));
     }
 }
 
@@ -433,6 +444,7 @@ const Case CASES[] = {
     {"matmul", matmul, 8, 0},
     {"large_matmul", large_matmul, 4, LARGE},
     {"softmax", softmax, 2, 0},
+    {"cross_entropy", cross_entropy, 2, 0},
     {"norm", norm, 7, 0},
     {"large_norm", large_norm, 2, LARGE},
     {"zero_norm", zero_norm, 1, LARGE},
@@ -442,7 +454,7 @@ const Case CASES[] = {
     {"gather", gather, 3, 0},
     {"scatter", scatter, 1, 0},
     {"large_scatter", large_scatter, 1, LARGE},
-    {"bad_index", bad_index, 10, FAILS},
+    {"bad_index", bad_index, 12, FAILS},
     {"rope", rope, 2, 0},
     {"attention", attention, 4, 0},
     {"large_attention", large_attention, 6, LARGE},
