@@ -17,8 +17,8 @@ typedef struct Loop {
     float *velocity[2];       /* [C, F, H, W]: of the prompt, of its opposite */
     float *noise;             /* the first latent; for transformers with one timestep */
     int levels;
-    float *mask_levels, *timesteps; /* [patches]: distinct ones are at the front */
-    int32_t *t_index;               /* [2 * patches] */
+    float *mask_levels, *timesteps; /* [2 * patches]: distinct ones are at the front, of one sample, then of the other */
+    int32_t *t_index, *t_sample;    /* [2 * patches] */
     /* Of the expert whose turn it is. */
     const Dit *expert;
     double guidance_scale;
@@ -44,13 +44,14 @@ static bool init_loop(Loop *l, const float *latent, SoraError *err)
     l->grid[1] = s->height / s->patch[1];
     l->grid[2] = s->width / s->patch[2];
     l->mask_levels = malloc(patches * sizeof *l->mask_levels);
-    l->timesteps = malloc(patches * sizeof *l->timesteps);
+    l->timesteps = malloc(2 * patches * sizeof *l->timesteps);
     l->t_index = calloc(2 * patches, sizeof *l->t_index);
+    l->t_sample = calloc(2 * patches, sizeof *l->t_sample);
     l->velocity[0] = malloc(cells * sizeof(float));
     l->velocity[1] = malloc(cells * sizeof(float));
     l->noise = malloc(cells * sizeof(float));
-    if (l->mask_levels == NULL || l->timesteps == NULL || l->t_index == NULL || l->velocity[0] == NULL ||
-        l->velocity[1] == NULL || l->noise == NULL)
+    if (l->mask_levels == NULL || l->timesteps == NULL || l->t_index == NULL || l->t_sample == NULL ||
+        l->velocity[0] == NULL || l->velocity[1] == NULL || l->noise == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
     if (!step_cache_init(&l->cache, l->request->cache_threshold, cells))
         return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
@@ -59,7 +60,10 @@ static bool init_loop(Loop *l, const float *latent, SoraError *err)
     l->mask_levels[0] = 1;
     if (l->pipeline->timestep_per_patch)
         l->levels = canvas_levels(canvas, l->mask_levels, l->t_index);
-    memcpy(l->t_index + patches, l->t_index, patches * sizeof *l->t_index);
+    for (size_t i = 0; i < patches; i++)
+        l->t_index[patches + i] = l->t_index[i] + l->levels;
+    for (int i = 0; i < l->levels; i++)
+        l->t_sample[l->levels + i] = 1;
     return true;
 }
 
@@ -71,6 +75,7 @@ static void deinit_loop(Loop *l)
     free(l->mask_levels);
     free(l->timesteps);
     free(l->t_index);
+    free(l->t_sample);
     step_cache_deinit(&l->cache);
 }
 
@@ -105,6 +110,7 @@ static void prepare_contexts(Loop *l)
         batch.samples = 2;
         inputs[0] = op_concat(g, 2, inputs, 0);
     }
+    batch.t_sample = graph_input(g, DTYPE_I32, SHAPE(batch.samples * l->levels), l->t_sample);
     for (int pass = 0; pass * batch.samples < l->samples; pass++) {
         batch.grid = &grids[pass];
         batch.text = inputs[pass];
@@ -156,10 +162,10 @@ static bool predict(Loop *l, float timestep, const float *latent, SoraError *err
     Tensor *patches = dit_patchify(g, &m->config, x);
     if (l->condition != NULL)
         patches = op_concat(g, 2, (Tensor *[]){patches, l->condition}, 1);
-    for (int i = 0; i < l->levels; i++)
-        l->timesteps[i] = l->mask_levels[i] * timestep;
-    Tensor *t = graph_input(g, DTYPE_F32, SHAPE(l->levels), l->timesteps);
     int per_pass = l->packed ? 2 : 1;
+    for (int i = 0; i < per_pass * l->levels; i++)
+        l->timesteps[i] = l->mask_levels[i % l->levels] * timestep;
+    Tensor *t = graph_input(g, DTYPE_F32, SHAPE(per_pass * l->levels), l->timesteps);
     if (l->packed)
         patches = op_concat(g, 2, (Tensor *[]){patches, patches}, 0);
     Tensor *index = graph_input(g, DTYPE_I32, SHAPE(per_pass * l->patches), l->t_index);

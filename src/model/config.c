@@ -60,6 +60,33 @@ static bool require_bool(const json_t *json, const char *key, bool wanted, SoraE
                      wanted ? "true" : "false");
 }
 
+static bool parse_bool(bool *out, const char *key, const json_t *json, SoraError *err)
+{
+    const json_t *value = json_object_get(json, key);
+    *out = json_is_true(value);
+    return value == NULL || json_is_boolean(value) ||
+           error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is not true or false", key);
+}
+
+static bool parse_variance(DitConfig *c, const json_t *json, SoraError *err)
+{
+    const json_t *list = json_object_get(json, "latent_variance");
+    c->preconditioned = list != NULL;
+    if (list == NULL)
+        return true;
+    if (c->in_dim != c->out_dim || c->in_dim > DIT_MAX_LATENT || !json_is_array(list) ||
+        json_array_size(list) != (size_t)c->in_dim)
+        return error_set(err, SORA_ERROR_INPUT,
+                         "config: \"latent_variance\" is no list of in_dim = out_dim numbers, %d at most", DIT_MAX_LATENT);
+    for (int i = 0; i < c->in_dim; i++) {
+        double v = json_number_value(json_array_get(list, (size_t)i)); /* 0 when it is no number */
+        if (!(v >= 1e-6 && v <= 1e6))
+            return error_set(err, SORA_ERROR_INPUT, "config: \"latent_variance\" has a number outside of 1e-6 to 1e6");
+        c->latent_variance[i] = (float)v;
+    }
+    return true;
+}
+
 static bool parse_patch_size(int patch[3], const json_t *json, SoraError *err)
 {
     patch[0] = 1;
@@ -102,7 +129,9 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
     if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) ||
         !parse_patch_size(c->patch_size, json, err) || !parse_eps(&c->eps, "eps", json, err) ||
         !require_bool(json, "qk_norm", true, err) || !require_bool(json, "cross_attn_norm", true, err) ||
-        !check_heads(c->dim, c->num_heads, "dim", err))
+        !check_heads(c->dim, c->num_heads, "dim", err) || !parse_bool(&c->masked_text, "masked_text", json, err) ||
+        !parse_bool(&c->pooled_text, "pooled_text", json, err) ||
+        !parse_bool(&c->absolute_positions, "absolute_positions", json, err) || !parse_variance(c, json, err))
         return false;
     if (c->dim / c->num_heads % 2 != 0)
         return error_set(err, SORA_ERROR_INPUT, "config: heads of %d numbers, expected an even number",

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
+enum { DIT_MAX_LATENT = 256 };
+
 typedef struct DitConfig {
     int in_dim, out_dim; /* latent channels; in_dim counts those of a condition too (image to video) */
     int dim, ffn_dim;    /* width of the tokens, of the hidden layer */
@@ -19,6 +21,12 @@ typedef struct DitConfig {
     int clip_dim;      /* width of the image encoder's output; 0: there is no attention to pictures */
     int clip_rows;     /* rows of pictures that have a position of their own (first and last frame); 0: none */
     double eps;        /* of every norm */
+    /* Not Wan's; all off when a config does not have them. */
+    bool masked_text;        /* attention sees each sample's own rows of text, no padding */
+    bool pooled_text;        /* the mean of a sample's rows of text joins its timesteps' embeddings */
+    bool absolute_positions; /* patches are told where they are by fixed sines too, not only by rotation */
+    bool preconditioned;     /* see model/precondition.h; then in_dim and out_dim are equal */
+    float latent_variance[DIT_MAX_LATENT]; /* [in_dim] */
 } DitConfig;
 
 bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err);

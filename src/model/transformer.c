@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "model/precondition.h"
+
 static const Init ZERO = {INIT_ZERO, 0}, ONE = {INIT_ONE, 0};
 static const double PICTURE_EPS = 1e-5; /* of the norms of img_emb */
 
@@ -111,6 +113,10 @@ void dit_bind(Dit *m, const DitConfig *c, Params *p)
         bind_linear(p, init_xavier(dim, c->freq_dim), dim, c->freq_dim, "time_embedding.0");
     m->time_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "time_embedding.2");
     m->time_projection = bind_linear(p, ZERO, 6 * dim, dim, "time_projection.1");
+    if (c->pooled_text) {
+        m->pooled_embedding[0] = bind_linear(p, init_xavier(dim, c->text_dim), dim, c->text_dim, "pooled_embedding.0");
+        m->pooled_embedding[1] = bind_linear(p, init_xavier(dim, dim), dim, dim, "pooled_embedding.2");
+    }
     m->blocks = arena_calloc(&p->arena, (size_t)c->num_layers * sizeof m->blocks[0]);
     if (m->blocks == NULL && !p->failed)
         p->failed = !error_set(&p->error, SORA_ERROR_MEMORY, "transformer: out of memory");
@@ -185,6 +191,28 @@ static Tensor *rope_table(Graph *g, const DitConfig *c, const DitBatch *b, int64
     return graph_input(g, DTYPE_F32, SHAPE(tokens, head_dim), table);
 }
 
+/* [M, dim]. A third of the numbers each for frame, row and column, sines first, then cosines; what is left over is 0. */
+static Tensor *position_table(Graph *g, const DitConfig *c, const DitBatch *b, int64_t tokens, Arena *scratch)
+{
+    int half = c->dim / 6;
+    float *table = arena_calloc(scratch, (size_t)tokens * (size_t)c->dim * sizeof *table), *at = table;
+    if (table == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+    for (int i = 0; i < b->samples; i++) {
+        const int64_t *n = b->grid[i];
+        for (int64_t k = 0; k < n[0] * n[1] * n[2]; k++, at += c->dim) {
+            const int64_t place[3] = {k / (n[1] * n[2]), k / n[2] % n[1], k % n[2]};
+            for (int axis = 0; axis < 3; axis++)
+                for (int j = 0; j < half; j++) {
+                    double angle = (double)place[axis] * pow(10000.0, -(double)j / half);
+                    at[2 * axis * half + j] = (float)sin(angle);
+                    at[(2 * axis + 1) * half + j] = (float)cos(angle);
+                }
+        }
+    }
+    return graph_input(g, DTYPE_F32, SHAPE(tokens, c->dim), table);
+}
+
 /* Where each sample begins, and the end. */
 static Tensor *token_offsets(Graph *g, const DitBatch *b, Arena *scratch)
 {
@@ -197,7 +225,8 @@ static Tensor *token_offsets(Graph *g, const DitBatch *b, Arena *scratch)
     return graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), at);
 }
 
-/* Each sample's rows of the packed text, then the row of padding (the last one) up to text_len. */
+/* Each sample's rows of the packed text, then the row of padding (the last one) up to text_len, unless the config has
+ * attention without padding; a sample without text sees that row all the same. */
 static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t rows, DitContext *out,
                        Arena *scratch)
 {
@@ -208,13 +237,15 @@ static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t 
         graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
         return;
     }
-    int32_t next = 0;
-    for (int i = 0; i < b->samples; i++)
-        for (int r = 0; r < c->text_len; r++)
-            index[i * c->text_len + r] = r < b->text_rows[i] ? next++ : (int32_t)rows;
-    for (int i = 0; i <= b->samples; i++)
-        offsets[i] = i * c->text_len;
-    out->text_index = graph_input(g, DTYPE_I32, SHAPE(total), index);
+    int32_t next = 0, used = 0;
+    for (int i = 0; i < b->samples; i++) {
+        int64_t own = b->text_rows[i] > 0 ? b->text_rows[i] : 1, seen = c->masked_text ? own : c->text_len;
+        offsets[i] = used;
+        for (int64_t r = 0; r < seen; r++)
+            index[used++] = r < b->text_rows[i] ? next++ : (int32_t)rows;
+    }
+    offsets[b->samples] = used;
+    out->text_index = graph_input(g, DTYPE_I32, SHAPE(used), index);
     out->text_tokens = graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), offsets);
 }
 
@@ -228,6 +259,23 @@ static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t row
                           (long long)x->shape[0] - 1, (long long)rows);
     x = linear(g, x, &m->text_embedding[0], UNARY_GELU_TANH);
     return linear(g, x, &m->text_embedding[1], UNARY_NONE);
+}
+
+/* The mean of each sample's rows of text, through two layers, for each of the batch's timesteps. [R, dim] */
+static Tensor *pool_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows, Arena *scratch)
+{
+    float *means = arena_calloc(scratch, ((size_t)(b->samples * rows) + 1) * sizeof *means);
+    if (means == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
+    int64_t next = 0;
+    for (int i = 0; i < b->samples; i++)
+        for (int64_t r = 0; r < b->text_rows[i]; r++)
+            means[i * rows + next++] = 1 / (float)b->text_rows[i];
+    Tensor *x = op_fill(g, SHAPE(b->samples, m->config.text_dim), 0);
+    if (rows > 0)
+        x = op_matmul(g, graph_input(g, DTYPE_F32, SHAPE(b->samples, rows), means), b->text, (MatmulFlags){0});
+    x = linear(g, linear(g, x, &m->pooled_embedding[0], UNARY_SILU), &m->pooled_embedding[1], UNARY_NONE);
+    return op_gather(g, x, b->t_sample);
 }
 
 /* Each sample's rows of the pictures: the same ones. */
@@ -290,8 +338,13 @@ DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
     index_text(g, &m->config, b, rows, &out, &scratch);
     if (b->pictures != NULL)
         index_pictures(g, b, &out, &scratch);
-    arena_deinit(&scratch);
+    if (m->config.absolute_positions)
+        out.positions = position_table(g, &m->config, b, tokens, &scratch);
     out.text = embed_text(g, m, b, rows);
+    if (m->config.pooled_text)
+        out.pooled = pool_text(g, m, b, rows, &scratch);
+    out.tap = b->tap;
+    arena_deinit(&scratch);
     if (b->pictures != NULL)
         out.pictures = embed_pictures(g, m, b->pictures);
     return out;
@@ -421,16 +474,37 @@ static Tensor *head(Graph *g, const Dit *m, Tensor *x, Tensor *e, Tensor *t_inde
     return linear(g, x, &m->head, UNARY_NONE);
 }
 
+/* Patches in the order of DitBatch.patches, (c, cell), -> that of the result, (cell, c). */
+static Tensor *reorder(Graph *g, const DitConfig *c, Tensor *patches)
+{
+    int64_t cells = patch_numel(c);
+    Tensor *x = op_permute(g, op_reshape(g, patches, SHAPE(-1, c->in_dim, cells)), (const int[]){0, 2, 1});
+    return op_reshape(g, x, SHAPE(-1, cells * c->in_dim));
+}
+
 Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, Tensor *timesteps,
                  Tensor *t_index)
 {
+    const DitConfig *config = &m->config;
+    Precondition p = {0};
+    if (config->preconditioned)
+        p = precondition_tables(g, timesteps, config->latent_variance, config->in_dim, patch_numel(config));
     Tensor *e = embed_time(g, m, timesteps);
+    if (c->pooled != NULL)
+        e = op_add(g, e, c->pooled);
     Tensor *e6 = linear(g, op_silu(g, e), &m->time_projection, UNARY_NONE);
     GraphScope scope = graph_scope(g);
-    Tensor *x = linear(g, patches, &m->patch_embedding, UNARY_NONE);
-    for (int i = 0; i < m->config.num_layers; i++)
+    Tensor *x = config->preconditioned ? precondition_in(g, &p, patches, t_index) : patches;
+    x = linear(g, x, &m->patch_embedding, UNARY_NONE);
+    if (c->positions != NULL)
+        x = op_add(g, x, c->positions);
+    for (int i = 0; i < config->num_layers; i++) {
         x = graph_keep(g, scope, block(g, m, &m->blocks[i], x, e6, t_index, c));
-    return head(g, m, x, e, t_index);
+        if (c->tap != NULL && c->tap->block == i)
+            c->tap->tokens = x;
+    }
+    x = head(g, m, x, e, t_index);
+    return config->preconditioned ? precondition_out(g, &p, x, reorder(g, config, patches), t_index) : x;
 }
 
 Tensor *dit_forward(Graph *g, const Dit *m, const DitBatch *b)

@@ -44,6 +44,7 @@ typedef struct Dit {
     DitPictures img_emb; /* with clip_dim alone */
     DitLinear patch_embedding; /* w [dim, in_dim, pt, ph, pw] */
     DitLinear text_embedding[2], time_embedding[2], time_projection;
+    DitLinear pooled_embedding[2]; /* with pooled_text alone */
     DitBlock *blocks;        /* [num_layers], in the parameters' arena */
     Tensor *head_modulation; /* [1, 2, dim]: shift, scale */
     DitLinear head;
@@ -52,18 +53,26 @@ typedef struct Dit {
 /* Asks p for every tensor. Look at params_ok(p) afterwards. m must not be used after params_deinit(p). */
 void dit_bind(Dit *m, const DitConfig *c, Params *p);
 
+/* A look at the tokens inside of the network, for losses on what it knows there. */
+typedef struct DitTap {
+    int block;      /* after which: 0 .. num_layers-1 */
+    Tensor *tokens; /* [M, dim]; filled by dit_step() */
+} DitTap;
+
 typedef struct DitBatch {
     int samples;
     const int64_t (*grid)[3]; /* host, per sample: patches in frame, row, column: latent F/pt, H/ph, W/pw */
     Tensor *patches;          /* [M, in_dim * pt * ph * pw], each flattened in the order (c, pt, ph, pw) */
     Tensor *timesteps;        /* F32 [R], 0 (clean) to 1000 (noise) */
     Tensor *t_index;          /* I32 [M]: which timestep each patch has */
+    Tensor *t_sample;         /* I32 [R]: whose timestep it is; not used without pooled_text */
     Tensor *text;             /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
     /* Host, per sample: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
     const int64_t *text_rows;
     /* [rows, clip_dim]: the image encoder's output for a picture, or for two, one after the other. Every sample
      * listens to it. NULL, unless the config has a clip_dim. */
     Tensor *pictures;
+    DitTap *tap; /* or NULL */
 } DitBatch;
 
 /* What does not change from step to step; in the graph's arena. */
@@ -71,13 +80,16 @@ typedef struct DitContext {
     Tensor *rope;        /* [M, head_dim] */
     Tensor *tokens;      /* I32 [samples + 1]: where each sample's tokens begin */
     Tensor *text;        /* [rows + 1, dim]: embedded rows, and what a row of padding becomes */
-    Tensor *text_index;  /* I32 [samples * text_len]: rows of text */
+    Tensor *text_index;  /* I32 [samples * text_len, fewer without padding]: rows of text */
     Tensor *text_tokens; /* I32 [samples + 1]: where each sample's part of text_index begins */
+    Tensor *positions;   /* [M, dim]; NULL without absolute_positions */
+    Tensor *pooled;      /* [R, dim]: for each timestep; NULL without pooled_text */
+    DitTap *tap;         /* the batch's */
     /* The same for pictures: [rows, dim], I32 [samples * rows], I32 [samples + 1]; NULL: there are none. */
     Tensor *pictures, *picture_index, *picture_tokens;
 } DitContext;
 
-/* Of the batch it reads samples, grid, text, text_rows and pictures alone. */
+/* Of the batch it does not read patches, timesteps and t_index. */
 DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b);
 
 /* -> velocity [M, pt * ph * pw * out_dim], each patch in the order (pt, ph, pw, c). */

@@ -130,6 +130,7 @@ static DitBatch dit_batch(Net *n)
         .patches = n->patches,
         .timesteps = graph_input(n->g, DTYPE_F32, SHAPE(3), (const float[]){0, 700, 31.5f}),
         .t_index = graph_input(n->g, DTYPE_I32, SHAPE(TOKENS), INDEX),
+        .t_sample = graph_input(n->g, DTYPE_I32, SHAPE(3), (const int32_t[]){0, 0, 1}),
         .text = n->text,
         .text_rows = ROWS,
         .pictures = n->pictures,
@@ -261,6 +262,19 @@ static void transformer_gradients(void **state)
 {
     Net n;
     open_dit(&n, &DIT);
+    check_all(&n, run_dit);
+}
+
+/* With everything that Wan's configurations do not have. */
+static void listening_gradients(void **state)
+{
+    Net n;
+    DitConfig c = DIT;
+    c.in_dim = c.out_dim;
+    c.masked_text = c.pooled_text = c.absolute_positions = c.preconditioned = true;
+    for (int i = 0; i < c.in_dim; i++)
+        c.latent_variance[i] = 0.25f + (float)i;
+    open_dit(&n, &c);
     check_all(&n, run_dit);
 }
 
@@ -675,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transformer_gradients),
+        cmocka_unit_test(listening_gradients),
         cmocka_unit_test(picture_gradients),
         cmocka_unit_test(encoder_gradients),
         cmocka_unit_test(recorded_runs_agree),
