@@ -136,7 +136,31 @@ static Tensor *linear(Graph *g, Tensor *x, const DitLinear *l, Unary act)
     return op_linear(g, x, l->w, l->b, act);
 }
 
-/* The sum of all samples' tokens and rows of text; false and the graph failed if a number is out of range. */
+static int text_count(const DitBatch *b)
+{
+    return b->text_span != NULL ? b->texts : b->samples;
+}
+
+static int64_t sample_tokens(const DitBatch *b, int sample)
+{
+    return b->grid[sample][0] * b->grid[sample][1] * b->grid[sample][2];
+}
+
+/* Spans fill each sample with whole texts. */
+static bool check_spans(Graph *g, const DitBatch *b)
+{
+    int text = 0;
+    for (int i = 0; i < b->samples && b->text_span != NULL; i++) {
+        int64_t left = sample_tokens(b, i);
+        for (; left > 0 && text < b->texts && b->text_span[text] > 0; text++)
+            left -= b->text_span[text];
+        if (left != 0 || (i == b->samples - 1 && text != b->texts))
+            return graph_fail(g, SORA_ERROR_INPUT, "transformer: the spans of %d texts do not fill sample %d", b->texts, i);
+    }
+    return true;
+}
+
+/* The sum of all samples' tokens and of all texts' rows; false and the graph failed if a number is out of range. */
 static bool check_batch(Graph *g, const DitConfig *c, const DitBatch *b, int64_t *tokens, int64_t *rows)
 {
     *tokens = *rows = 0;
@@ -147,18 +171,21 @@ static bool check_batch(Graph *g, const DitConfig *c, const DitBatch *b, int64_t
             if (n[d] < 1 || n[d] > INT32_MAX || __builtin_mul_overflow(product, n[d], &product))
                 product = INT32_MAX;
         *tokens += product;
-        *rows += b->text_rows[i];
-        if (b->text_rows[i] < 0 || b->text_rows[i] > c->text_len)
-            return graph_fail(g, SORA_ERROR_INPUT, "transformer: %lld rows of text, expected 0 to %d",
-                              (long long)b->text_rows[i], c->text_len);
         if (*tokens >= INT32_MAX)
             return graph_fail(g, SORA_ERROR_INPUT,
                               "transformer: a grid of %lld x %lld x %lld patches is out of range",
                               (long long)n[0], (long long)n[1], (long long)n[2]);
     }
-    if (b->samples < 1 || (int64_t)b->samples * c->text_len > INT32_MAX)
-        return graph_fail(g, SORA_ERROR_INPUT, "transformer: %d samples in a batch", b->samples);
-    return true;
+    if (b->samples < 1 || (int64_t)text_count(b) * c->text_len > INT32_MAX)
+        return graph_fail(g, SORA_ERROR_INPUT, "transformer: %d samples and %d texts in a batch", b->samples,
+                          text_count(b));
+    for (int i = 0; i < text_count(b); i++) {
+        *rows += b->text_rows[i];
+        if (b->text_rows[i] < 0 || b->text_rows[i] > c->text_len)
+            return graph_fail(g, SORA_ERROR_INPUT, "transformer: %lld rows of text, expected 0 to %d",
+                              (long long)b->text_rows[i], c->text_len);
+    }
+    return check_spans(g, b);
 }
 
 /* (cos, sin) of the angles of one axis: pairs frequencies, 10000^(-i/pairs). */
@@ -213,40 +240,42 @@ static Tensor *position_table(Graph *g, const DitConfig *c, const DitBatch *b, i
     return graph_input(g, DTYPE_F32, SHAPE(tokens, c->dim), table);
 }
 
-/* Where each sample begins, and the end. */
-static Tensor *token_offsets(Graph *g, const DitBatch *b, Arena *scratch)
+/* Where the tokens of each sample begin (text_span NULL), or those that listen to each text; and the end. */
+static Tensor *token_offsets(Graph *g, const DitBatch *b, const int64_t *text_span, Arena *scratch)
 {
-    int32_t *at = arena_alloc(scratch, ((size_t)b->samples + 1) * sizeof *at);
+    int count = text_span != NULL ? b->texts : b->samples;
+    int32_t *at = arena_alloc(scratch, ((size_t)count + 1) * sizeof *at);
     if (at == NULL)
         return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
     at[0] = 0;
-    for (int i = 0; i < b->samples; i++)
-        at[i + 1] = at[i] + (int32_t)(b->grid[i][0] * b->grid[i][1] * b->grid[i][2]);
-    return graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), at);
+    for (int i = 0; i < count; i++)
+        at[i + 1] = at[i] + (int32_t)(text_span != NULL ? text_span[i] : sample_tokens(b, i));
+    return graph_input(g, DTYPE_I32, SHAPE(count + 1), at);
 }
 
-/* Each sample's rows of the packed text, then the row of padding (the last one) up to text_len, unless the config has
- * attention without padding; a sample without text sees that row all the same. */
+/* Each text's rows of the packed ones, then the row of padding (the last one) up to text_len, unless the config has
+ * attention without padding; where there is no text that row is seen all the same. */
 static void index_text(Graph *g, const DitConfig *c, const DitBatch *b, int64_t rows, DitContext *out,
                        Arena *scratch)
 {
-    int64_t total = (int64_t)b->samples * c->text_len;
+    int texts = text_count(b);
+    int64_t total = (int64_t)texts * c->text_len;
     int32_t *index = arena_alloc(scratch, (size_t)total * sizeof *index);
-    int32_t *offsets = arena_alloc(scratch, ((size_t)b->samples + 1) * sizeof *offsets);
+    int32_t *offsets = arena_alloc(scratch, ((size_t)texts + 1) * sizeof *offsets);
     if (index == NULL || offsets == NULL) {
         graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
         return;
     }
     int32_t next = 0, used = 0;
-    for (int i = 0; i < b->samples; i++) {
+    for (int i = 0; i < texts; i++) {
         int64_t own = b->text_rows[i] > 0 ? b->text_rows[i] : 1, seen = c->masked_text ? own : c->text_len;
         offsets[i] = used;
         for (int64_t r = 0; r < seen; r++)
             index[used++] = r < b->text_rows[i] ? next++ : (int32_t)rows;
     }
-    offsets[b->samples] = used;
+    offsets[texts] = used;
     out->text_index = graph_input(g, DTYPE_I32, SHAPE(used), index);
-    out->text_tokens = graph_input(g, DTYPE_I32, SHAPE(b->samples + 1), offsets);
+    out->text_tokens = graph_input(g, DTYPE_I32, SHAPE(texts + 1), offsets);
 }
 
 /* The reference pads the text with zero rows before this embedding and masks nothing; all rows of padding
@@ -261,19 +290,20 @@ static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t row
     return linear(g, x, &m->text_embedding[1], UNARY_NONE);
 }
 
-/* The mean of each sample's rows of text, through two layers, for each of the batch's timesteps. [R, dim] */
+/* The mean of each text's rows, through two layers, for each of the batch's timesteps. [R, dim] */
 static Tensor *pool_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows, Arena *scratch)
 {
-    float *means = arena_calloc(scratch, ((size_t)(b->samples * rows) + 1) * sizeof *means);
+    int64_t texts = text_count(b);
+    float *means = arena_calloc(scratch, ((size_t)(texts * rows) + 1) * sizeof *means);
     if (means == NULL)
         return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
     int64_t next = 0;
-    for (int i = 0; i < b->samples; i++)
+    for (int i = 0; i < texts; i++)
         for (int64_t r = 0; r < b->text_rows[i]; r++)
             means[i * rows + next++] = 1 / (float)b->text_rows[i];
-    Tensor *x = op_fill(g, SHAPE(b->samples, m->config.text_dim), 0);
+    Tensor *x = op_fill(g, SHAPE(texts, m->config.text_dim), 0);
     if (rows > 0)
-        x = op_matmul(g, graph_input(g, DTYPE_F32, SHAPE(b->samples, rows), means), b->text, (MatmulFlags){0});
+        x = op_matmul(g, graph_input(g, DTYPE_F32, SHAPE(texts, rows), means), b->text, (MatmulFlags){0});
     x = linear(g, linear(g, x, &m->pooled_embedding[0], UNARY_SILU), &m->pooled_embedding[1], UNARY_NONE);
     return op_gather(g, x, b->t_sample);
 }
@@ -334,7 +364,8 @@ DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
     Arena scratch;
     arena_init(&scratch, 0);
     out.rope = rope_table(g, &m->config, b, tokens, &scratch);
-    out.tokens = token_offsets(g, b, &scratch);
+    out.tokens = token_offsets(g, b, NULL, &scratch);
+    out.listeners = b->text_span != NULL ? token_offsets(g, b, b->text_span, &scratch) : out.tokens;
     index_text(g, &m->config, b, rows, &out, &scratch);
     if (b->pictures != NULL)
         index_pictures(g, b, &out, &scratch);
@@ -422,7 +453,7 @@ static Tensor *cross_attention(Graph *g, const Dit *m, const DitBlock *b, Tensor
     Tensor *v = linear(g, c->text, &a->v, UNARY_NONE);
     k = op_gather(g, k, c->text_index);
     v = op_gather(g, v, c->text_index);
-    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->tokens, c->text_tokens, NULL,
+    Tensor *y = op_attention(g, (AttentionInputs){q, k, v, c->listeners, c->text_tokens, NULL,
                                                   m->config.num_heads, attention_scale(&m->config)});
     if (c->pictures != NULL)
         y = op_add(g, y, picture_attention(g, m, b, q, c));

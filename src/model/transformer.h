@@ -65,10 +65,16 @@ typedef struct DitBatch {
     Tensor *patches;          /* [M, in_dim * pt * ph * pw], each flattened in the order (c, pt, ph, pw) */
     Tensor *timesteps;        /* F32 [R], 0 (clean) to 1000 (noise) */
     Tensor *t_index;          /* I32 [M]: which timestep each patch has */
-    Tensor *t_sample;         /* I32 [R]: whose timestep it is; not used without pooled_text */
+    Tensor *t_sample;         /* I32 [R]: which sample's timestep it is or, with text_span, which text's; not used without
+                                 pooled_text */
     Tensor *text;             /* [sum of text_rows, text_dim]; may be NULL when that is 0 */
-    /* Host, per sample: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
+    /* Host, per text: 0 to text_len. Attention sees zero rows after them, up to text_len, unmasked. */
     const int64_t *text_rows;
+    /* A storyboard: how many tokens listen to each text, texts of them, in the tokens' order. Every sample begins with a
+     * text of its own, and the tokens of a sample are its frames' one after the other, so a text is heard by a run of
+     * frames. NULL: one text a sample. */
+    const int64_t *text_span;
+    int texts; /* unused without text_span */
     /* [rows, clip_dim]: the image encoder's output for a picture, or for two, one after the other. Every sample
      * listens to it. NULL, unless the config has a clip_dim. */
     Tensor *pictures;
@@ -80,8 +86,9 @@ typedef struct DitContext {
     Tensor *rope;        /* [M, head_dim] */
     Tensor *tokens;      /* I32 [samples + 1]: where each sample's tokens begin */
     Tensor *text;        /* [rows + 1, dim]: embedded rows, and what a row of padding becomes */
-    Tensor *text_index;  /* I32 [samples * text_len, fewer without padding]: rows of text */
-    Tensor *text_tokens; /* I32 [samples + 1]: where each sample's part of text_index begins */
+    Tensor *text_index;  /* I32 [texts * text_len, fewer without padding]: rows of text */
+    Tensor *text_tokens; /* I32 [texts + 1]: where each text's part of text_index begins */
+    Tensor *listeners;   /* I32 [texts + 1]: where the tokens begin that listen to each text */
     Tensor *positions;   /* [M, dim]; NULL without absolute_positions */
     Tensor *pooled;      /* [R, dim]: for each timestep; NULL without pooled_text */
     DitTap *tap;         /* the batch's */
