@@ -2,7 +2,7 @@
 BUILD ?= build
 MESON ?= meson
 
-.PHONY: all test asan fuzz bench install clean
+.PHONY: all test sweep asan fuzz bench install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -13,10 +13,14 @@ $(BUILD)/build.ninja:
 test: all
 	$(MESON) test -C $(BUILD) --print-errorlogs
 
+# The tests that try a part of their cases, with all of them: every changed bit of a signed file. Some minutes.
+sweep: all
+	SORA_SWEEP=1 $(MESON) test -C $(BUILD) --print-errorlogs 'e2e reference'
+
 # Everything once more under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, with asserts.
 asan: build-asan/build.ninja
 	ninja -C build-asan
-	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(MESON) test -C build-asan --print-errorlogs -t 5
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(MESON) test -C build-asan --print-errorlogs
 
 build-asan/build.ninja:
 	$(MESON) setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false

@@ -1,6 +1,7 @@
 // node reference.mjs SORA ANCHORS.pem FILE...: validates each file with the reference implementation and with
 // `sora verify --json`, and prints where state, status codes or their places differ. With --tamper each file is also
-// changed in many ways, region by region. Offline. Exit code 1: something differs, or a whole file is not trusted.
+// changed in many ways, region by region; --dense=N adds changes of N bits and of 2 N in types; with --every=N only each
+// Nth change is tried, another one in the next file. Offline. Exit code 1: something differs, or a whole file is not trusted.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,7 +15,8 @@ initSync({ module: fs.readFileSync(require.resolve('@contentauth/c2pa-wasm/c2pa.
 const types = { '.mp4': 'video/mp4', '.png': 'image/png', '.jpg': 'image/jpeg', '.webp': 'image/webp', '.jpeg': 'image/jpeg', '.mov': 'video/quicktime', '.m4a': 'audio/mp4' };
 const [sora, anchors, ...files] = process.argv.slice(2).filter(a => !a.startsWith('--'));
 const tamper = process.argv.includes('--tamper'), any = process.argv.includes('--any');
-const dense = Number(process.argv.find(a => a.startsWith('--dense='))?.slice(8) ?? 0);
+const number = (name, none) => Number(process.argv.find(a => a.startsWith(`--${name}=`))?.slice(name.length + 3) ?? none);
+const dense = number('dense', 0), every = number('every', 1);
 const settings = JSON.stringify({
   version: 1,
   verify: { remote_manifest_fetch: false, ocsp_fetch: false, verify_trust: true },
@@ -191,7 +193,7 @@ function* variants(d) {
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sora-c2pa-'));
 let wrong = 0, count = 0;
-for (const file of files) {
+for (const [place, file] of files.entries()) {
   const bytes = fs.readFileSync(file), extension = path.extname(file).toLowerCase(), type = types[extension];
   packed = bytes.indexOf('brob') > 0;
   const theirs = await judge(bytes, type);
@@ -202,7 +204,9 @@ for (const file of files) {
     console.log(`NOT TRUSTED ${file}: ${theirs.state}\n  ${theirs.codes.join('\n  ')}`);
   }
   const changed = path.join(folder, `changed${extension}`);
+  let change = place;
   for (const [name, data, certificate] of variants(bytes)) {
+    if (change++ % every !== 0) continue;
     fs.writeFileSync(changed, data);
     count++;
     if (!compare(`${file}, ${name}`, await judge(data, type), judgeWithSora(changed), certificate)) wrong++;

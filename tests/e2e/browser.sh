@@ -34,7 +34,7 @@ P
         --user-data-dir="$folder/profile" --enable-logging=stderr "file://$folder/page.html" >"$folder/log" 2>&1 &
     process=$!
     tries=0
-    until grep -q 'SORA ' "$folder/log" || [ $tries = 300 ]; do
+    until grep -q 'SORA ' "$folder/log" || [ $tries = 3000 ]; do
         sleep 0.2
         tries=$((tries + 1))
     done

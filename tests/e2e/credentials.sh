@@ -212,7 +212,7 @@ C
     "$time_server" "$ca" 2 >"$work.port" &
     server=$!
     tries=0
-    until [ -s "$work.port" ] || [ $tries = 100 ]; do
+    until [ -s "$work.port" ] || [ $tries = 6000 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done

@@ -50,9 +50,9 @@ expect 2 '^sora convert: broken/vae/model.safetensors: ' "$sora" convert broken 
 rm -r broken
 only model
 
-# A file that is cut short while it is read: 40 tensors of 32 MB, a hole.
+# A file that is cut short while it is read: 160 tensors of 32 MB, a hole.
 header=$(i=0 comma=
-    while [ $i -lt 40 ]; do
+    while [ $i -lt 160 ]; do
         printf '%s"t%d":{"dtype":"F32","shape":[4096,2048],"data_offsets":[%d,%d]}' "$comma" $i $((i << 25)) $(((i + 1) << 25))
         i=$((i + 1)) comma=,
     done)
@@ -60,7 +60,7 @@ header=$(i=0 comma=
     printf "$(printf '\\%03o\\%03o\\0\\0\\0\\0\\0\\0' $((${#header} + 2 & 255)) $((${#header} + 2 >> 8)))"
     printf '{%s}' "$header"
 } >big.safetensors
-truncate -s $((8 + ${#header} + 2 + (40 << 25))) big.safetensors
+truncate -s $((8 + ${#header} + 2 + (160 << 25))) big.safetensors
 (until grep -qs "$PWD/big.safetensors" /proc/[0-9]*/maps; do sleep 0.02; done; sleep 0.2; truncate -s 1M big.safetensors) &
 expect 4 '^sora convert: big.safetensors: lost its end while it was being read$' "$sora" convert big.safetensors x.gguf --type q4_k
 wait

@@ -56,7 +56,7 @@ only() {
 # listens PID: waits until that program catches SIGTERM, which is bit 14 of the mask.
 listens() {
     tries=0
-    until grep -Eq '^SigCgt:.*[4567cdef]...$' "/proc/$1/status" || [ $tries = 600 ]; do
+    until grep -Eq '^SigCgt:.*[4567cdef]...$' "/proc/$1/status" || [ $tries = 6000 ]; do
         sleep 0.1
         tries=$((tries + 1))
     done

@@ -169,7 +169,7 @@ static void open_bench(Bench *b, const Case *c)
 {
     *b = (Bench){.c = c};
     SoraError err = {0};
-    b->backend = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
+    b->backend = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference", .precision = SORA_PRECISION_F32}, &err);
     assert_non_null(b->backend);
     b->g = graph_new(b->backend);
     random_source_init(&b->net.source, 3);
@@ -363,7 +363,7 @@ static void test_gradients(void **state)
 static void check_chunks(void (*bind)(Net *n), const int *latent_frames, int chunks)
 {
     SoraError err = {0};
-    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference", .precision = SORA_PRECISION_F32}, &err);
     assert_non_null(backend);
     Graph *g = graph_new(backend);
     Net net = {0};

@@ -311,7 +311,7 @@ static void the_next_weight_is_asked_for(void **state)
     Graph *g = graph_new(&pager.base);
     op_linear(g, graph_input(g, DTYPE_F32, SHAPE(1, 512), x), o.dit.blocks[1].ffn[0].w, NULL, UNARY_NONE);
     assert_true(graph_ok(g, &err));
-    for (int tries = 0; tries < 500 && cached(next) < 1; tries++)
+    for (int tries = 0; tries < 60000 && cached(next) < 1; tries++)
         usleep(10000);
     assert_true(cached(next) == 1);
     assert_true(cached(far) < 0.5);
