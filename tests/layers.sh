@@ -12,12 +12,12 @@ allowed() {
     model) echo "base tensor weights" ;;
     sample) echo "base tensor model" ;;
     stage) echo "base media" ;;
-    engine) echo "base tensor cpu cuda weights text media store safety model sample stage sora.h" ;;
+    engine) echo "base tensor cpu cuda weights text media store model sample stage sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     train) echo "base tensor weights text media model sample stage" ;;
-    safety) echo "base text media sora.h" ;;
-    serve) echo "base store safety media sora.h" ;;
-    cli) echo "base store safety media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
+    credentials | trace) echo "base media sora.h" ;;
+    serve) echo "base store credentials trace media sora.h" ;;
+    cli) echo "base store credentials trace media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "cli/cli.h"
-#include "safety/keys.h"
+#include "credentials/keys.h"
 
 typedef struct CredentialsArgs {
     const char *folder, *organization, *name, *key, *output;

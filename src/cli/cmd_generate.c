@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "safety/trace_index.h"
+#include "trace/trace_index.h"
 
 enum { MAX_PROMPT = 32000 };
 

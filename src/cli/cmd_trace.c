@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "safety/trace_index.h"
+#include "trace/trace_index.h"
 
 typedef struct TraceArgs {
     const char *index;

@@ -1,7 +1,7 @@
 #include "cli/output.h"
 
 #include <stdio.h>
-#include "safety/trace_record.h"
+#include "trace/trace_record.h"
 
 static bool begin(Output *out, const SoraVideo *video, SoraError *err)
 {

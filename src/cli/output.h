@@ -9,7 +9,7 @@
 
 #include "cli/signing.h"
 #include "media/video_writer.h"
-#include "safety/fingerprint.h"
+#include "trace/fingerprint.h"
 
 typedef struct Output {
     const char *path, *prompt;

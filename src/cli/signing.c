@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "safety/keys.h"
+#include "credentials/keys.h"
 
 static bool run_finish(void *user, const char *temporary, const char *path, SoraError *err)
 {

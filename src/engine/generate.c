@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "engine/video.h"
-#include "safety/watermark.h"
+#include "media/watermark.h"
 
 enum { NOISE_STREAM = 0 };
 
@@ -198,7 +198,7 @@ static bool init_video(Generation *n, SoraError *err)
     v->frames = p->frames;
     v->fps = p->fps;
     v->title = strdup(p->prompt);
-    if (!video_init_frames(v, err) || !generation_id_make(v->id, err))
+    if (!video_init_frames(v, err) || !uuid_make_v7(v->id, err))
         return false;
     if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
         return false;

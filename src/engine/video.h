@@ -5,14 +5,14 @@
 
 #include "base/file.h"
 #include "engine/pipeline.h"
-#include "safety/generation_id.h"
+#include "base/uuid.h"
 
 struct SoraVideo {
     int width, height, frames;
     double fps;
     FileMemory rgb; /* bytes [frames, height, width, 3] */
     char *title, *parameters;
-    char id[GENERATION_ID_SIZE];
+    char id[UUID_SIZE];
 };
 
 /* Room for the frames; their number and size are set. */

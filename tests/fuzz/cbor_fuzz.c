@@ -1,7 +1,7 @@
 /* CBOR from bytes: an error, or a tree whose every span lies in the source or the arena. */
 #include <assert.h>
 #include "fuzz.h"
-#include "safety/cbor_data.h"
+#include "credentials/cbor_data.h"
 
 static size_t walk(const CborValue *v)
 {

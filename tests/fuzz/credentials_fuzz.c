@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "safety/verify.h"
+#include "credentials/verify.h"
 
 /* A file in memory with these bytes, by name. */
 static int make_file(const uint8_t *data, size_t size, char path[64])

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 #include "fuzz.h"
-#include "safety/store.h"
+#include "credentials/store.h"
 
 static size_t sum(Span s)
 {
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(code != NULL && err.code != SORA_OK);
     else
         for (int i = 0; i < store.count; i++) {
-            const Manifest *m = &store.manifests[i];
+            const C2paManifest *m = &store.manifests[i];
             sink = sum(m->claim_bytes) + sum(m->signature) + sum(m->alg) + strlen(m->label);
             for (int k = 0; k < m->reference_count; k++)
                 (void)manifest_assertion(m, m->references[k].url);

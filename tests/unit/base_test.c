@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/uuid.h"
 
 /* Known-answer vectors of Random123 (kat_vectors, philox4x32 10). */
 static void philox_known_answers(void **state)
@@ -148,6 +149,25 @@ static void temporary_files_say_where_they_would_be(void **state)
     free(kept);
 }
 
+static void uuids_are_of_their_version(void **state)
+{
+    char a[UUID_SIZE], b[UUID_SIZE], random[UUID_SIZE], other[UUID_SIZE];
+    assert_true(uuid_make_v7(a, NULL) && uuid_make_v7(b, NULL));
+    assert_true(uuid_make_v4(random, NULL) && uuid_make_v4(other, NULL));
+    assert_true(uuid_check(a) && uuid_check(b) && uuid_check(random));
+    assert_string_not_equal(a, b);
+    assert_string_not_equal(random, other);
+    assert_int_equal(a[14], '7');
+    assert_int_equal(random[14], '4');
+    assert_non_null(strchr("89ab", a[19]));
+    assert_non_null(strchr("89ab", random[19]));
+    assert_true(strncmp(a, b, 13) <= 0); /* in the order of time */
+    assert_false(uuid_check(""));
+    assert_false(uuid_check("0190a8b2-0000-7000-8000-00000000000"));
+    assert_false(uuid_check("0190A8B2-0000-7000-8000-000000000000"));
+    assert_false(uuid_check("0190a8b2-0000-7000-8000-0000000000000"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test(file_writer_leaves_nothing_behind),
         cmocka_unit_test(memory_in_a_file_keeps_what_it_has),
         cmocka_unit_test(temporary_files_say_where_they_would_be),
+        cmocka_unit_test(uuids_are_of_their_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,10 +12,10 @@
 #include "base/file.h"
 #include "media/image.h"
 #include "media/video_writer.h"
-#include "safety/bmff.h"
-#include "safety/keys.h"
-#include "safety/sign.h"
-#include "safety/verify.h"
+#include "credentials/bmff.h"
+#include "credentials/keys.h"
+#include "credentials/sign.h"
+#include "credentials/verify.h"
 
 static char folder[] = "/tmp/sora-credentials-XXXXXX";
 static Signer signer;
@@ -117,7 +117,7 @@ static void find_covered(const char *path, bool *covered, size_t size)
     Anchors *nobody = anchors_open(NULL, &err);
     assert_true(verify_file(&v, path, nobody, &err));
     const Asset *a = &v.asset;
-    const Manifest *m = &v.store.manifests[v.store.count - 1];
+    const C2paManifest *m = &v.store.manifests[v.store.count - 1];
     mark(covered, 0, a->store_at);
     mark(covered, a->store_at + a->store_size, size - a->store_at - a->store_size);
     if (a->kind == ASSET_MP4) /* ftyp is left out of the hash, so that fragments may be put together */

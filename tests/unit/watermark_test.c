@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "safety/watermark.h"
+#include "media/watermark.h"
 
 typedef struct Box {
     int x0, y0, x1, y1; /* of what changed; x1 and y1 exclusive, 0 when nothing did */

@@ -1,0 +1,164 @@
+/* The public functions on content credentials. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "media/video_writer.h"
+#include "credentials/keys.h"
+#include "credentials/sign.h"
+#include "credentials/verify.h"
+
+struct SoraCredentials {
+    Signer signer;
+};
+
+struct SoraVerification {
+    SoraVerdict verdict;
+    bool trusted;
+    char *json;
+};
+
+SoraCredentials *sora_credentials_open(const char *folder, SoraError *err)
+{
+    SoraCredentials *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "credentials: out of memory");
+        return NULL;
+    }
+    if (!keys_open(folder, &c->signer, err)) {
+        sora_credentials_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void sora_credentials_close(SoraCredentials *credentials)
+{
+    if (credentials == NULL)
+        return;
+    signer_close(&credentials->signer);
+    free(credentials);
+}
+
+bool sora_credentials_init(const char *folder, SoraError *err)
+{
+    bool made;
+    return keys_init(folder, &(KeysPlan){NULL, NULL, NULL}, &made, err);
+}
+
+bool sora_can_sign(const char *path)
+{
+    static const char *const extensions[] = {".mp4", ".png", ".jpg", ".jpeg", ".webp"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof extensions / sizeof *extensions; i++)
+        if (strcasecmp(dot, extensions[i]) == 0)
+            return true;
+    return false;
+}
+
+bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
+               SoraSigned *result, SoraError *err)
+{
+    return sign_file(&credentials->signer, path, what, result, err);
+}
+
+/* A video that is being written. */
+typedef struct Writing {
+    const SoraCredentials *credentials;
+    const SoraSigning *what;
+    SoraSigned *result;
+} Writing;
+
+static bool finish(void *user, const char *temporary, const char *path, SoraError *err)
+{
+    Writing *w = user;
+    SoraSigning what = *w->what;
+    const char *slash = strrchr(path, '/');
+    if (what.title == NULL)
+        what.title = slash ? slash + 1 : path;
+    return sign_file(&w->credentials->signer, temporary, &what, w->result, err);
+}
+
+/* The prompt, which the file's own metadata have as their title. */
+static json_t *parse_parameters(const SoraVideo *video, const char **prompt)
+{
+    json_t *parameters = json_loads(sora_video_parameters(video), 0, NULL);
+    *prompt = json_string_value(json_object_get(parameters, "prompt"));
+    return parameters;
+}
+
+bool sora_video_write_signed(const SoraVideo *video, const char *path, const SoraCredentials *credentials,
+                             const SoraSigning *what, SoraSigned *result, SoraError *err)
+{
+    if (!sora_can_sign(path))
+        return error_set(err, SORA_ERROR_UNSUPPORTED,
+                         "%s: this kind of file cannot carry content credentials", path);
+    const char *prompt;
+    json_t *parameters = parse_parameters(video, &prompt);
+    VideoFormat format = {sora_video_width(video), sora_video_height(video), sora_video_fps(video), prompt,
+                          sora_video_parameters(video)};
+    Writing writing = {credentials, what, result};
+    FileFinish on_finish = {finish, &writing};
+    VideoWriter *w = video_writer_open(path, &format, err);
+    bool ok = w != NULL;
+    if (ok)
+        video_writer_on_finish(w, &on_finish);
+    for (int i = 0; ok && i < sora_video_frames(video); i++)
+        ok = video_writer_write(w, sora_video_frame(video, i), err);
+    if (ok)
+        ok = video_writer_commit(w, err);
+    else
+        video_writer_abort(w);
+    json_decref(parameters);
+    return ok;
+}
+
+SoraVerification *sora_verify(const char *path, const char *anchors, SoraError *err)
+{
+    Verification v = {0};
+    json_t *json = NULL;
+    SoraVerification *out = calloc(1, sizeof *out);
+    Anchors *trusted = anchors_open(anchors, err);
+    bool ok = out != NULL && trusted != NULL && verify_file(&v, path, trusted, err);
+    if (ok) {
+        out->verdict = !v.has_store                 ? SORA_VERDICT_NONE
+                       : report_is_valid(&v.report) ? SORA_VERDICT_VALID
+                                                    : SORA_VERDICT_INVALID;
+        out->trusted = report_is_trusted(&v.report);
+        json = report_json(&v.report, path);
+        out->json = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+        ok = out->json != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    } else if (out == NULL) {
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    json_decref(json);
+    verification_deinit(&v);
+    anchors_free(trusted);
+    if (!ok) {
+        sora_verification_free(out);
+        return NULL;
+    }
+    return out;
+}
+
+SoraVerdict sora_verification_verdict(const SoraVerification *v)
+{
+    return v->verdict;
+}
+
+bool sora_verification_trusted(const SoraVerification *v)
+{
+    return v->trusted;
+}
+
+const char *sora_verification_json(const SoraVerification *v)
+{
+    return v->json;
+}
+
+void sora_verification_free(SoraVerification *v)
+{
+    if (v == NULL)
+        return;
+    free(v->json);
+    free(v);
+}

@@ -1,0 +1,174 @@
+#include "credentials/sign.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "credentials/inputs.h"
+#include "credentials/timestamp.h"
+
+enum { STAMP_ROOM = 12 << 10 }; /* bytes for a time-stamp with its certificates; services give 3 to 8 KiB */
+
+/* One file that is being signed. */
+typedef struct Signing {
+    const Signer *signer;
+    const SoraSigning *how;
+    SoraSigned *result;
+    const char *path;
+    Asset in;
+    Inputs inputs;
+    Bytes token;
+    ManifestPlan plan;
+    FileWriter out;
+    uint64_t at;    /* of the wrapped store in the new file */
+    size_t wrapped; /* its bytes */
+} Signing;
+
+/* ManifestStamp: a service that does not answer costs the time-stamp and not the file. */
+static Span stamp(Span header, Span signature, void *user)
+{
+    Signing *s = user;
+    SoraError err = {0};
+    Bytes payload = {0}, data = {0};
+    cbor_put_bytes(&payload, signature.data, signature.size);
+    cose_put_signed("CounterSignature", header, bytes_span(&payload), &data);
+    bool ok = !data.failed && timestamp_request(s->how->time_authority, bytes_span(&data), &s->token, &err);
+    if (ok && s->token.size > STAMP_ROOM - 64)
+        ok = error_set(&err, SORA_ERROR_UNSUPPORTED, "%.100s: a time-stamp of %zu bytes is too large",
+                       s->how->time_authority, s->token.size);
+    bytes_deinit(&payload);
+    bytes_deinit(&data);
+    s->result->time_stamped = ok;
+    if (!ok)
+        snprintf(s->result->note, sizeof s->result->note, "%s", err.message);
+    return ok ? bytes_span(&s->token) : (Span){NULL, 0};
+}
+
+/* Bytes of the COSE structure with room for a time-stamp. */
+static size_t signature_room(const Signer *signer)
+{
+    Bytes header = {0};
+    cose_put_protected(signer, &header);
+    size_t size = header.size + signer->signature_size + STAMP_ROOM;
+    bytes_deinit(&header);
+    return size;
+}
+
+static bool write_store(Signing *s, bool placeholder, Bytes *wrapped, SoraError *err)
+{
+    Bytes store = {0};
+    ManifestWriter w = {.plan = &s->plan, .placeholder = placeholder};
+    if (s->how->time_authority != NULL) {
+        w.stamp = stamp;
+        w.user = s;
+    }
+    bool ok = manifest_write(&w, &store, err);
+    if (ok) {
+        asset_wrap(s->in.kind, bytes_span(&store), wrapped);
+        if (wrapped->failed)
+            ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", s->path);
+        /* what the hash leaves out is the wrapped bytes, but of a WebP's filling byte */
+        s->plan.excluded =
+            (HashRange){s->at, wrapped->size - (s->in.kind == ASSET_WEBP ? store.size & 1 : 0)};
+    }
+    bytes_deinit(&store);
+    return ok;
+}
+
+/* The file with a place for the store. */
+static bool write_copy(Signing *s, SoraError *err)
+{
+    Bytes wrapped = {0};
+    s->at = s->in.insert_at;
+    bool ok = write_store(s, true, &wrapped, err);
+    s->wrapped = wrapped.size;
+    if (ok && s->in.kind != ASSET_MP4 && s->at + s->wrapped > UINT32_MAX)
+        ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a picture of more than 4 GiB cannot be signed",
+                       s->path);
+    ok = ok && asset_embed(&s->in, bytes_span(&wrapped), s->out.stream, err);
+    bytes_deinit(&wrapped);
+    if (ok && fflush(s->out.stream) != 0)
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->path, strerror(errno));
+    return ok;
+}
+
+/* The hash of the new file, which the store is no part of. */
+static bool hash_copy(Signing *s, SoraError *err)
+{
+    Asset copy = {0};
+    bool ok = asset_open(&copy, s->out.part_path, err);
+    if (ok && s->in.kind == ASSET_MP4) {
+        Bytes list = {0};
+        Arena arena;
+        arena_init(&arena, 4096);
+        hash_put_exclusions(&list);
+        const CborValue *exclusions = cbor_parse(&arena, bytes_span(&list), err);
+        ok = exclusions != NULL &&
+             hash_bmff(&copy, &(BmffPlan){HASH_DEFAULT, exclusions, 3, 0, copy.size}, &s->plan.hash, err);
+        arena_deinit(&arena);
+        bytes_deinit(&list);
+    } else if (ok) {
+        ok = hash_data(&copy, HASH_DEFAULT, &s->plan.excluded, 1, &s->plan.hash, err);
+    }
+    asset_close(&copy);
+    return ok;
+}
+
+static bool write_final(Signing *s, SoraError *err)
+{
+    Bytes wrapped = {0};
+    bool ok = write_store(s, false, &wrapped, err);
+    if (ok && wrapped.size != s->wrapped)
+        ok = error_set(err, SORA_ERROR_INTERNAL, "%s: the manifest changed its size", s->path);
+    if (ok && (fseeko(s->out.stream, (off_t)s->at, SEEK_SET) != 0 ||
+               fwrite(wrapped.data, 1, wrapped.size, s->out.stream) != wrapped.size))
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->path, strerror(errno));
+    bytes_deinit(&wrapped);
+    return ok;
+}
+
+static bool is_text(const char *text)
+{
+    return text == NULL || span_is_utf8((Span){(const uint8_t *)text, strlen(text)});
+}
+
+static bool make_plan(Signing *s, SoraError *err)
+{
+    const SoraSigning *how = s->how;
+    if (!is_text(how->model) || !is_text(how->prompt))
+        return error_set(err, SORA_ERROR_INPUT, "%s: model or prompt is not UTF-8", s->path);
+    if (!manifest_plan_init(&s->plan, s->in.kind, err) ||
+        !inputs_open(&s->inputs, how->inputs, how->input_count, err))
+        return false;
+    const char *slash = strrchr(s->path, '/'), *title = how->title ? how->title : slash ? slash + 1 : s->path;
+    ManifestPlan *p = &s->plan;
+    p->title = is_text(title) ? title : NULL;
+    p->model = how->model;
+    p->prompt = how->prompt;
+    p->manifests = s->inputs.manifests;
+    p->manifest_count = s->inputs.manifest_count;
+    p->ingredients = s->inputs.ingredients;
+    p->ingredient_count = s->inputs.count;
+    p->signer = s->signer;
+    p->signature_box = how->time_authority ? signature_room(s->signer) : 0;
+    snprintf(s->result->manifest, sizeof s->result->manifest, "%s", p->label);
+    return true;
+}
+
+bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraSigned *result,
+               SoraError *err)
+{
+    SoraSigned ignored;
+    Signing s = {.signer = signer, .how = how, .result = result ? result : &ignored, .path = path};
+    *s.result = (SoraSigned){0};
+    bool ok = asset_open(&s.in, path, err);
+    if (ok && s.in.stores > 0)
+        ok = error_set(err, SORA_ERROR_INPUT, "%s: it has content credentials already", path);
+    ok = ok && make_plan(&s, err) && file_writer_open(&s.out, path, err) && write_copy(&s, err) &&
+         hash_copy(&s, err) && write_final(&s, err) && file_writer_commit(&s.out, err);
+    file_writer_abort(&s.out);
+    inputs_close(&s.inputs);
+    bytes_deinit(&s.token);
+    asset_close(&s.in);
+    return ok;
+}
