@@ -99,6 +99,11 @@ static bool run_autoencoder(const void *values, char **arguments, int count, Sor
     return train(train_autoencoder, values, arguments[0], err);
 }
 
+static bool run_text(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_text_encoder, values, arguments[0], err);
+}
+
 static bool run_transformer(const void *values, char **arguments, int count, SoraError *err)
 {
     return train(train_transformer, values, arguments[0], err);
@@ -132,6 +137,11 @@ static const Command AUTOENCODER = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_autoencoder,
     .examples = "  sora train autoencoder models/nano/train/codec.json --out train-out/codec\n"};
 
+static const Command TEXT = {
+    .name = "text", .summary = "the text encoder's first lessons: what a caption is about", .arguments = "CONFIG",
+    .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
+    .run = run_text, .examples = "  sora train text models/nano/train/text.json --out train-out/text\n"};
+
 static const Command TRANSFORMER = {
     .name = "transformer", .summary = "the diffusion transformer, with its text encoder", .arguments = "CONFIG",
     .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
@@ -144,7 +154,7 @@ static const Command SCORE = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
     .examples = "  sora train score models/nano/vae --clips 200\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TRANSFORMER, &SCORE, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &SCORE, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

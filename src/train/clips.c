@@ -1,6 +1,7 @@
 #include "train/clips.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,12 @@
 #include "stage/stage.h"
 
 enum { MAX_FILES = 1 << 20, MAX_CAPTIONS = 1 << 20 };
+
+const int CLIP_CLASS_SIZES[CLIP_CLASSES] = {
+    [CLASS_NOUN] = MAX_CLASS_NOUNS,  [CLASS_COLOUR] = COLOUR_COUNT,       [CLASS_COUNT] = 6,
+    [CLASS_ACTION] = ACTION_COUNT,   [CLASS_DIRECTION] = DIRECTION_COUNT, [CLASS_PLACE] = PLACE_COUNT,
+    [CLASS_TIME] = TIME_COUNT,       [CLASS_WEATHER] = WEATHER_COUNT,     [CLASS_CAMERA] = CAMERA_COUNT,
+};
 
 struct ClipSource {
     Stage *stage;
@@ -99,7 +106,10 @@ ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err)
         ok = open_folder(s, config->folder, err);
     } else {
         s->stage = stage_open(config->stage_pack, err);
-        ok = s->stage != NULL && find_nouns(s, config, err);
+        ok = s->stage != NULL && find_nouns(s, config, err) &&
+             (stage_noun_count(s->stage) <= MAX_CLASS_NOUNS ||
+              error_set(err, SORA_ERROR_UNSUPPORTED, "the stage's pack has %d nouns, training takes %d",
+                        stage_noun_count(s->stage), MAX_CLASS_NOUNS));
     }
     if (ok)
         return s;
@@ -119,6 +129,42 @@ void clip_source_close(ClipSource *s)
     free(s);
 }
 
+/* Left, right, up or down by the larger part of the mean velocity; less than a tenth of the width a second is still. */
+static ClipMotion seen_motion(const StageClip *clip, const StageActor *a)
+{
+    float x = 0, y = 0, still = 0.1f * (float)clip->width;
+    for (int f = 0; f < clip->frames; f++) {
+        x += a->states[f].vx / (float)clip->frames;
+        y += a->states[f].vy / (float)clip->frames;
+    }
+    if (fabsf(x) < still && fabsf(y) < still)
+        return MOTION_STILL;
+    if (fabsf(x) >= fabsf(y))
+        return x < 0 ? MOTION_LEFT : MOTION_RIGHT;
+    return y < 0 ? MOTION_UP : MOTION_DOWN;
+}
+
+static ClipMotion named_motion(int direction)
+{
+    switch (direction) {
+    case DIRECTION_LEFT: return MOTION_LEFT;
+    case DIRECTION_RIGHT: return MOTION_RIGHT;
+    case DIRECTION_UP: return MOTION_UP;
+    case DIRECTION_DOWN: return MOTION_DOWN;
+    default: return MOTION_STILL;
+    }
+}
+
+static void take_classes(const StageScene *s, Clip *clip)
+{
+    const int classes[CLIP_CLASSES] = {
+        [CLASS_NOUN] = s->noun,           [CLASS_COLOUR] = s->colour, [CLASS_COUNT] = s->count, [CLASS_ACTION] = s->action,
+        [CLASS_DIRECTION] = s->direction, [CLASS_PLACE] = s->place,   [CLASS_TIME] = s->time,   [CLASS_WEATHER] = s->weather,
+        [CLASS_CAMERA] = s->camera,
+    };
+    memcpy(clip->classes, classes, sizeof classes);
+}
+
 static bool take_stage(StageClip *from, Clip *clip)
 {
     *clip = (Clip){.width = from->width, .height = from->height, .frames = from->frames, .rgb = from->rgb,
@@ -128,19 +174,26 @@ static bool take_stage(StageClip *from, Clip *clip)
     for (int i = 0; i < from->actor_count; i++)
         clip->actors += !from->actors[i].prop;
     clip->boxes = calloc((size_t)clip->actors * (size_t)from->frames + 1, sizeof *clip->boxes);
-    if (clip->captions == NULL || clip->boxes == NULL)
+    clip->cast = calloc((size_t)clip->actors + 1, sizeof *clip->cast);
+    if (clip->captions == NULL || clip->boxes == NULL || clip->cast == NULL)
         return false;
+    take_classes(&from->scene, clip);
     for (int i = 0; i < from->caption_count; i++) {
         clip->captions[i] = from->captions[i].text;
         from->captions[i].text = NULL;
         clip->caption_count++;
     }
     ClipBox *box = clip->boxes;
-    for (int i = 0; i < from->actor_count; i++)
-        for (int t = 0; t < from->frames && !from->actors[i].prop; t++) {
-            const StageState *state = &from->actors[i].states[t];
-            *box++ = (ClipBox){state->x0, state->y0, state->x1, state->y1};
-        }
+    ClipActor *actor = clip->cast;
+    for (int i = 0; i < from->actor_count; i++) {
+        const StageActor *a = &from->actors[i];
+        if (a->prop)
+            continue;
+        *actor++ = (ClipActor){a->noun, a->colour,
+                               i < from->scene.count ? named_motion(from->scene.direction) : seen_motion(from, a)};
+        for (int t = 0; t < from->frames; t++)
+            *box++ = (ClipBox){a->states[t].x0, a->states[t].y0, a->states[t].x1, a->states[t].y1};
+    }
     return true;
 }
 
@@ -203,6 +256,8 @@ static bool get_file(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError 
     size_t frame = (size_t)r->width * (size_t)r->height * 3;
     *clip = (Clip){.width = r->width, .height = r->height, .frames = r->frames, .calm = true,
                    .rgb = malloc(frame * (size_t)r->frames)};
+    for (int i = 0; i < CLIP_CLASSES; i++)
+        clip->classes[i] = -1;
     if (clip->rgb == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
     VideoReaderOptions options = {r->width, r->height, r->fps};
@@ -239,6 +294,7 @@ void clip_deinit(Clip *clip)
         free(clip->captions[i]);
     free(clip->captions);
     free(clip->boxes);
+    free(clip->cast);
     free(clip->rgb);
     *clip = (Clip){0};
 }

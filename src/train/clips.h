@@ -16,13 +16,40 @@ typedef struct ClipBox {
     int x0, y0, x1, y1; /* pixels, x1 and y1 exclusive; empty when nothing is visible */
 } ClipBox;
 
+/* What happens in a clip, as classes: numbers of the stage's enums, nouns in the order of its pack. -1: unknown. */
+enum ClipClass {
+    CLASS_NOUN,
+    CLASS_COLOUR,
+    CLASS_COUNT, /* of the subject: 1 to 5 */
+    CLASS_ACTION,
+    CLASS_DIRECTION,
+    CLASS_PLACE,
+    CLASS_TIME,
+    CLASS_WEATHER,
+    CLASS_CAMERA,
+    CLIP_CLASSES
+};
+enum { MAX_CLASS_NOUNS = 254 };
+/* How many values each has; unknown is not one of them. */
+extern const int CLIP_CLASS_SIZES[CLIP_CLASSES];
+
+/* Where something goes, over a whole clip or in a frame. */
+typedef enum ClipMotion { MOTION_STILL = 0, MOTION_LEFT, MOTION_RIGHT, MOTION_UP, MOTION_DOWN, MOTION_COUNT } ClipMotion;
+
+typedef struct ClipActor {
+    int noun, colour;
+    ClipMotion motion; /* of the subject: the scene's, which words name; of others: what most frames show */
+} ClipActor;
+
 typedef struct Clip {
     int width, height, frames;
     uint8_t *rgb;      /* [frames, height, width, 3] */
     char **captions;   /* UTF-8 */
     int caption_count;
     ClipBox *boxes;    /* [actors, frames]: the subject first, then others that act; NULL if unknown */
+    ClipActor *cast;   /* [actors]; NULL if unknown */
     int actors;
+    int classes[CLIP_CLASSES];
     bool calm;         /* no weather; true if unknown */
 } Clip;
 

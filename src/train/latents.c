@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "weights/safetensors.h"
 
-enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 2 }; /* FORMAT: of a shard */
+enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 3 }; /* FORMAT: of a shard */
 
 struct LatentCache {
     LatentCacheConfig config;
@@ -70,7 +70,8 @@ typedef struct Shard {
     int clips;
     int64_t latent, cells; /* elements and cells of one */
     uint16_t *latents;
-    uint8_t *acts;  /* [clips, F, h, w] */
+    CellLabel *labels; /* [clips, F, h, w] */
+    int32_t *classes;  /* [clips, CLIP_CLASSES] */
     char *captions;
     size_t bytes;
     int32_t *offsets, *counts; /* [clips + 1] where a clip's captions begin, [clips] how many */
@@ -79,7 +80,8 @@ typedef struct Shard {
 static void shard_deinit(Shard *s)
 {
     free(s->latents);
-    free(s->acts);
+    free(s->labels);
+    free(s->classes);
     free(s->captions);
     free(s->offsets);
     free(s->counts);
@@ -88,11 +90,13 @@ static void shard_deinit(Shard *s)
 static bool shard_init(Shard *s, int clips, const int64_t shape[4])
 {
     int64_t cells = shape[0] * shape[1] * shape[2], latent = cells * shape[3];
-    *s = (Shard){.clips = clips, .latent = latent, .cells = cells, .acts = calloc((size_t)(clips * cells), 1),
+    *s = (Shard){.clips = clips, .latent = latent, .cells = cells,
+                 .labels = calloc((size_t)(clips * cells), sizeof(CellLabel)),
+                 .classes = calloc((size_t)clips * CLIP_CLASSES, sizeof(int32_t)),
                  .latents = malloc((size_t)clips * (size_t)latent * sizeof(uint16_t)),
                  .offsets = calloc((size_t)clips + 1, sizeof(int32_t)),
                  .counts = calloc((size_t)clips, sizeof(int32_t))};
-    return s->latents != NULL && s->acts != NULL && s->offsets != NULL && s->counts != NULL;
+    return s->latents != NULL && s->labels != NULL && s->classes != NULL && s->offsets != NULL && s->counts != NULL;
 }
 
 static bool add_captions(Shard *s, int clip, const Clip *from)
@@ -165,19 +169,22 @@ static ClipCrop window(const Bucket *b, const Clip *clip, uint64_t index)
     return crop;
 }
 
-/* Marks the cells [F, h, w] that boxes of the clip touch. A latent frame holds one frame, then always the stride's. */
-static void mark_acts(const LatentCache *c, const Bucket *b, const Clip *clip, const ClipCrop *crop, uint8_t *acts)
+/* Marks the cells [F, h, w] that boxes of the clip touch, the subject's last. A latent frame holds one frame, then always
+ * the stride's. */
+static void mark_labels(const LatentCache *c, const Bucket *b, const Clip *clip, const ClipCrop *crop, CellLabel *labels)
 {
     int space = vae_stride_space(&c->config.codec->config), time = vae_stride_time(&c->config.codec->config);
     int rows = b->height / space, columns = b->width / space;
-    for (int i = 0; i < clip->actors * clip->frames; i++) {
+    for (int i = clip->actors * clip->frames - 1; i >= 0; i--) {
         ClipBox box = clip->boxes[i];
-        uint8_t *frame = acts + (i % clip->frames + time - 1) / time * rows * columns;
+        const ClipActor *actor = &clip->cast[i / clip->frames];
+        CellLabel label = {(uint8_t)(1 + actor->noun), (uint8_t)(1 + actor->colour), (uint8_t)(1 + (int)actor->motion)};
+        CellLabel *frame = labels + (i % clip->frames + time - 1) / time * rows * columns;
         for (int y = 0; y < rows; y++)
             for (int x = 0; x < columns; x++)
                 if (crop->x + x * space < box.x1 && crop->x + (x + 1) * space > box.x0 && crop->y + y * space < box.y1 &&
                     crop->y + (y + 1) * space > box.y0)
-                    frame[y * columns + x] = 1;
+                    frame[y * columns + x] = label;
     }
 }
 
@@ -194,7 +201,9 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
         if (ok) {
             ClipCrop crop = window(b, &clips[i], index + (uint64_t)(first + i));
             clip_to_float(&clips[i], &crop, video + (size_t)i * frames);
-            mark_acts(c, b, &clips[i], &crop, s->acts + (first + i) * s->cells);
+            mark_labels(c, b, &clips[i], &crop, s->labels + (first + i) * s->cells);
+            for (int k = 0; k < CLIP_CLASSES; k++)
+                s->classes[(first + i) * CLIP_CLASSES + k] = clips[i].classes[k];
         }
         ok = ok && (add_captions(s, first + i, &clips[i]) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
         clip_deinit(&clips[i]);
@@ -233,12 +242,16 @@ static bool save_shard(const Shard *s, const int64_t shape[4], ShardFile file, S
     const int64_t latents_shape[5] = {s->clips, shape[0], shape[1], shape[2], shape[3]};
     const int64_t bytes = (int64_t)s->bytes, ends = s->clips + 1, clips = s->clips;
     Tensor latents = tensor_over(s->latents, DTYPE_BF16, 5, latents_shape);
-    Tensor acts = tensor_over(s->acts, DTYPE_U8, 4, latents_shape), captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
+    const int64_t labels_shape[5] = {s->clips, shape[0], shape[1], shape[2], sizeof(CellLabel)};
+    const int64_t classes_shape[2] = {s->clips, CLIP_CLASSES};
+    Tensor labels = tensor_over(s->labels, DTYPE_U8, 5, labels_shape), classes = tensor_over(s->classes, DTYPE_I32, 2, classes_shape);
+    Tensor captions = tensor_over(s->captions, DTYPE_U8, 1, &bytes);
     Tensor offsets = tensor_over(s->offsets, DTYPE_I32, 1, &ends), counts = tensor_over(s->counts, DTYPE_I32, 1, &clips);
     SafetensorsWriter *w = safetensors_writer_new(err);
     bool ok = w != NULL && safetensors_writer_metadata(w, "origin", file.origin, err) &&
               safetensors_writer_add(w, "latents", &latents, err) &&
-              safetensors_writer_add(w, "acts", &acts, err) && safetensors_writer_add(w, "captions", &captions, err) &&
+              safetensors_writer_add(w, "labels", &labels, err) && safetensors_writer_add(w, "classes", &classes, err) &&
+              safetensors_writer_add(w, "captions", &captions, err) &&
               safetensors_writer_add(w, "caption_offsets", &offsets, err) &&
               safetensors_writer_add(w, "caption_counts", &counts, err) && safetensors_writer_save(w, file.path, err);
     safetensors_writer_free(w);
@@ -268,29 +281,46 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
     return ok;
 }
 
+static bool has_shape(const Tensor *t, DType dtype, int ndim, const int64_t *shape)
+{
+    return t != NULL && t->dtype == dtype && t->ndim == ndim && memcmp(t->shape, shape, (size_t)ndim * sizeof *shape) == 0;
+}
+
+/* Every class is unknown or a value that there is; labels are checked where they are used. */
+static bool check_classes(const Tensor *classes)
+{
+    const int32_t *value = classes->data;
+    for (int64_t i = 0; i < tensor_numel(classes); i++)
+        if (value[i] < -1 || value[i] >= CLIP_CLASS_SIZES[i % CLIP_CLASSES])
+            return false;
+    return true;
+}
+
 /* The file may be anybody's: check what is used without looking later. */
 static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, SoraError *err)
 {
     const Bucket *b = &c->config.buckets[bucket];
     int64_t shape[4];
     latent_cache_shape(c, bucket, shape);
-    const Tensor *latents = safetensors_find(f, "latents"), *captions = safetensors_find(f, "captions");
-    const Tensor *offsets = safetensors_find(f, "caption_offsets"), *counts = safetensors_find(f, "caption_counts");
-    const Tensor *acts = safetensors_find(f, "acts");
-    bool ok = latents && captions && offsets && counts && acts && acts->dtype == DTYPE_U8 && acts->ndim == 4 &&
-              acts->shape[0] == b->shard_clips && memcmp(acts->shape + 1, shape, 3 * sizeof *shape) == 0 && latents->dtype == DTYPE_BF16 && latents->ndim == 5 &&
-              latents->shape[0] == b->shard_clips && memcmp(latents->shape + 1, shape, 4 * sizeof *shape) == 0 &&
-              captions->dtype == DTYPE_U8 && offsets->dtype == DTYPE_I32 && counts->dtype == DTYPE_I32 &&
-              tensor_numel(offsets) == b->shard_clips + 1 && tensor_numel(counts) == b->shard_clips;
+    const int64_t latents_shape[5] = {b->shard_clips, shape[0], shape[1], shape[2], shape[3]};
+    const int64_t labels_shape[5] = {b->shard_clips, shape[0], shape[1], shape[2], sizeof(CellLabel)};
+    const int64_t classes_shape[2] = {b->shard_clips, CLIP_CLASSES}, ends = b->shard_clips + 1, clips = b->shard_clips;
+    const Tensor *captions = safetensors_find(f, "captions"), *offsets = safetensors_find(f, "caption_offsets");
+    const Tensor *counts = safetensors_find(f, "caption_counts"), *classes = safetensors_find(f, "classes");
+    bool ok = has_shape(safetensors_find(f, "latents"), DTYPE_BF16, 5, latents_shape) &&
+              has_shape(safetensors_find(f, "labels"), DTYPE_U8, 5, labels_shape) &&
+              has_shape(classes, DTYPE_I32, 2, classes_shape) && check_classes(classes) && captions != NULL &&
+              captions->dtype == DTYPE_U8 && has_shape(offsets, DTYPE_I32, 1, &ends) &&
+              has_shape(counts, DTYPE_I32, 1, &clips);
     const char *text = ok ? captions->data : NULL;
     const int32_t *at = ok ? offsets->data : NULL, *count = ok ? counts->data : NULL;
     int64_t size = ok ? tensor_numel(captions) : 0;
     for (int i = 0; ok && i < b->shard_clips; i++) {
         ok = at[i] >= 0 && at[i] <= at[i + 1] && at[i + 1] <= size;
-        int ends = 0;
+        int zeros = 0;
         for (int32_t k = at[i]; ok && k < at[i + 1]; k++)
-            ends += text[k] == 0;
-        ok = ok && ends == count[i];
+            zeros += text[k] == 0;
+        ok = ok && zeros == count[i];
     }
     char made_of[40];
     origin(c, bucket, made_of);
@@ -327,7 +357,8 @@ bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSam
     const int32_t *counts = safetensors_find(*slot, "caption_counts")->data;
     const uint16_t *latents = safetensors_find(*slot, "latents")->data;
     *sample = (LatentSample){.latent = latents + clip * shape[0] * shape[1] * shape[2] * shape[3],
-                             .acts = (const uint8_t *)safetensors_find(*slot, "acts")->data + clip * shape[0] * shape[1] * shape[2],
+                             .labels = (const CellLabel *)safetensors_find(*slot, "labels")->data + clip * shape[0] * shape[1] * shape[2],
+                             .classes = (const int32_t *)safetensors_find(*slot, "classes")->data + clip * CLIP_CLASSES,
                              .captions = (const char *)safetensors_find(*slot, "captions")->data + offsets[clip],
                              .caption_count = counts[clip]};
     return true;

@@ -15,10 +15,18 @@ typedef struct Bucket {
     int shard_clips, shards;   /* clips a shard, and shards at most */
 } Bucket;
 
-/* One sample: a latent and its captions; both the cache's. */
+/* Who acts in a cell of a latent, wholly or in part: the subject before others. */
+typedef struct CellLabel {
+    uint8_t noun;   /* 0: nobody, else 1 + the noun's number */
+    uint8_t colour; /* 1 + StageColour; 0 with nobody */
+    uint8_t motion; /* 1 + ClipMotion; 0 with nobody */
+} CellLabel;
+
+/* One sample: a latent and its captions; all the cache's. */
 typedef struct LatentSample {
-    const uint16_t *latent; /* BF16 [F, h, w, z], normalised */
-    const uint8_t *acts;    /* [F, h, w]: 1 where something that acts is in the cell, wholly or in part */
+    const uint16_t *latent;  /* BF16 [F, h, w, z], normalised */
+    const CellLabel *labels; /* [F, h, w] */
+    const int32_t *classes;  /* [CLIP_CLASSES]: see clips.h */
     const char *captions;   /* count texts, each ended by a 0 byte */
     int caption_count;
 } LatentSample;

@@ -41,6 +41,7 @@ typedef struct TrainOptions {
 
 /* backend's precision is that of the products. SORA_ERROR_CANCELLED when progress said stop; the checkpoint is written. */
 bool train_autoencoder(Backend *backend, const TrainOptions *options, SoraError *err);
+bool train_text_encoder(Backend *backend, const TrainOptions *options, SoraError *err);
 bool train_transformer(Backend *backend, const TrainOptions *options, SoraError *err);
 
 /* PSNR of a codec on clips that training never sees, in dB over all pixels of all clips. */

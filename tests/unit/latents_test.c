@@ -70,24 +70,29 @@ static Bucket bucket_of(int side, int drawn, int frames)
                     .batch = 1, .weight = 1, .shard_clips = CLIPS, .shards = 2};
 }
 
-/* A cell acts where one of its pixels, in one of its frames, lies in a box: said pixel by pixel. */
-static void expect_acts(const Clip *clip, const uint8_t *acts)
+/* A cell is the first actor's of those whose boxes hold one of its pixels in one of its frames: said pixel by pixel. */
+static void expect_labels(const Clip *clip, const CellLabel *labels)
 {
     int side = clip->width / STRIDE, latent_frames = 1 + (clip->frames - 1) / TIME;
-    uint8_t *expected = calloc((size_t)(latent_frames * side * side), 1);
-    for (int a = 0; a < clip->actors; a++)
+    CellLabel *expected = calloc((size_t)(latent_frames * side * side), sizeof *expected);
+    for (int a = clip->actors - 1; a >= 0; a--)
         for (int t = 0; t < clip->frames; t++) {
             ClipBox b = clip->boxes[a * clip->frames + t];
             for (int y = b.y0; y < b.y1 && y < clip->height; y++)
                 for (int x = b.x0; x < b.x1 && x < clip->width; x++)
-                    if (x >= 0 && y >= 0)
-                        expected[((t == 0 ? 0 : 1 + (t - 1) / TIME) * side + y / STRIDE) * side + x / STRIDE] = 1;
+                    if (x >= 0 && y >= 0) {
+                        CellLabel *cell =
+                            &expected[((t == 0 ? 0 : 1 + (t - 1) / TIME) * side + y / STRIDE) * side + x / STRIDE];
+                        cell->noun = (uint8_t)(1 + clip->cast[a].noun);
+                        cell->colour = (uint8_t)(1 + clip->cast[a].colour);
+                        cell->motion = (uint8_t)(1 + (int)clip->cast[a].motion);
+                    }
         }
-    assert_memory_equal(acts, expected, (size_t)(latent_frames * side * side));
+    assert_memory_equal(labels, expected, (size_t)(latent_frames * side * side) * sizeof *labels);
     free(expected);
 }
 
-static void acts_are_where_the_boxes_are(void **state)
+static void labels_are_where_the_boxes_are(void **state)
 {
     World w;
     open_world(&w);
@@ -102,7 +107,12 @@ static void acts_are_where_the_boxes_are(void **state)
         assert_true(clip.actors > 0);
         assert_int_equal(sample.caption_count, clip.caption_count);
         assert_string_equal(sample.captions, clip.captions[0]);
-        expect_acts(&clip, sample.acts);
+        expect_labels(&clip, sample.labels);
+        for (int k = 0; k < CLIP_CLASSES; k++) {
+            assert_int_equal(sample.classes[k], clip.classes[k]);
+            assert_in_range(sample.classes[k], 0, CLIP_CLASS_SIZES[k] - 1);
+        }
+        assert_int_equal(clip.cast[0].noun, clip.classes[CLASS_NOUN]);
         clip_deinit(&clip);
     }
     latent_cache_free(cache);
@@ -124,7 +134,7 @@ static void windows_hold_the_subject(void **state)
         assert_true(latent_cache_get(cache, 0, i / CLIPS, i % CLIPS, &sample, &err));
         assert_true(clip_source_get(w.source, &(ClipRequest){96, 96, 1, 12, (uint64_t)i}, &clip, &err));
         for (int k = 0; k < 16; k++)
-            in_window += sample.acts[k] / 16.0;
+            in_window += (sample.labels[k].noun != 0) / 16.0;
         ClipBox b = clip.boxes[0];
         in_whole += (double)(b.x1 - b.x0) * (b.y1 - b.y0) / (96.0 * 96.0);
         clip_deinit(&clip);
@@ -155,7 +165,7 @@ static void shards_of_another_window_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(acts_are_where_the_boxes_are),
+        cmocka_unit_test(labels_are_where_the_boxes_are),
         cmocka_unit_test(windows_hold_the_subject),
         cmocka_unit_test(shards_of_another_window_are_refused),
     };

@@ -1,0 +1,253 @@
+#include "train/batch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "text/clean.h"
+
+/* Random numbers of a step, then of each of its samples. */
+enum { STREAMS_OF_A_STEP = 1 << 20 };
+
+void batch_deinit(Batch *b)
+{
+    free(b->patches);
+    free(b->t_index);
+    free(b->timesteps);
+    free(b->t_sample);
+    free(b->labels);
+    free(b->dropped);
+    free(b->grid);
+    free(b->ids);
+    free(b->rows);
+}
+
+static bool batch_init(Batch *b, const DitConfig *c, int samples, const int64_t grid[3])
+{
+    const int *p = c->patch_size;
+    int64_t cells = (int64_t)p[0] * p[1] * p[2];
+    size_t n = (size_t)samples;
+    *b = (Batch){.samples = samples, .tokens = samples * grid[0] * grid[1] * grid[2],
+                 .in_width = cells * c->in_dim, .out_width = cells * c->out_dim};
+    size_t tokens = (size_t)b->tokens, in = tokens * (size_t)b->in_width, out = tokens * (size_t)b->out_width;
+    b->patches = malloc((in + 2 * out) * sizeof *b->patches);
+    b->target = b->patches + in;
+    b->weight = b->target + out;
+    b->t_index = malloc(tokens * sizeof *b->t_index);
+    b->labels = calloc(tokens, sizeof *b->labels);
+    b->timesteps = calloc(2 * n, sizeof *b->timesteps);
+    b->t_sample = calloc(2 * n, sizeof *b->t_sample);
+    b->dropped = calloc(n, sizeof *b->dropped);
+    b->grid = malloc(n * sizeof *b->grid);
+    b->ids = malloc(n * (size_t)c->text_len * sizeof *b->ids);
+    b->rows = malloc(n * sizeof *b->rows);
+    return b->patches && b->t_index && b->labels && b->timesteps && b->t_sample && b->dropped && b->grid && b->ids &&
+           b->rows;
+}
+
+/* --- one sample --- */
+
+static double draw_sigma(const NoiseRule *rule, double shift, Rng *rng)
+{
+    double s = rng_uniform(rng);
+    if (rule->logit_normal)
+        s = 1 / (1 + exp(-(rule->mean + rule->std * (double)rng_normal(rng))));
+    return shift * s / (1 + (shift - 1) * s);
+}
+
+/* Which patches are given clean. */
+typedef struct Given {
+    enum { GIVEN_NONE, GIVEN_FIRST, GIVEN_ENDS, GIVEN_REGION } kind;
+    int64_t frames, row, column, rows, columns;
+} Given;
+
+static Given draw_given(const GivenRule *rule, const int64_t grid[3], Rng *rng)
+{
+    Given given = {.frames = grid[0]};
+    double u = rng_uniform(rng);
+    given.rows = 1 + rng_int(rng, (int)grid[1]);
+    given.columns = 1 + rng_int(rng, (int)grid[2]);
+    given.row = rng_int(rng, (int)(grid[1] - given.rows) + 1);
+    given.column = rng_int(rng, (int)(grid[2] - given.columns) + 1);
+    if (grid[0] > 1 && u < rule->first_frame)
+        given.kind = GIVEN_FIRST;
+    else if (grid[0] > 2 && u < rule->first_frame + rule->both_ends)
+        given.kind = GIVEN_ENDS;
+    else if (given.rows * given.columns < grid[1] * grid[2] && u >= 1 - rule->region)
+        given.kind = GIVEN_REGION;
+    return given;
+}
+
+static bool is_given(const Given *g, int64_t frame, int64_t row, int64_t column)
+{
+    switch (g->kind) {
+    case GIVEN_FIRST: return frame == 0;
+    case GIVEN_ENDS: return frame == 0 || frame == g->frames - 1;
+    case GIVEN_REGION:
+        return row >= g->row && row < g->row + g->rows && column >= g->column && column < g->column + g->columns;
+    default: return false;
+    }
+}
+
+/* Where element (channel, dt, dy, dx) of the patch at (frame, row, column) is in a latent [F, h, w, z]. */
+typedef struct PatchPlace {
+    int64_t shape[4], frame, row, column;
+    const int *patch;
+} PatchPlace;
+
+static int64_t cell(const PatchPlace *p, int64_t dt, int64_t dy, int64_t dx, int64_t channel)
+{
+    int64_t f = p->frame * p->patch[0] + dt, y = p->row * p->patch[1] + dy, x = p->column * p->patch[2] + dx;
+    return ((f * p->shape[1] + y) * p->shape[2] + x) * p->shape[3] + channel;
+}
+
+/* x = (1 - sigma) x0 + sigma noise in the order (c, pt, ph, pw); target noise - x0 in the order (pt, ph, pw, c). */
+static void write_patch(Batch *b, int64_t token, const PatchPlace *p, const float *x0, const float *noise, float sigma)
+{
+    float *in = b->patches + token * b->in_width, *out = b->target + token * b->out_width;
+    int64_t z = p->shape[3];
+    for (int64_t dt = 0, k = 0; dt < p->patch[0]; dt++)
+        for (int64_t dy = 0; dy < p->patch[1]; dy++)
+            for (int64_t dx = 0; dx < p->patch[2]; dx++, k++) {
+                int64_t cells = (int64_t)p->patch[0] * p->patch[1] * p->patch[2];
+                for (int64_t c = 0; c < z; c++) {
+                    int64_t at = cell(p, dt, dy, dx, c);
+                    in[c * cells + k] = (1 - sigma) * x0[at] + sigma * noise[at];
+                    *out++ = noise[at] - x0[at];
+                }
+            }
+}
+
+/* Who acts in a patch: its first cell that has somebody. */
+static CellLabel patch_label(const PatchPlace *p, const CellLabel *labels)
+{
+    for (int64_t dt = 0; dt < p->patch[0]; dt++)
+        for (int64_t dy = 0; dy < p->patch[1]; dy++)
+            for (int64_t dx = 0; dx < p->patch[2]; dx++) {
+                CellLabel label = labels[cell(p, dt, dy, dx, 0) / p->shape[3]];
+                if (label.noun != 0)
+                    return label;
+            }
+    return (CellLabel){0};
+}
+
+/* One sample's latent and noise, [F, h, w, z] each. */
+typedef struct Noised {
+    const float *x0, *noise;
+    float sigma;
+    Given given;
+} Noised;
+
+static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentSample *from, const Noised *n)
+{
+    int64_t shape[4];
+    latent_cache_shape(r->latents, b->bucket, shape);
+    const int64_t *grid = b->grid[sample];
+    int64_t per_sample = grid[0] * grid[1] * grid[2];
+    for (int64_t i = 0; i < per_sample; i++) {
+        int64_t token = sample * per_sample + i;
+        PatchPlace p = {.frame = i / (grid[1] * grid[2]), .row = i / grid[2] % grid[1], .column = i % grid[2],
+                        .patch = r->dit->patch_size};
+        memcpy(p.shape, shape, sizeof p.shape);
+        bool clean = is_given(&n->given, p.frame, p.row, p.column);
+        write_patch(b, token, &p, n->x0, n->noise, clean ? 0 : n->sigma);
+        b->t_index[token] = clean ? b->samples + sample : sample;
+        b->labels[token] = patch_label(&p, from->labels);
+        float weight = clean ? 0 : b->labels[token].noun != 0 ? (float)r->actor_weight : 1;
+        for (int64_t k = 0; k < b->out_width; k++)
+            b->weight[token * b->out_width + k] = weight;
+        b->weight_sum += (double)weight * (double)b->out_width;
+    }
+}
+
+static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
+{
+    int64_t shape[4];
+    latent_cache_shape(r->latents, b->bucket, shape);
+    int64_t cells = shape[0] * shape[1] * shape[2] * shape[3];
+    float *x0 = malloc(2 * (size_t)cells * sizeof *x0), *noise = x0 + cells;
+    if (x0 == NULL)
+        return false;
+    double shift = r->buckets[b->bucket].shift > 0 ? r->buckets[b->bucket].shift : r->noise.shift;
+    Noised n = {x0, noise, (float)draw_sigma(&r->noise, shift, rng), draw_given(&r->given, b->grid[sample], rng)};
+    for (int64_t i = 0; i < cells; i++)
+        x0[i] = bf16_to_f32(from->latent[i]);
+    rng_fill_normal(rng, noise, (size_t)cells);
+    b->timesteps[sample] = 1000 * n.sigma;
+    b->t_sample[sample] = b->t_sample[b->samples + sample] = sample;
+    fill_tokens(r, b, sample, from, &n);
+    free(x0);
+    return true;
+}
+
+int batch_encode_text(const Tokenizer *tokenizer, const char *caption, int32_t *ids, int room, SoraError *err)
+{
+    size_t size = 0;
+    char *clean = clean_prompt(caption, strlen(caption), &size, err);
+    if (clean == NULL)
+        return error_wrap(err, "caption \"%.40s\"", caption);
+    int n = tokenizer_encode(tokenizer, clean, size, ids, room - 1);
+    free(clean);
+    if (n < 0)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    n = n < room - 1 ? n : room - 1;
+    ids[n] = tokenizer_eos_id(tokenizer);
+    return n + 1;
+}
+
+/* One of the captions, or nothing. */
+static bool fill_text(const BatchRules *r, Batch *b, int sample, const LatentSample *s, Rng *rng, SoraError *err)
+{
+    b->dropped[sample] = rng_uniform(rng) < (float)r->condition_dropout || s->caption_count == 0;
+    int which = s->caption_count > 0 ? rng_int(rng, s->caption_count) : 0;
+    const char *caption = s->captions;
+    for (int i = 0; i < which; i++)
+        caption += strlen(caption) + 1;
+    int64_t start = 0;
+    for (int i = 0; i < sample; i++)
+        start += b->rows[i];
+    b->rows[sample] =
+        batch_encode_text(r->tokenizer, b->dropped[sample] ? "" : caption, b->ids + start, r->dit->text_len, err);
+    return b->rows[sample] > 0;
+}
+
+static int draw_bucket(const BatchRules *r, Rng *rng)
+{
+    double sum = 0, u;
+    for (int i = 0; i < r->bucket_count; i++)
+        sum += r->buckets[i].weight;
+    u = (double)rng_uniform(rng) * sum;
+    int i = 0;
+    while (i + 1 < r->bucket_count && u >= r->buckets[i].weight)
+        u -= r->buckets[i++].weight;
+    return i;
+}
+
+bool batch_draw(const BatchRules *r, int64_t step, Batch *b, SoraError *err)
+{
+    Rng rng;
+    uint64_t stream = (uint64_t)step * STREAMS_OF_A_STEP;
+    rng_init(&rng, r->seed, stream);
+    int bucket = draw_bucket(r, &rng);
+    const Bucket *k = &r->buckets[bucket];
+    const int *patch = r->dit->patch_size;
+    int64_t shape[4], ready = r->first_shards + step / r->shard_every;
+    latent_cache_shape(r->latents, bucket, shape);
+    int64_t grid[3] = {shape[0] / patch[0], shape[1] / patch[1], shape[2] / patch[2]};
+    int shards = (int)(ready < k->shards ? ready : k->shards);
+    if (!batch_init(b, r->dit, k->batch, grid))
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    b->bucket = bucket;
+    bool ok = true;
+    for (int i = 0; ok && i < k->batch; i++) {
+        LatentSample sample;
+        memcpy(b->grid[i], grid, sizeof grid);
+        rng_init(&rng, r->seed, stream + 1 + (uint64_t)i);
+        int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
+        ok = latent_cache_get(r->latents, bucket, shard, clip, &sample, err) &&
+             fill_text(r, b, i, &sample, &rng, err) &&
+             (fill_video(r, b, i, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+    }
+    return ok;
+}

@@ -1,0 +1,60 @@
+/* One step's batch for the transformer: noisy latents, what the network is to say of them, texts, and who acts where.
+ * Everything that a sample is follows from (seed, step, its number in the batch), so samples may be drawn by several
+ * machines, in any order. */
+#ifndef SORA_TRAIN_BATCH_H
+#define SORA_TRAIN_BATCH_H
+
+#include "model/config.h"
+#include "text/tokenizer.h"
+#include "train/latents.h"
+
+/* How noise levels are drawn: sigma = shift s / (1 + (shift - 1) s), s uniform or the sigmoid of a normal number. */
+typedef struct NoiseRule {
+    bool logit_normal;
+    double mean, std, shift;
+} NoiseRule;
+
+/* Shares of samples of which a part is given clean, so that the network learns to continue and to fill in. */
+typedef struct GivenRule {
+    double first_frame, both_ends, region;
+} GivenRule;
+
+/* A batch is drawn by these. */
+typedef struct BatchRules {
+    const DitConfig *dit;
+    const Tokenizer *tokenizer;
+    LatentCache *latents;
+    const Bucket *buckets;
+    int bucket_count;
+    int64_t first_shards, shard_every; /* of each bucket at first, and steps until one more is used */
+    uint64_t seed;
+    NoiseRule noise;
+    GivenRule given;
+    double condition_dropout; /* share of samples whose text is empty */
+    double actor_weight;      /* of the loss of patches where something acts */
+} BatchRules;
+
+/* In host memory. Tokens of all samples lie one after the other. */
+typedef struct Batch {
+    int samples, bucket;
+    int64_t tokens, in_width, out_width; /* a patch's numbers */
+    float *patches, *target, *weight;    /* [tokens, in_width], [tokens, out_width] twice */
+    int32_t *t_index;                    /* [tokens] */
+    float *timesteps;                    /* [2 * samples]: each sample's, then each one's 0 for clean patches */
+    int32_t *t_sample;                   /* [2 * samples]: whose they are */
+    CellLabel *labels;                   /* [tokens] */
+    bool *dropped;                       /* [samples]: the text is empty */
+    int64_t (*grid)[3];
+    int32_t *ids;  /* of all texts */
+    int64_t *rows; /* ids of each text */
+    double weight_sum;
+} Batch;
+
+/* May make shards of latents. Give the batch to batch_deinit() also after a failure. */
+bool batch_draw(const BatchRules *rules, int64_t step, Batch *b, SoraError *err);
+void batch_deinit(Batch *b);
+
+/* A caption, cleaned and cut, as ids with the end id: at most room of them. Returns how many, 0 with *err filled. */
+int batch_encode_text(const Tokenizer *tokenizer, const char *caption, int32_t *ids, int room, SoraError *err);
+
+#endif
