@@ -13,12 +13,15 @@
 typedef struct Loop {
     const Pipeline *pipeline;
     const Denoising *request;
-    int64_t grid[3], patches; /* tokens of one sample: frames, rows, columns */
+    int64_t patches;          /* tokens of one sample */
     float *velocity[2];       /* [C, F, H, W]: of the prompt, of its opposite */
-    float *noise;             /* the first latent; for transformers with one timestep */
+    float *noise;             /* the first latent */
+    uint8_t *held;            /* [C, F, H, W]: what the canvas holds, in this step */
     int levels;
-    float *mask_levels, *timesteps; /* [2 * patches]: distinct ones are at the front, of one sample, then of the other */
-    int32_t *t_index, *t_sample;    /* [2 * patches] */
+    float *mask_levels;          /* [levels], distinct ones of the canvas */
+    int32_t *level_index;        /* [patches]: which of them */
+    float *timesteps;            /* [texts, levels]; see index_timesteps() */
+    int32_t *t_index, *t_sample; /* [2 * patches], [texts, levels] */
     /* Of the expert whose turn it is. */
     const Dit *expert;
     double guidance_scale;
@@ -28,42 +31,58 @@ typedef struct Loop {
     Tensor *condition;      /* its patches, or NULL */
     GraphScope scope;       /* after the contexts and the condition */
     StepCache cache;        /* of guided velocities */
+    float highest;          /* of the canvas's mask */
 } Loop;
+
+/* What the network is told of a step, and its noise level. */
+typedef struct StepLevel {
+    float timestep, sigma;
+} StepLevel;
+
+/* Texts that a sample of guidance hears: the passages, or the negative prompt alone. */
+static int text_count(const Loop *l, int sample)
+{
+    return sample == 0 ? l->request->passage_count : 1;
+}
+
+/* Patches that listen to text i of it. */
+static int64_t text_span(const Loop *l, int sample, int i)
+{
+    return sample == 0 ? l->request->passages[i].frames * (l->patches / l->request->canvas->grid[0]) : l->patches;
+}
 
 static bool init_loop(Loop *l, const float *latent, SoraError *err)
 {
     const Canvas *canvas = l->request->canvas;
     const CanvasShape *s = &canvas->shape;
     size_t cells = (size_t)canvas->cells, patches = (size_t)canvas->patches;
+    size_t rows = patches * (size_t)(text_count(l, 0) + text_count(l, 1));
     int64_t channels = s->channels + (canvas->condition != NULL ? canvas->condition_channels : 0);
     if (channels != l->pipeline->transformer->config.in_dim)
         return error_set(err, SORA_ERROR_INPUT, "transformer: %d channels, the canvas has %lld",
                          l->pipeline->transformer->config.in_dim, (long long)channels);
     l->patches = canvas->patches;
-    l->grid[0] = s->frames / s->patch[0];
-    l->grid[1] = s->height / s->patch[1];
-    l->grid[2] = s->width / s->patch[2];
     l->mask_levels = malloc(patches * sizeof *l->mask_levels);
-    l->timesteps = malloc(2 * patches * sizeof *l->timesteps);
-    l->t_index = calloc(2 * patches, sizeof *l->t_index);
-    l->t_sample = calloc(2 * patches, sizeof *l->t_sample);
-    l->velocity[0] = malloc(cells * sizeof(float));
+    l->level_index = calloc(patches, sizeof *l->level_index);
+    l->timesteps = malloc(rows * sizeof *l->timesteps);
+    l->t_sample = malloc(rows * sizeof *l->t_sample);
+    l->t_index = malloc(2 * patches * sizeof *l->t_index);
+    l->velocity[0] = calloc(cells, sizeof(float));
     l->velocity[1] = malloc(cells * sizeof(float));
     l->noise = malloc(cells * sizeof(float));
-    if (l->mask_levels == NULL || l->timesteps == NULL || l->t_index == NULL || l->t_sample == NULL ||
-        l->velocity[0] == NULL || l->velocity[1] == NULL || l->noise == NULL)
+    l->held = calloc(cells, 1);
+    if (l->mask_levels == NULL || l->level_index == NULL || l->timesteps == NULL || l->t_index == NULL ||
+        l->t_sample == NULL || l->velocity[0] == NULL || l->velocity[1] == NULL || l->noise == NULL || l->held == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
     if (!step_cache_init(&l->cache, l->request->cache_threshold, cells))
         return error_set(err, SORA_ERROR_MEMORY, "out of memory for %zu latent cells", cells);
     memcpy(l->noise, latent, cells * sizeof *latent);
+    for (size_t i = 0; i < patches; i++)
+        l->highest = canvas->mask[i] > l->highest ? canvas->mask[i] : l->highest;
     l->levels = 1;
     l->mask_levels[0] = 1;
     if (l->pipeline->timestep_per_patch)
-        l->levels = canvas_levels(canvas, l->mask_levels, l->t_index);
-    for (size_t i = 0; i < patches; i++)
-        l->t_index[patches + i] = l->t_index[i] + l->levels;
-    for (int i = 0; i < l->levels; i++)
-        l->t_sample[l->levels + i] = 1;
+        l->levels = canvas_levels(canvas, l->mask_levels, l->level_index);
     return true;
 }
 
@@ -72,7 +91,9 @@ static void deinit_loop(Loop *l)
     free(l->velocity[0]);
     free(l->velocity[1]);
     free(l->noise);
+    free(l->held);
     free(l->mask_levels);
+    free(l->level_index);
     free(l->timesteps);
     free(l->t_index);
     free(l->t_sample);
@@ -82,9 +103,23 @@ static void deinit_loop(Loop *l)
 static void insert_known(const Loop *l, float sigma, float *latent)
 {
     if (l->pipeline->timestep_per_patch)
-        canvas_insert(l->request->canvas, latent);
+        canvas_insert(l->request->canvas, sigma, l->noise, latent);
     else
         canvas_insert_noisy(l->request->canvas, sigma, l->noise, latent);
+}
+
+/* Distinct timesteps lie text by text: one for each pair of a text and a level of the canvas. Of the samples from `first`
+ * on, count of them, patch by patch: which pair is its. */
+static void index_timesteps(Loop *l, int first, int count)
+{
+    int64_t at = 0;
+    int text = 0;
+    for (int sample = first; sample < first + count; sample++)
+        for (int i = 0; i < text_count(l, sample); i++, text++)
+            for (int64_t n = text_span(l, sample, i); n > 0; n--, at++)
+                l->t_index[at] = text * l->levels + l->level_index[at % l->patches];
+    for (int i = 0; i < text * l->levels; i++)
+        l->t_sample[i] = i / l->levels;
 }
 
 static Tensor *rows_input(Graph *g, const ContextRows *t)
@@ -92,31 +127,36 @@ static Tensor *rows_input(Graph *g, const ContextRows *t)
     return graph_input(g, DTYPE_F32, SHAPE(t->rows, t->dim), t->data);
 }
 
+/* What a pass hears: samples from `first` on, count of them. */
+static void prepare_context(Loop *l, int first, int count, Tensor *pictures)
+{
+    enum { MAX_TEXTS = PIPELINE_MAX_PASSAGES + 1 };
+    Graph *g = l->pipeline->graph;
+    int64_t grids[2][3], rows[MAX_TEXTS], span[MAX_TEXTS];
+    DitBatch batch = {.samples = count, .grid = (const int64_t(*)[3])grids, .text_rows = rows, .text_span = span,
+                      .pictures = pictures};
+    for (int sample = first; sample < first + count; sample++) {
+        memcpy(grids[sample - first], l->request->canvas->grid, sizeof grids[0]);
+        for (int i = 0; i < text_count(l, sample); i++, batch.texts++) {
+            const ContextRows *text = sample == 0 ? &l->request->passages[i].text : &l->request->negative;
+            Tensor *input = rows_input(g, text);
+            rows[batch.texts] = text->rows;
+            span[batch.texts] = text_span(l, sample, i);
+            batch.text = batch.texts == 0 ? input : op_concat(g, 2, (Tensor *[]){batch.text, input}, 0);
+        }
+    }
+    index_timesteps(l, first, count);
+    batch.t_sample = graph_input(g, DTYPE_I32, SHAPE(batch.texts * l->levels), l->t_sample);
+    l->contexts[first] = dit_prepare(g, l->expert, &batch);
+}
+
 static void prepare_contexts(Loop *l)
 {
-    Graph *g = l->pipeline->graph;
-    const ContextRows *texts[2] = {&l->request->prompt, &l->request->negative};
-    int64_t grids[2][3], rows[2];
-    Tensor *inputs[2] = {NULL, NULL}, *pictures = NULL;
-    if (l->request->pictures.data != NULL)
-        pictures = rows_input(g, &l->request->pictures);
-    for (int i = 0; i < l->samples; i++) {
-        memcpy(grids[i], l->grid, sizeof l->grid);
-        rows[i] = texts[i]->rows;
-        inputs[i] = rows_input(g, texts[i]);
-    }
-    DitBatch batch = {.samples = 1, .pictures = pictures};
-    if (l->packed) {
-        batch.samples = 2;
-        inputs[0] = op_concat(g, 2, inputs, 0);
-    }
-    batch.t_sample = graph_input(g, DTYPE_I32, SHAPE(batch.samples * l->levels), l->t_sample);
-    for (int pass = 0; pass * batch.samples < l->samples; pass++) {
-        batch.grid = &grids[pass];
-        batch.text = inputs[pass];
-        batch.text_rows = &rows[pass];
-        l->contexts[pass] = dit_prepare(g, l->expert, &batch);
-    }
+    const ContextRows *heard = &l->request->pictures;
+    Tensor *pictures = heard->data != NULL ? rows_input(l->pipeline->graph, heard) : NULL;
+    prepare_context(l, 0, l->packed ? 2 : 1, pictures);
+    if (l->samples == 2 && !l->packed)
+        prepare_context(l, 1, 1, pictures);
 }
 
 static Tensor *prepare_condition(const Loop *l)
@@ -151,33 +191,53 @@ static void select_expert(Loop *l, double timestep)
     l->scope = graph_scope(l->pipeline->graph);
 }
 
+/* What the network is told of each level of the canvas, for every text of the pass. */
+static Tensor *timesteps_input(Loop *l, StepLevel step, int texts)
+{
+    double most = l->request->sampler.train_timesteps > 0 ? l->request->sampler.train_timesteps : 1000;
+    for (int i = 0; i < texts * l->levels; i++) {
+        float level = l->mask_levels[i % l->levels];
+        l->timesteps[i] = canvas_holds(level, step.sigma) ? (float)(level * most) : step.timestep;
+    }
+    return graph_input(l->pipeline->graph, DTYPE_F32, SHAPE(texts * l->levels), l->timesteps);
+}
+
+/* The velocities of the samples from `first` on, count of them in one pass. */
+static void run_pass(Loop *l, int first, int count, StepLevel step, Tensor *patches)
+{
+    Graph *g = l->pipeline->graph;
+    const Dit *m = l->expert;
+    GraphScope scope = graph_scope(g);
+    Tensor *x = patches;
+    int texts = 0;
+    for (int sample = first; sample < first + count; sample++)
+        texts += text_count(l, sample);
+    if (count == 2)
+        x = op_concat(g, 2, (Tensor *[]){patches, patches}, 0);
+    index_timesteps(l, first, count);
+    Tensor *t = timesteps_input(l, step, texts);
+    Tensor *index = graph_input(g, DTYPE_I32, SHAPE(count * l->patches), l->t_index);
+    Tensor *y = dit_step(g, m, &l->contexts[first], x, t, index);
+    for (int i = 0; i < count; i++) {
+        Tensor *rows = op_slice(g, y, 0, i * l->patches, l->patches);
+        graph_download(g, dit_unpatchify(g, &m->config, rows, l->request->canvas->grid), l->velocity[first + i]);
+    }
+    graph_keep(g, scope, patches);
+}
+
 /* Fills velocity[0] with the guided velocity at this latent and timestep. */
-static bool predict(Loop *l, float timestep, const float *latent, SoraError *err)
+static bool predict(Loop *l, StepLevel step, const float *latent, SoraError *err)
 {
     const CanvasShape *s = &l->request->canvas->shape;
     Graph *g = l->pipeline->graph;
-    select_expert(l, timestep);
-    const Dit *m = l->expert;
+    select_expert(l, step.timestep);
     Tensor *x = graph_input(g, DTYPE_F32, SHAPE(s->channels, s->frames, s->height, s->width), latent);
-    Tensor *patches = dit_patchify(g, &m->config, x);
+    Tensor *patches = dit_patchify(g, &l->expert->config, x);
     if (l->condition != NULL)
         patches = op_concat(g, 2, (Tensor *[]){patches, l->condition}, 1);
-    int per_pass = l->packed ? 2 : 1;
-    for (int i = 0; i < per_pass * l->levels; i++)
-        l->timesteps[i] = l->mask_levels[i % l->levels] * timestep;
-    Tensor *t = graph_input(g, DTYPE_F32, SHAPE(per_pass * l->levels), l->timesteps);
-    if (l->packed)
-        patches = op_concat(g, 2, (Tensor *[]){patches, patches}, 0);
-    Tensor *index = graph_input(g, DTYPE_I32, SHAPE(per_pass * l->patches), l->t_index);
-    for (int pass = 0; pass * per_pass < l->samples; pass++) {
-        GraphScope scope = graph_scope(g);
-        Tensor *y = dit_step(g, m, &l->contexts[pass], patches, t, index);
-        for (int i = 0; i < per_pass; i++) {
-            Tensor *rows = op_slice(g, y, 0, i * l->patches, l->patches);
-            graph_download(g, dit_unpatchify(g, &m->config, rows, l->grid), l->velocity[pass + i]);
-        }
-        graph_keep(g, scope, index);
-    }
+    run_pass(l, 0, l->packed ? 2 : 1, step, patches);
+    if (l->samples == 2 && !l->packed)
+        run_pass(l, 1, 1, step, patches);
     graph_keep(g, l->scope, x);
     if (!graph_ok(g, err))
         return false;
@@ -189,13 +249,15 @@ static bool predict(Loop *l, float timestep, const float *latent, SoraError *err
 /* The guided velocity of step i in velocity[0], from the network or, where that will do, from an earlier step. */
 static bool find_velocity(Loop *l, const Sampler *sampler, int i, const float *latent, SoraError *err)
 {
-    float timestep = sampler_timestep(sampler, i);
-    bool last = i + 1 == sampler_steps(sampler), same = pipeline_expert(l->pipeline, timestep) == l->expert;
-    if (!last && same && step_cache_serves(&l->cache, timestep))
+    StepLevel step = {sampler_timestep(sampler, i), sampler_sigma(sampler, i)};
+    bool last = i + 1 == sampler_steps(sampler), same = pipeline_expert(l->pipeline, step.timestep) == l->expert;
+    if (canvas_holds(l->highest, sampler_sigma(sampler, i + 1))) /* all that there is is held until the next step */
         return true;
-    if (!predict(l, timestep, latent, err))
+    if (!last && same && step_cache_serves(&l->cache, step.timestep))
+        return true;
+    if (!predict(l, step, latent, err))
         return error_wrap(err, "step %d", i + 1);
-    step_cache_learn(&l->cache, l->velocity[0], timestep);
+    step_cache_learn(&l->cache, l->velocity[0], step.timestep);
     if (l->request->steps_computed != NULL)
         ++*l->request->steps_computed;
     return true;
@@ -206,10 +268,13 @@ static bool run_steps(Loop *l, Sampler *sampler, float *latent, SoraError *err)
     const Denoising *d = l->request;
     insert_known(l, sampler_sigma(sampler, 0), latent);
     for (int i = 0; i < sampler_steps(sampler); i++) {
+        CanvasStep step = {sampler_sigma(sampler, i), sampler_sigma(sampler, i + 1), l->noise, l->velocity[0]};
         if (!find_velocity(l, sampler, i, latent, err))
             return false;
+        canvas_release(d->canvas, &step, latent, l->held);
+        sampler_restart(sampler, l->held);
         sampler_step(sampler, l->velocity[0], latent);
-        insert_known(l, sampler_sigma(sampler, i + 1), latent);
+        insert_known(l, step.next, latent);
         if (d->after_step != NULL && !d->after_step(d->user, i + 1, latent))
             return error_set(err, SORA_ERROR_CANCELLED, "cancelled after step %d of %d", i + 1,
                              sampler_steps(sampler));

@@ -32,6 +32,12 @@ static bool report(const Generation *n, SoraStage stage, int done, int total, So
     return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
 }
 
+static void give_frames(Generation *n, int64_t first, int64_t count, const float *latent)
+{
+    GivenPart part = given_frames(n->canvas.grid, first, count, 0);
+    canvas_give(&n->canvas, &part, latent);
+}
+
 /* The picture that the video begins with becomes the first latent frame. */
 static bool give_first_frame(Generation *n, SoraError *err)
 {
@@ -43,7 +49,7 @@ static bool give_first_frame(Generation *n, SoraError *err)
         image_cover(&image, &n->first, p->width, p->height, err) && pixels_from_image(&pixels, &image, err) &&
         (latent = pipeline_encode_known(&n->engine->pipeline, &(KnownFrames){&pixels, NULL, 1}, err)) != NULL;
     if (ok)
-        canvas_give_frames(&n->canvas, 0, 1, latent);
+        give_frames(n, 0, 1, latent);
     free(latent);
     image_deinit(&image);
     pixels_deinit(&pixels);
@@ -142,7 +148,8 @@ static bool denoise(Generation *n, SoraError *err)
         .guidance_scale = p->guidance_scale,
         .low_guidance_scale = p->low_guidance_scale,
         .canvas = &n->canvas,
-        .prompt = n->prompt,
+        .passages = &(Passage){n->prompt, n->canvas.grid[0]},
+        .passage_count = 1,
         .negative = n->negative,
         .pictures = n->pictures,
         .cache_threshold = p->cache_threshold,

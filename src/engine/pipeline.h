@@ -58,12 +58,21 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
 /* The same as the canvas's condition. */
 bool pipeline_condition(const Pipeline *p, const KnownFrames *k, Canvas *canvas, SoraError *err);
 
+/* A text, and how many frames of patches listen to it. */
+typedef struct Passage {
+    ContextRows text;
+    int64_t frames;
+} Passage;
+enum { PIPELINE_MAX_PASSAGES = 64 };
+
 typedef struct Denoising {
     SamplerConfig sampler;     /* count is set by the pipeline */
     double guidance_scale;     /* 1: negative is not used */
     double low_guidance_scale; /* the same of the low-noise expert, if there is one */
     const Canvas *canvas;
-    ContextRows prompt, negative;
+    const Passage *passages; /* one after the other, over all frames */
+    int passage_count;       /* 1 to PIPELINE_MAX_PASSAGES */
+    ContextRows negative;
     ContextRows pictures; /* data NULL unless the transformer listens to pictures */
     double cache_threshold; /* see sample/step_cache.h; 0: every step is computed */
     int *steps_computed;    /* counted up; may be NULL */

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +14,7 @@ struct Sampler {
     float *x0[2];     /* predictions: of this step and of the one before */
     float *corrected; /* UniPC: where the last step began, after correction */
     int last_order;   /* UniPC: of the last predictor */
+    const uint8_t *restart; /* [count]: where the next step has no past; NULL: nowhere */
 };
 
 static bool check_config(const SamplerConfig *c, SoraError *err)
@@ -130,6 +130,19 @@ static Interval interval_to(const Sampler *s, int i)
     return (Interval){h, s->sigmas[i] / (double)s->sigmas[i - 1], -(1 - (double)s->sigmas[i]) * expm1(-h)};
 }
 
+static bool begins_anew(const Sampler *s, size_t i)
+{
+    return s->step == 0 || (s->restart != NULL && s->restart[i]);
+}
+
+/* Where the solver begins anew, the older prediction is taken to be this one. */
+static void forget_older(Sampler *s)
+{
+    for (size_t i = 0; i < s->count && s->restart != NULL; i++)
+        if (s->restart[i])
+            s->x0[1][i] = s->x0[0][i];
+}
+
 /* Corrects the latent at level k, knowing x0 there (this) and before (m0, m1): UniC. Writes s->corrected. */
 static void correct(Sampler *s, const float *this_x0)
 {
@@ -147,6 +160,8 @@ static void correct(Sampler *s, const float *this_x0)
         rho_old = rho / r;
     }
     for (size_t i = 0; i < s->count; i++) {
+        if (begins_anew(s, i))
+            continue;
         double d = rho_now * ((double)this_x0[i] - m0[i]);
         if (s->last_order == 2)
             d += rho_old * ((double)m1[i] - m0[i]);
@@ -167,6 +182,7 @@ static void predict(const Sampler *s, int order, const float *from, float *to)
         to[i] = (float)(v.ratio * from[i] + v.gain * (m0[i] + weight * ((double)m0[i] - m1[i])));
 }
 
+
 static void step_euler(Sampler *s, const float *velocity, float *latent)
 {
     double d = s->sigmas[s->step + 1] - (double)s->sigmas[s->step];
@@ -182,13 +198,15 @@ static void step_dpmpp(Sampler *s, const float *velocity, float *latent, int ord
     double sigma = s->sigmas[s->step];
     for (size_t i = 0; i < s->count; i++)
         s->x0[0][i] = (float)(latent[i] - sigma * velocity[i]);
+    forget_older(s);
     predict(s, order, latent, latent);
 }
 
 static void step_unipc(Sampler *s, const float *velocity, float *latent, int order)
 {
-    if (s->step == 0)
-        memcpy(s->corrected, latent, s->count * sizeof *latent);
+    for (size_t i = 0; i < s->count; i++)
+        if (begins_anew(s, i))
+            s->corrected[i] = latent[i];
     /* The corrector needs this prediction beside both older ones: for a moment it lives in latent. */
     double sigma = s->sigmas[s->step];
     for (size_t i = 0; i < s->count; i++)
@@ -199,6 +217,7 @@ static void step_unipc(Sampler *s, const float *velocity, float *latent, int ord
     s->x0[1] = s->x0[0];
     s->x0[0] = older;
     memcpy(s->x0[0], latent, s->count * sizeof *latent);
+    forget_older(s);
     predict(s, order, s->corrected, latent);
     s->last_order = order;
 }
@@ -215,6 +234,12 @@ void sampler_step(Sampler *s, const float *velocity, float *latent)
     else
         step_unipc(s, velocity, latent, order);
     s->step++;
+    s->restart = NULL;
+}
+
+void sampler_restart(Sampler *s, const uint8_t *where)
+{
+    s->restart = where;
 }
 
 void guidance_apply(float *cond, const float *uncond, double scale, size_t count)

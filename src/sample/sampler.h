@@ -8,6 +8,7 @@
 #define SORA_SAMPLE_SAMPLER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "base/error.h"
 
 enum { SAMPLER_MAX_STEPS = 1000 };
@@ -38,6 +39,10 @@ float sampler_sigma(const Sampler *s, int i);
 /* The next step: latent[count] goes from sigma(k) to sigma(k + 1), with k counted from 0 at each call;
  * velocity[count] is the network's answer for (latent, timestep(k)). Call at most steps times. */
 void sampler_step(Sampler *s, const float *velocity, float *latent);
+
+/* Some of the latent was set from outside since the last step: where where[count] is not 0, the next step has no past, as
+ * the first one has none. It is read at the next step and then forgotten. */
+void sampler_restart(Sampler *s, const uint8_t *where);
 
 /* UniPC: the latent at sigma(k) after the corrector of the last step; the last one without. NULL for others
  * and before the first step. The sampler's own, until the next step. */

@@ -301,8 +301,9 @@ static bool give_frame(Golden *g, const Parts *p, const Image *image, Canvas *ca
     ok = latent != NULL;
     report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, p->tolerances.image,
            "i2v first latent frame");
+    GivenPart part = given_frames(canvas->grid, 0, 1, 0);
     if (ok)
-        canvas_give_frames(canvas, 0, 1, latent);
+        canvas_give(canvas, &part, latent);
     free(latent);
     pixels_deinit(&first);
     return ok;
@@ -462,7 +463,8 @@ static void run_case(Golden *g, const Parts *p, const Run *run, const ContextRow
     bool ok = latent != NULL && canvas_init(&canvas, &shape, &err) &&
               give_picture(g, p, run, &canvas, &heard, &err);
     Denoising d = denoising_of(p, run, &canvas);
-    d.prompt = texts[0];
+    d.passages = &(Passage){texts[0], canvas.grid[0]};
+    d.passage_count = 1;
     d.negative = texts[1];
     d.pictures = heard;
     d.after_step = watch_step;

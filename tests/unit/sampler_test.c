@@ -5,7 +5,6 @@
 #include <math.h>
 #include <cmocka.h>
 
-#include "sample/canvas.h"
 #include "sample/sampler.h"
 #include "sample/step_cache.h"
 
@@ -152,61 +151,6 @@ static void guidance_goes_beyond_the_condition(void **state)
     assert_float_equal(cond[1], 1, 1e-6);
 }
 
-static void canvas_keeps_what_is_given(void **state)
-{
-    enum { C = 2, F = 3, H = 4, W = 6, CELLS = C * F * H * W, PATCHES = F * (H / 2) * (W / 2) };
-    SoraError err = {0};
-    Canvas c;
-    assert_true(canvas_init(&c, &(CanvasShape){C, F, H, W, {1, 2, 2}}, &err));
-    assert_int_equal(c.patches, PATCHES);
-    float latent[CELLS], noise[CELLS], first[C * H * W], levels[PATCHES];
-    int32_t index[PATCHES];
-    for (int i = 0; i < CELLS; i++)
-        latent[i] = 100, noise[i] = 10;
-    canvas_insert(&c, latent);
-    assert_float_equal(latent[0], 100, 0); /* nothing given yet */
-    for (int i = 0; i < C * H * W; i++)
-        first[i] = (float)i;
-    canvas_give_frames(&c, 1, 1, first);
-    assert_int_equal(canvas_levels(&c, levels, index), 2);
-    for (int i = 0; i < PATCHES; i++)
-        assert_float_equal(levels[index[i]], (i / 6 == 1 ? 0 : 1), 0);
-    canvas_insert(&c, latent);
-    for (int i = 0; i < CELLS; i++) {
-        int ch = i / (F * H * W), f = i / (H * W) % F, cell = i % (H * W);
-        assert_float_equal(latent[i], (f == 1 ? (float)(ch * H * W + cell) : 100), 0);
-    }
-    canvas_insert_noisy(&c, 0.25f, noise, latent);
-    assert_float_equal(latent[H * W + 4], 0.75 * 4 + 0.25 * 10, 1e-6);
-    assert_float_equal(latent[0], 100, 0);
-    canvas_deinit(&c);
-}
-
-/* First and last frame of nine: the mask's channel k of latent frame f is frame 4 (f - 1) + 1 + k. */
-static void a_condition_says_which_frames_are_given(void **state)
-{
-    enum { C = 2, F = 3, H = 2, W = 2, PLANE = H * W };
-    SoraError err = {0};
-    Canvas c;
-    assert_true(canvas_init(&c, &(CanvasShape){C, F, H, W, {1, 2, 2}}, &err));
-    assert_null(c.condition);
-    float latent[C * F * PLANE], before[C * F * PLANE];
-    for (int i = 0; i < C * F * PLANE; i++)
-        latent[i] = before[i] = (float)i;
-    bool given[9] = {true, false, false, false, false, false, false, false, true};
-    for (int again = 0; again < 2; again++)
-        assert_true(canvas_condition(&c, &(CanvasClip){given, 9, 4, latent}, &err));
-    assert_int_equal(c.condition_channels, 4 + C);
-    for (int k = 0; k < 4; k++)
-        for (int f = 0; f < F; f++)
-            for (int i = 0; i < PLANE; i++)
-                assert_float_equal(c.condition[(k * F + f) * PLANE + i], f == 0 || (f == 2 && k == 3), 0);
-    assert_memory_equal(c.condition + 4 * F * PLANE, latent, sizeof latent);
-    canvas_insert(&c, latent); /* nothing is fixed */
-    assert_memory_equal(latent, before, sizeof latent);
-    canvas_deinit(&c);
-}
-
 static void answers_serve_while_they_change_little(void **state)
 {
     StepCache c;
@@ -241,8 +185,6 @@ int main(void)
         cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(corrected_is_where_the_step_began),
         cmocka_unit_test(guidance_goes_beyond_the_condition),
-        cmocka_unit_test(canvas_keeps_what_is_given),
-        cmocka_unit_test(a_condition_says_which_frames_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
