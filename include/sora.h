@@ -9,9 +9,9 @@
  *         SoraEngine *engine = sora_engine_open("models/nano", NULL, &err);
  *         SoraRequest request;
  *         sora_request_init(&request);
- *         request.prompt = "a dog walks left across a sunny meadow";
+ *         request.prompt = "a rocket flies up past a ringed planet in space";
  *         SoraVideo *video = engine ? sora_generate(engine, &request, &err) : NULL;
- *         bool ok = video != NULL && sora_video_write(video, "dog.mp4", &err);
+ *         bool ok = video != NULL && sora_video_write(video, "rocket.mp4", &err);
  *         if (!ok)
  *             fprintf(stderr, "%s\n", err.message);
  *         sora_video_free(video);
@@ -166,8 +166,8 @@ void sora_video_free(SoraVideo *video);
  *     SoraCredentials *credentials = sora_credentials_open(NULL, &err);
  *     if (credentials == NULL && err.code == SORA_ERROR_NOT_FOUND && sora_credentials_init(NULL, &err))
  *         credentials = sora_credentials_open(NULL, &err);
- *     SoraSigning what = {.title = "dog.mp4", .model = sora_engine_name(engine)};
- *     bool ok = credentials && sora_video_write_signed(video, "dog.mp4", credentials, &what, NULL, &err);
+ *     SoraSigning what = {.title = "rocket.mp4", .model = sora_engine_name(engine)};
+ *     bool ok = credentials && sora_video_write_signed(video, "rocket.mp4", credentials, &what, NULL, &err);
  *
  * A signer serves one call at a time. */
 typedef struct SoraCredentials SoraCredentials;

@@ -7,6 +7,9 @@
 extern const Command CMD_GENERATE, CMD_INSPECT, CMD_CONVERT, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY,
     CMD_CREDENTIALS, CMD_TRACE, CMD_COMPLETION;
 
+/* What help and ./demo show: nano can do it whatever the seed. tests/e2e/cli.sh looks for it in all other places. */
+#define EXAMPLE_PROMPT "a rocket flies up past a ringed planet in space"
+
 /* All commands, in the order of the help; ends with NULL. */
 extern const Command *const COMMANDS[];
 

@@ -122,7 +122,7 @@ static const char *choose_prompt(const GenerateArgs *a, char **arguments, int co
     }
     const char *prompt = a->prompt ? a->prompt : count > 0 ? arguments[0] : NULL;
     if (prompt == NULL)
-        error_set(err, SORA_ERROR_INPUT, "a prompt is missing, such as: sora \"a dog walks left\"");
+        error_set(err, SORA_ERROR_INPUT, "a prompt is missing, such as: sora \"" EXAMPLE_PROMPT "\"");
     else if (!check_prompt(prompt, "prompt", err))
         return NULL;
     else if (prompt[strspn(prompt, " \t\r\n")] == 0)
@@ -340,9 +340,9 @@ const Command CMD_GENERATE = {
     .description = "Makes a video of what the prompt says. What is not given is the model's own choice. "
                    "The same numbers give the same video. Ctrl-C stops and leaves no file. MP4, PNG, JPEG and WebP carry "
                    "content credentials: a signed C2PA manifest that says that AI made them (sora credentials).",
-    .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
-                "  sora generate -p \"a red fox jumps\" --seed 7 --steps 30 -o fox.webm\n"
-                "  sora generate -p \"a boat sails right\" --size 160x96 --frames 33 -o boat.gif\n"
+    .examples = "  sora \"" EXAMPLE_PROMPT "\"\n"
+                "  sora generate -p \"a red balloon floats up into the sky\" --seed 7 --steps 30 -o balloon.webm\n"
+                "  sora generate -p \"a bus drives on a street in the rain\" --size 160x96 --frames 33 -o bus.gif\n"
                 "  sora generate -p \"the cat runs away\" --image cat.jpg -o cat.mp4\n"
                 "  sora generate -p \"a lake at night\" --time-authority http://timestamp.digicert.com\n"
                 "  sora generate -p \"a house in the snow\" --frames 1 -o house.png --json\n"

@@ -18,8 +18,8 @@ static const Command SORA = {
     .description = "       sora \"a prompt\"            is short for: sora generate --prompt \"a prompt\"\n"
                    "       sora help COMMAND          the same as: sora COMMAND --help\n"
                    "       sora --version",
-    .examples = "  sora \"a dog walks left across a sunny meadow\"\n"
-                "  sora \"a boat sails right\" --seed 7 -o boat.webm\n"
+    .examples = "  sora \"" EXAMPLE_PROMPT "\"\n"
+                "  sora \"a red balloon floats up into the sky\" --seed 7 -o balloon.webm\n"
                 "\n"
                 "Exit codes: 0 done, 1 failed, 2 wrong option, prompt or file, 3 not found, 4 reading\n"
                 "or writing failed, 5 not enough memory, 6 not possible here, 130 cancelled by Ctrl-C.",

@@ -33,6 +33,14 @@ for command in $(commands "$sora"); do
     done
 done
 
+# The first example is what a stranger meets everywhere else.
+"$sora" --help >"$work.out"
+example=$(sed -n '/^Examples:/{n;s/^  sora "\(.*\)"$/\1/p;}' "$work.out")
+for place in demo README.md include/sora.h; do
+    checks=$((checks + 1))
+    [ -n "$example" ] && grep -qF "$example" "$source_dir/$place" || fail "$place has another example than --help: $example"
+done
+
 # No arguments: the help, as an error.
 "$sora" >"$work.out" 2>"$work.err"
 [ $? = 2 ] && grep -q Usage "$work.err" && [ ! -s "$work.out" ] || fail "sora alone"

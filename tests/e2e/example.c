@@ -7,9 +7,9 @@ int main(void)
     SoraEngine *engine = sora_engine_open("models/nano", NULL, &err);
     SoraRequest request;
     sora_request_init(&request);
-    request.prompt = "a dog walks left across a sunny meadow";
+    request.prompt = "a rocket flies up past a ringed planet in space";
     SoraVideo *video = engine ? sora_generate(engine, &request, &err) : NULL;
-    bool ok = video != NULL && sora_video_write(video, "dog.mp4", &err);
+    bool ok = video != NULL && sora_video_write(video, "rocket.mp4", &err);
     if (!ok)
         fprintf(stderr, "%s\n", err.message);
     sora_video_free(video);

@@ -544,27 +544,31 @@ static void parts_that_do_not_fit_are_refused(void **state)
     }
 }
 
-/* The program in sora.h is tests/e2e/example.c, which is compiled. */
-static void the_header_shows_the_example(void **state)
+/* Every line of the program stands in that file, in order, after the margin. */
+static void expect_program(const char *path, const char *margin)
 {
     SoraError err = {0};
-    size_t size;
-    char *header = file_read("include/sora.h", 1 << 20, &size, &err);
-    char *example = file_read("tests/e2e/example.c", 1 << 20, &size, &err);
-    assert_non_null(header);
+    char *text = file_read(path, 1 << 20, NULL, &err), *example = file_read("tests/e2e/example.c", 1 << 20, NULL, &err);
+    assert_non_null(text);
     assert_non_null(example);
-    char *at = header;
+    char *at = text;
     for (char *line = strtok(example, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         char wanted[256];
-        snprintf(wanted, sizeof wanted, "\n *     %s\n", line);
+        snprintf(wanted, sizeof wanted, "\n%s%s\n", margin, line);
         at = strstr(at, wanted);
         if (at == NULL)
-            print_error("not in sora.h: %s\n", line);
-        assert_non_null(at);
+            fail_msg("not in %s: %s", path, line);
         at += strlen(wanted) - 1;
     }
-    free(header);
+    free(text);
     free(example);
+}
+
+/* The program in sora.h and in README.md is tests/e2e/example.c, which is compiled. */
+static void the_header_shows_the_example(void **state)
+{
+    expect_program("include/sora.h", " *     ");
+    expect_program("README.md", "");
 }
 
 int main(void)
