@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,35 +12,41 @@
 #include "base/lost.h"
 #include "base/pages.h"
 
-static bool io_error(SoraError *err, const char *what, const char *path)
+int file_open(const char *path, SoraError *err)
 {
-    SoraErrorCode code = errno == ENOENT ? SORA_ERROR_NOT_FOUND : errno == ENOMEM ? SORA_ERROR_MEMORY : SORA_ERROR_IO;
-    return error_set(err, code, "%s: %s: %s", path, what, strerror(errno));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait */
+    if (fd < 0) {
+        error_system(err, path, "cannot open");
+        return -1;
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        error_system(err, path, "cannot read");
+    else if (!S_ISREG(st.st_mode))
+        error_set(err, SORA_ERROR_INPUT, "%s: not a regular file", path);
+    else
+        return fd;
+    close(fd);
+    return -1;
 }
 
 bool file_map_open(FileMap *map, const char *path, SoraError *err)
 {
     *map = (FileMap){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait */
+    int fd = file_open(path, err);
     if (fd < 0)
-        return io_error(err, "cannot open", path);
+        return false;
     struct stat st;
     bool ok = false;
     if (fstat(fd, &st) != 0) {
-        io_error(err, "cannot read", path);
-    } else if (!S_ISREG(st.st_mode)) {
-        error_set(err, SORA_ERROR_INPUT, "%s: not a regular file", path);
-    } else if (st.st_size == 0) {
-        ok = true;
+        error_system(err, path, "cannot read");
     } else {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) {
-            io_error(err, "cannot map", path);
-        } else {
-            *map = (FileMap){p, (size_t)st.st_size};
+        void *p = st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+        ok = p != MAP_FAILED || error_system(err, path, "cannot map");
+        if (ok)
+            *map = (FileMap){p, (size_t)st.st_size, st.st_dev, st.st_ino};
+        if (ok && p != NULL)
             lost_watch(p, map->size, path);
-            ok = true;
-        }
     }
     close(fd);
     return ok;
@@ -79,9 +86,10 @@ FILE *file_temporary(SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "temporary file: out of memory");
         return NULL;
     }
-    int fd = mkostemp(path, O_CLOEXEC);
+    int fd = open(temporary_folder(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+    bool named = fd < 0 && (fd = mkostemp(path, O_CLOEXEC)) >= 0; /* a file system without files without names */
     FILE *stream = NULL;
-    if (fd >= 0 && (unlink(path) != 0 || (stream = fdopen(fd, "w+b")) == NULL)) {
+    if (fd >= 0 && ((named && unlink(path) != 0) || (stream = fdopen(fd, "w+b")) == NULL)) {
         int why = errno;
         close(fd);
         errno = why;
@@ -155,66 +163,169 @@ char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
     return text;
 }
 
-bool file_writer_open(FileWriter *w, const char *path, SoraError *err)
+/* Where path leads: the end of its links, there or not. *st is the file's, or zeros. Heap; NULL on failure. */
+static char *follow_links(const char *path, struct stat *st, SoraError *err)
 {
-    *w = (FileWriter){0};
-    size_t n = strlen(path) + 32;
-    w->path = strdup(path);
-    w->part_path = malloc(n);
-    if (w->path == NULL || w->part_path == NULL) {
-        file_writer_abort(w);
-        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    enum { MOST = 40 };
+    char target[PATH_MAX], *at = strdup(path), *next;
+    struct stat link;
+    if (stat(path, st) != 0) {
+        *st = (struct stat){0};
+        if (errno != ENOENT) { /* a link that the kernel will not follow, among others */
+            error_system(err, path, "cannot write");
+            free(at);
+            return NULL;
+        }
     }
-    snprintf(w->part_path, n, "%s.part-%ld", path, (long)getpid());
-    w->stream = fopen(w->part_path, "wbe");
-    if (w->stream == NULL) {
-        io_error(err, "cannot write", path);
-        free(w->part_path); /* it is not ours to remove */
-        w->part_path = NULL;
-        file_writer_abort(w);
-        return false;
+    for (int i = 0; at != NULL && i < MOST && lstat(at, &link) == 0 && S_ISLNK(link.st_mode); i++) {
+        ssize_t n = readlink(at, target, sizeof target - 1);
+        target[n > 0 ? n : 0] = 0;
+        const char *slash = strrchr(at, '/');
+        int folder = *target != '/' && slash != NULL ? (int)(slash - at) + 1 : 0;
+        next = NULL;
+        if (asprintf(&next, "%.*s%s", folder, at, target) < 0)
+            next = NULL;
+        free(at);
+        at = next;
     }
-    return true;
+    if (at == NULL)
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    return at;
 }
 
-bool file_writer_commit(FileWriter *w, SoraError *err)
+static bool open_part(FileWriter *w, mode_t mode, const struct stat *st, SoraError *err)
+{
+    const char *slash = strrchr(w->final, '/');
+    if (asprintf(&w->part_path, "%s/%s", w->scratch.path, slash != NULL ? slash + 1 : w->final) < 0) {
+        w->part_path = NULL;
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", w->path);
+    }
+    int fd = open(w->part_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode != 0 ? mode : 0666);
+    if (fd >= 0 && mode == 0 && st->st_mode != 0 && fchmod(fd, st->st_mode & 0777) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    w->stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    return w->stream != NULL || error_system(err, w->path, "cannot write");
+}
+
+bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraError *err)
+{
+    *w = (FileWriter){0};
+    struct stat st;
+    bool ok = (w->path = strdup(path)) != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    ok = ok && (w->final = follow_links(path, &st, err)) != NULL;
+    if (ok && st.st_mode != 0 && !S_ISREG(st.st_mode))
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: it is %s", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
+    ok = ok && (scratch_make(&w->scratch, w->final, NULL) || error_system(err, path, "cannot write")) &&
+         open_part(w, mode, &st, err);
+    if (!ok)
+        file_writer_abort(w);
+    return ok;
+}
+
+bool file_writer_open(FileWriter *w, const char *path, SoraError *err)
+{
+    return file_writer_open_mode(w, path, 0, err);
+}
+
+/* STEM-N.EXT of STEM.EXT; the name itself for N = 1. */
+static char *numbered_name(const char *path, int n)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path, *dot = strrchr(name, '.');
+    int stem = (int)((dot != NULL && dot != name ? dot : path + strlen(path)) - path);
+    char *numbered = NULL;
+    if (n == 1)
+        return strdup(path);
+    return asprintf(&numbered, "%.*s-%d%s", stem, path, n, path + stem) >= 0 ? numbered : NULL;
+}
+
+char *file_free_name(const char *path)
+{
+    struct stat st;
+    char *name = strdup(path);
+    for (int n = 2; name != NULL && lstat(name, &st) == 0; n++) {
+        free(name);
+        name = numbered_name(path, n);
+    }
+    return name;
+}
+
+/* rename() that replaces nothing. */
+static int rename_new(const char *from, const char *to)
+{
+    struct stat st;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (lstat(to, &st) == 0) { /* a file system that cannot: another process may come between here */
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(from, to);
+}
+
+static bool give_free_name(FileWriter *w, char **new_name, SoraError *err)
+{
+    for (int n = 1;; n++) {
+        char *name = numbered_name(w->final, n);
+        if (name == NULL)
+            return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", w->path);
+        if (rename_new(w->part_path, name) == 0) {
+            *new_name = name;
+            return true;
+        }
+        free(name);
+        if (errno != EEXIST)
+            return error_system(err, w->path, "cannot rename to");
+    }
+}
+
+static bool close_and_name(FileWriter *w, char **new_name, SoraError *err)
 {
     bool ok = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
     if (!ok)
-        io_error(err, "cannot write", w->path);
+        error_system(err, w->path, "cannot write");
     if (fclose(w->stream) != 0 && ok)
-        ok = io_error(err, "cannot write", w->path);
+        ok = error_system(err, w->path, "cannot write");
     w->stream = NULL;
     ok = ok && lost_check(err);
-    if (ok && rename(w->part_path, w->path) != 0)
-        ok = io_error(err, "cannot rename to", w->path);
-    if (ok) {
-        free(w->part_path);
-        w->part_path = NULL;
-    }
+    if (ok && new_name != NULL)
+        ok = give_free_name(w, new_name, err);
+    else if (ok && rename(w->part_path, w->final) != 0)
+        ok = error_system(err, w->path, "cannot rename to");
     file_writer_abort(w);
     return ok;
 }
 
-bool file_writer_finish(FileWriter *w, const FileFinish *finish, SoraError *err)
+bool file_writer_commit(FileWriter *w, SoraError *err)
+{
+    return close_and_name(w, NULL, err);
+}
+
+bool file_writer_finish(FileWriter *w, const FileFinish *finish, char **new_name, SoraError *err)
 {
     bool ok = true;
+    if (new_name != NULL)
+        *new_name = NULL;
     if (finish != NULL && (fflush(w->stream) != 0 || ferror(w->stream)))
-        ok = io_error(err, "cannot write", w->path);
+        ok = error_system(err, w->path, "cannot write");
     if (ok && finish != NULL)
         ok = finish->run(finish->user, w->part_path, w->path, err);
     if (!ok)
         file_writer_abort(w);
-    return ok && file_writer_commit(w, err);
+    return ok && close_and_name(w, new_name, err);
 }
 
 void file_writer_abort(FileWriter *w)
 {
     if (w->stream != NULL)
         fclose(w->stream);
-    if (w->part_path != NULL)
-        unlink(w->part_path);
+    scratch_remove(&w->scratch);
     free(w->part_path);
+    free(w->final);
     free(w->path);
     *w = (FileWriter){0};
 }
@@ -225,6 +336,12 @@ bool file_exists(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+bool file_same(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 bool dir_exists(const char *path)
 {
     struct stat st;
@@ -232,6 +349,11 @@ bool dir_exists(const char *path)
 }
 
 bool dir_make(const char *path, SoraError *err)
+{
+    return dir_make_mode(path, 0777, err);
+}
+
+bool dir_make_mode(const char *path, mode_t mode, SoraError *err)
 {
     char *p = strdup(path);
     if (p == NULL)
@@ -244,9 +366,9 @@ bool dir_make(const char *path, SoraError *err)
         ok = mkdir(p, 0777) == 0 || errno == EEXIST;
         *s = '/';
     }
-    ok = ok && (mkdir(p, 0777) == 0 || errno == EEXIST);
+    ok = ok && (mkdir(p, mode) == 0 || errno == EEXIST);
     if (!ok)
-        io_error(err, "cannot make folder", path);
+        error_system(err, path, "cannot make folder");
     else if (!dir_exists(path))
         ok = error_set(err, SORA_ERROR_IO, "%s: not a folder", path);
     free(p);
@@ -257,6 +379,8 @@ bool file_copy(const char *from, const char *to, SoraError *err)
 {
     FileMap map;
     FileWriter w;
+    if (file_same(from, to))
+        return true;
     if (!file_map_open(&map, from, err))
         return false;
     bool ok = file_writer_open(&w, to, err);

@@ -6,11 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include "base/error.h"
+#include "base/scratch.h"
+
+/* Opens a regular file for reading; a pipe, a device or a folder is an error, at once. -1 on failure. */
+int file_open(const char *path, SoraError *err);
 
 typedef struct FileMap {
     const uint8_t *data; /* read-only; NULL when the file is empty */
     size_t size;
+    dev_t device; /* which file it is, under whatever name */
+    ino_t number;
 } FileMap;
 
 bool file_map_open(FileMap *map, const char *path, SoraError *err);
@@ -22,14 +29,20 @@ void file_map_forget(const FileMap *map, const void *data, size_t size);
 /* The whole file in heap memory, with a 0 byte after it; more than max_size bytes is an error. free() it. */
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err);
 
-/* Atomic writing: the bytes go to "PATH.part-PID"; commit flushes, syncs and renames; abort removes.
- * Errors of fwrite are found at commit. */
+/* Atomic writing: the bytes go to part_path in a scratch folder (base/scratch.h) beside the file; commit flushes, syncs and
+ * renames; abort removes. Errors of fwrite are found at commit. A link is followed: the file that it names is replaced, as
+ * only regular files can be. */
 typedef struct FileWriter {
     FILE *stream;
-    char *path, *part_path;
+    char *path, *part_path; /* as given; where the bytes are now */
+    char *final;            /* path, or what it is a link to */
+    Scratch scratch;
 } FileWriter;
 
+/* A new file gets mode 0666 less the umask; one that is replaced keeps its own. */
 bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
+/* The file has this mode from the beginning, whatever was there: 0600 for what nobody else may read. */
+bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraError *err);
 /* Closes w in every case. An error too when a mapped file has lost its end (base/lost.h). */
 bool file_writer_commit(FileWriter *w, SoraError *err);
 void file_writer_abort(FileWriter *w);                  /* no-op after commit */
@@ -41,8 +54,12 @@ typedef struct FileFinish {
     void *user;
 } FileFinish;
 
-/* file_writer_commit(), finished first; finish NULL: nothing more. */
-bool file_writer_finish(FileWriter *w, const FileFinish *finish, SoraError *err);
+/* file_writer_commit(), finished first; finish NULL: nothing more. new_name not NULL: a file that is there by now stays, and
+ * *new_name is the name that the new one got, STEM-2.EXT and so on if it must be; free() it. NULL on failure. */
+bool file_writer_finish(FileWriter *w, const FileFinish *finish, char **new_name, SoraError *err);
+
+/* path if nothing is there, else the first of STEM-2.EXT, STEM-3.EXT ... that is free. NULL: out of memory. free() it. */
+char *file_free_name(const char *path);
 
 /* A file without a name, for reading and writing, in $TMPDIR, else in /var/tmp: gone when it is closed, or when the process
  * ends in whatever way. NULL on failure. */
@@ -62,9 +79,12 @@ void file_memory_deinit(FileMemory *m); /* a zeroed one is allowed */
 /* The pages wholly within these bytes are not counted as the process's until they are used again; what is in them stays. */
 void file_memory_leave(const FileMemory *m, size_t offset, size_t size);
 
-bool file_copy(const char *from, const char *to, SoraError *err); /* atomic */
+bool file_copy(const char *from, const char *to, SoraError *err); /* atomic; nothing is done to a copy onto itself */
 bool file_exists(const char *path);
+bool file_same(const char *a, const char *b); /* are both there, and the same, under whatever names? */
 bool dir_exists(const char *path);
 bool dir_make(const char *path, SoraError *err); /* with parents; no error when it is there */
+/* The same; the folder itself, if it is new, has that mode from the beginning: 0700 for its owner alone. */
+bool dir_make_mode(const char *path, mode_t mode, SoraError *err);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
 #include "credentials/bmff.h"
 
 enum { JPEG_PIECE = 64000 }; /* bytes of a store in one segment, which ends at 65,535 */
@@ -59,12 +61,14 @@ bool asset_open(Asset *a, const char *path, SoraError *err)
 {
     *a = (Asset){.path = path};
     struct stat st;
-    a->file = fopen(path, "rbe");
+    int fd = file_open(path, err);
+    if (fd < 0)
+        return false;
+    a->file = fdopen(fd, "rb");
     if (a->file == NULL)
-        return error_set(err, errno == ENOENT ? SORA_ERROR_NOT_FOUND : SORA_ERROR_IO, "%s: cannot open: %s",
-                         path, strerror(errno));
-    if (fstat(fileno(a->file), &st) != 0 || !S_ISREG(st.st_mode))
-        return error_set(err, SORA_ERROR_INPUT, "%s: not a file", path);
+        close(fd);
+    if (a->file == NULL || fstat(fd, &st) != 0)
+        return error_system(err, path, "cannot open");
     a->size = (uint64_t)st.st_size;
     return find_kind(a, err) && kinds[a->kind].scan(a, err);
 }

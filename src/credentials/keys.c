@@ -165,13 +165,11 @@ static bool write_pem(const PemFile *f, SoraError *err)
     char *path = NULL;
     if (asprintf(&path, "%s/%s", f->folder, f->name) < 0)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    mode_t old = umask(f->key ? 0177 : 0022);
-    bool ok = file_writer_open(&w, path, err);
-    umask(old);
+    bool ok = file_writer_open_mode(&w, path, f->key != NULL ? 0600 : 0644, err);
     if (!ok)
         goto out;
     BIO *bio = BIO_new_fp(w.stream, BIO_NOCLOSE);
-    ok = bio != NULL && (f->key == NULL || fchmod(fileno(w.stream), 0600) == 0) &&
+    ok = bio != NULL &&
          (f->key == NULL || PEM_write_bio_PKCS8PrivateKey(bio, f->key, NULL, NULL, 0, NULL, NULL) == 1);
     for (int i = 0; ok && f->chain != NULL && i < sk_X509_num(f->chain); i++)
         ok = PEM_write_bio_X509(bio, sk_X509_value(f->chain, i)) == 1;
@@ -192,21 +190,21 @@ out:
 static int lock_folder(const char *folder, SoraError *err)
 {
     char *path = NULL;
-    struct stat st;
-    bool there = stat(folder, &st) == 0;
-    if (!dir_make(folder, err))
+    if (!dir_make_mode(folder, 0700, err))
         return -1;
-    if ((!there && chmod(folder, 0700) != 0) || asprintf(&path, "%s/lock", folder) < 0) {
-        error_set(err, SORA_ERROR_IO, "%s: cannot prepare the folder", folder);
+    if (asprintf(&path, "%s/lock", folder) < 0) {
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", folder);
         return -1;
     }
     int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0 || flock(lock, LOCK_EX) != 0) {
-        error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+        error_system(err, path, "cannot write");
         if (lock >= 0)
             close(lock);
         lock = -1;
     }
+    if (lock >= 0)
+        scratch_sweep(folder); /* a killed process may have left keys there */
     free(path);
     return lock;
 }
@@ -334,7 +332,10 @@ bool keys_import(const char *folder, const char *chain_path, const char *key_pat
 bool keys_open(const char *folder, Signer *signer, SoraError *err)
 {
     *signer = (Signer){0};
-    char *path = keys_path(folder, "signer.pem", err);
+    char *place = keys_folder(folder, NULL), *path = keys_path(folder, "signer.pem", err);
+    if (place != NULL)
+        scratch_sweep(place); /* a killed process may have left keys there */
+    free(place);
     if (path == NULL)
         return false;
     bool ok = file_exists(path) ? signer_open(signer, path, path, err)

@@ -38,7 +38,7 @@ bool image_write_png_finished(const Image *image, const char *path, const FileFi
         file_writer_abort(&file);
         return false;
     }
-    return file_writer_finish(&file, finish, err);
+    return file_writer_finish(&file, finish, NULL, err);
 }
 
 bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,

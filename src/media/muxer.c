@@ -158,9 +158,9 @@ bool muxer_finish(Muxer *m, SoraError *err)
     return (code >= 0 && m->io_error == 0) || muxer_error(m, "cannot finish the file", code, err);
 }
 
-bool muxer_commit(Muxer *m, const FileFinish *finish, SoraError *err)
+bool muxer_commit(Muxer *m, const FileFinish *finish, char **new_name, SoraError *err)
 {
-    return file_writer_finish(&m->file, finish, err);
+    return file_writer_finish(&m->file, finish, new_name, err);
 }
 
 void muxer_close(Muxer *m)

@@ -15,8 +15,8 @@ typedef struct SinkKind {
     double max_fps;
     void *(*open)(const struct SinkKind *kind, const char *path, const VideoFormat *format, SoraError *err);
     bool (*write)(void *sink, const uint8_t *rgb, SoraError *err);
-    /* The file is finished (NULL: as it is) and gets its name; close still follows. */
-    bool (*commit)(void *sink, const FileFinish *finish, SoraError *err);
+    /* The file is finished (NULL: as it is) and gets its name, or a new one (file_writer_finish()); close still follows. */
+    bool (*commit)(void *sink, const FileFinish *finish, char **new_name, SoraError *err);
     void (*close)(void *sink);   /* removes what is not committed */
     int max_side;                /* pixels; 0: MEDIA_MAX_SIDE */
     PictureWrite *write_picture; /* of kinds with one picture in a file */
@@ -41,7 +41,7 @@ bool muxer_open(Muxer *m, const SinkKind *kind, const char *path, const VideoFor
                 enum AVPixelFormat pixels, const char *options, SoraError *err);
 bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err);           /* NULL: no more frames */
 bool muxer_finish(Muxer *m, SoraError *err);                           /* flushes and writes the trailer */
-bool muxer_commit(Muxer *m, const FileFinish *finish, SoraError *err); /* renames */
+bool muxer_commit(Muxer *m, const FileFinish *finish, char **new_name, SoraError *err); /* file_writer_finish() */
 void muxer_close(Muxer *m);
 
 /* "PATH: cannot write: WHY", WHY from errno when the file was the cause, else from FFmpeg. Returns false. */

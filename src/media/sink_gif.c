@@ -161,11 +161,11 @@ static bool write_comment(GifSink *s, SoraError *err)
     return ok || error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->muxer.path, strerror(errno));
 }
 
-static bool commit(void *sink, const FileFinish *finish, SoraError *err)
+static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraError *err)
 {
     GifSink *s = sink;
     return second_pass(s, err) && muxer_finish(&s->muxer, err) && write_comment(s, err) &&
-           muxer_commit(&s->muxer, finish, err);
+           muxer_commit(&s->muxer, finish, new_name, err);
 }
 
 const SinkKind SINK_GIF = {".gif",      "gif",  "gif",      false, 50,  open_sink,

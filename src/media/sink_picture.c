@@ -1,9 +1,10 @@
-/* PNG, JPEG and WebP: one frame is NAME.png; of several each is NAME-0001.png and so on. Frames wait as
- * NAME-0001.png.part-PID until commit gives all of them their names. */
-#include <errno.h>
+/* PNG, JPEG and WebP: one frame is NAME.png; of several each is NAME-0001.png and so on. Frames wait in a scratch folder,
+ * under their names, until commit moves all of them out. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/scratch.h"
 #include "media/ffmpeg.h"
 #include "media/picture.h"
 #include "media/sink.h"
@@ -11,6 +12,7 @@
 typedef struct PictureSink {
     const SinkKind *kind;
     char *path, *title, *comment;
+    Scratch scratch;
     char *waiting, *final; /* room for two names */
     size_t room;
     Image first; /* its name is known when a second one comes, or at commit */
@@ -19,21 +21,15 @@ typedef struct PictureSink {
 
 static void name_frame(PictureSink *s, long i)
 {
-    int stem = (int)(strlen(s->path) - strlen(s->kind->extension));
-    if (s->count == 1)
-        snprintf(s->final, s->room, "%s", s->path);
-    else
-        snprintf(s->final, s->room, "%.*s-%04ld%s", stem, s->path, i + 1, s->path + stem);
-    snprintf(s->waiting, s->room, "%s.part-%ld", s->final, (long)getpid());
+    video_frame_name(s->final, s->room, s->path, s->count > 1 ? i : -1);
+    const char *slash = strrchr(s->final, '/');
+    snprintf(s->waiting, s->room, "%s/%s", s->scratch.path, slash != NULL ? slash + 1 : s->final);
 }
 
 static void close_sink(void *sink)
 {
     PictureSink *s = sink;
-    for (long i = s->named; i < s->written; i++) {
-        name_frame(s, i);
-        unlink(s->waiting);
-    }
+    scratch_remove(&s->scratch);
     image_deinit(&s->first);
     free(s->path);
     free(s->title);
@@ -57,7 +53,7 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
         return NULL;
     }
     s->kind = kind;
-    s->room = strlen(path) + 64;
+    s->room = 2 * strlen(path) + 128; /* for a name within the scratch folder */
     s->waiting = malloc(s->room);
     s->final = malloc(s->room);
     if (s->waiting == NULL || s->final == NULL || !copy_string(&s->path, path) ||
@@ -67,7 +63,7 @@ static void *open_sink(const SinkKind *kind, const char *path, const VideoFormat
         return NULL;
     }
     /* An unwritable place is found now, as with the other kinds of files. */
-    if (!video_writer_check(path, format, err) ||
+    if (!video_writer_check(path, format, err) || !scratch_make(&s->scratch, path, err) ||
         !image_init(&s->first, format->width, format->height, err)) {
         close_sink(s);
         return NULL;
@@ -104,20 +100,37 @@ static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
     return write_image(s, s->count - 1, &image, err);
 }
 
-static bool commit(void *sink, const FileFinish *finish, SoraError *err)
+/* A single picture: its file. */
+static bool commit_one(PictureSink *s, const FileFinish *finish, char **new_name, SoraError *err)
+{
+    FileWriter file;
+    if (!file_writer_open(&file, s->path, err))
+        return false;
+    if (s->kind->write_picture(file.stream, &s->first, &(PictureText){s->title, s->comment}, s->path, err))
+        return file_writer_finish(&file, finish, new_name, err);
+    file_writer_abort(&file);
+    return false;
+}
+
+static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraError *err)
 {
     PictureSink *s = sink;
-    if (s->count == 1 && !write_image(s, 0, &s->first, err))
-        return false;
-    for (long i = 0; finish != NULL && i < s->written; i++) {
+    if (s->count == 1)
+        return commit_one(s, finish, new_name, err);
+    for (long i = 0; i < s->written; i++) {
+        struct stat st;
         name_frame(s, i);
-        if (!finish->run(finish->user, s->waiting, s->final, err))
+        if (lstat(s->final, &st) == 0 && !S_ISREG(st.st_mode))
+            return error_set(err, SORA_ERROR_IO, "%s: cannot write: it is not a regular file", s->final);
+        if (finish != NULL && !finish->run(finish->user, s->waiting, s->final, err))
             return false;
     }
+    if (new_name != NULL && (*new_name = strdup(s->path)) == NULL)
+        return ffmpeg_out_of_memory(err, s->path);
     while (s->named < s->written) {
         name_frame(s, s->named);
         if (rename(s->waiting, s->final) != 0) {
-            error_set(err, SORA_ERROR_IO, "%s: cannot rename to: %s", s->final, strerror(errno));
+            error_system(err, s->final, "cannot rename to");
             for (long i = 0; i < s->named; i++) { /* all or none */
                 name_frame(s, i);
                 unlink(s->final);

@@ -76,10 +76,10 @@ static bool write_frame(void *sink, const uint8_t *rgb, SoraError *err)
     return muxer_encode(&s->muxer, s->frame, err);
 }
 
-static bool commit(void *sink, const FileFinish *finish, SoraError *err)
+static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraError *err)
 {
     StreamSink *s = sink;
-    return muxer_finish(&s->muxer, err) && muxer_commit(&s->muxer, finish, err);
+    return muxer_finish(&s->muxer, err) && muxer_commit(&s->muxer, finish, new_name, err);
 }
 
 const SinkKind SINK_MP4 = {".mp4",      "mp4",  "libx264",  true, 240, open_sink,

@@ -56,18 +56,57 @@ static bool check_format(const SinkKind *kind, const char *path, const VideoForm
     return true;
 }
 
+bool video_is_series(const char *path, int frames)
+{
+    const SinkKind *kind = find_kind(path, NULL);
+    return frames > 1 && kind != NULL && kind->write_picture != NULL;
+}
+
+void video_frame_name(char *name, size_t size, const char *path, long i)
+{
+    const char *dot = strrchr(path, '.');
+    int stem = (int)(dot != NULL ? dot - path : (ptrdiff_t)strlen(path));
+    if (i < 0)
+        snprintf(name, size, "%s", path);
+    else
+        snprintf(name, size, "%.*s-%04ld%s", stem, path, i + 1, path + stem);
+}
+
+/* Rights, quotas, read-only disks and names that are too long show only when one tries. Signing writes the file once more
+ * where it lies then. */
+static bool probe(const char *path, SoraError *err)
+{
+    FileWriter file, signed_file;
+    if (!file_writer_open(&file, path, err))
+        return false;
+    SoraError why = {0};
+    bool ok = file_writer_open(&signed_file, file.part_path, &why);
+    if (ok)
+        file_writer_abort(&signed_file);
+    else
+        error_set(err, why.code, "%s: its path is too long to be written there", path);
+    file_writer_abort(&file);
+    return ok;
+}
+
 bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err)
 {
     const SinkKind *kind = find_kind(path, err);
     if (kind == NULL || (format != NULL && !check_format(kind, path, format, err)))
         return false;
-    if (dir_exists(path))
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", path);
-    FileWriter probe; /* rights, quotas and read-only disks show only when one tries */
-    if (!file_writer_open(&probe, path, err))
-        return false;
-    file_writer_abort(&probe);
-    return true;
+    return probe(path, err);
+}
+
+bool video_writer_check_frames(const char *path, int frames, SoraError *err)
+{
+    size_t room = strlen(path) + 32;
+    char *name = malloc(room);
+    if (name == NULL)
+        return ffmpeg_out_of_memory(err, path);
+    video_frame_name(name, room, path, video_is_series(path, frames) ? frames - 1 : -1);
+    bool ok = video_writer_check(name, NULL, err);
+    free(name);
+    return ok;
 }
 
 VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err)
@@ -103,12 +142,23 @@ void video_writer_on_finish(VideoWriter *w, const FileFinish *finish)
     w->finish = finish;
 }
 
-bool video_writer_commit(VideoWriter *w, SoraError *err)
+static bool commit(VideoWriter *w, char **new_name, SoraError *err)
 {
-    bool ok = w->frames > 0 ? w->kind->commit(w->sink, w->finish, err)
+    bool ok = w->frames > 0 ? w->kind->commit(w->sink, w->finish, new_name, err)
                             : error_set(err, SORA_ERROR_INPUT, "%s: no frames to write", w->path);
     video_writer_abort(w);
     return ok;
+}
+
+bool video_writer_commit(VideoWriter *w, SoraError *err)
+{
+    return commit(w, NULL, err);
+}
+
+bool video_writer_commit_new(VideoWriter *w, char **name, SoraError *err)
+{
+    *name = NULL;
+    return commit(w, name, err);
 }
 
 void video_writer_abort(VideoWriter *w)

@@ -28,9 +28,17 @@ typedef struct VideoFormat {
 
 typedef struct VideoWriter VideoWriter;
 
-/* Can path be written at all: is the extension known, the folder there and writable, and does that kind of
- * file take the format (NULL: any)? To be asked before hours of work. Leaves nothing behind. */
+/* Can path be written at all: is the extension known, the folder there and writable, is the name short enough for what is
+ * done until the file is signed, and does that kind of file take the format (NULL: any)? To be asked before hours of work.
+ * Leaves nothing behind. */
 bool video_writer_check(const char *path, const VideoFormat *format, SoraError *err);
+
+/* Will so many frames become pictures with a number each? */
+bool video_is_series(const char *path, int frames);
+/* The name of frame i of a series, counted from 0: NAME-0001.png of NAME.png; path itself for i below 0. */
+void video_frame_name(char *name, size_t size, const char *path, long i);
+/* video_writer_check() of the longest name that a file of so many frames will have. */
+bool video_writer_check_frames(const char *path, int frames, SoraError *err);
 
 /* The format is copied. NULL on failure. */
 VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err);
@@ -41,8 +49,11 @@ bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err);
 /* Each complete file is finished before it gets its name. What finish points to must stay till commit. */
 void video_writer_on_finish(VideoWriter *w, const FileFinish *finish);
 
-/* Both free w; commit does so when it fails, too, and then leaves no file. abort(NULL) is allowed. */
+/* These free w; commit does so when it fails, too, and then leaves no file. abort(NULL) is allowed. */
 bool video_writer_commit(VideoWriter *w, SoraError *err);
+/* The same, but a file that has got that name meanwhile stays: *name is the new one's, NAME-2.mp4 and so on if it must be;
+ * free() it. NULL on failure. Series of pictures replace. */
+bool video_writer_commit_new(VideoWriter *w, char **name, SoraError *err);
 void video_writer_abort(VideoWriter *w);
 
 #endif

@@ -3,17 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/scratch.h"
 #include "stage/pack.h"
 
 extern char **environ;
@@ -37,8 +39,42 @@ static const Package PACKAGES[] = {
 };
 enum { PACKAGE_COUNT = sizeof PACKAGES / sizeof PACKAGES[0] };
 
+/* What goes on, for whoever waits. */
+typedef struct Step {
+    const StageFetch *fetch;
+    const char *what;
+    int done, total;
+} Step;
+
+static bool go_on(const Step *s, SoraError *err)
+{
+    const StageFetch *f = s->fetch;
+    return f->note == NULL || f->note(s->what, s->done, s->total, f->user) ||
+           error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+}
+
+static bool not_installed(const char *program, SoraError *err)
+{
+    return error_set(err, SORA_ERROR_NOT_FOUND, "%s: this program is needed and not installed (Debian: apt-get install %s)",
+                     program, program);
+}
+
+/* Waits until it has ended, and ends it when the user cancels. */
+static bool wait_for(pid_t pid, const char *program, const Step *step, int *status, SoraError *err)
+{
+    enum { PAUSE_MS = 50, PATIENCE = 40 };
+    bool ok = true;
+    pid_t ended;
+    for (int asked = 0; (ended = waitpid(pid, status, WNOHANG)) == 0; nanosleep(&(struct timespec){0, PAUSE_MS * 1000000}, NULL)) {
+        ok = ok && go_on(step, err);
+        if (!ok)
+            kill(pid, asked++ < PATIENCE ? SIGTERM : SIGKILL);
+    }
+    return ended < 0 ? error_system(err, program, "cannot wait for it") : ok;
+}
+
 /* Runs a program found in PATH, its output into the file `log`. */
-static bool run_program(const char *const *argv, const char *log, SoraError *err)
+static bool run_program(const char *const *argv, const char *log, const Step *step, SoraError *err)
 {
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0)
@@ -51,20 +87,15 @@ static bool run_program(const char *const *argv, const char *log, SoraError *err
         status = 0;
     posix_spawn_file_actions_destroy(&actions);
     if (code == ENOENT)
-        return error_set(err, SORA_ERROR_NOT_FOUND,
-                         "%s: this program is needed and not installed (Debian: apt-get install %s)", argv[0],
-                         argv[0]);
+        return not_installed(argv[0], err);
     if (code != 0)
         return error_set(err, SORA_ERROR_IO, "%s: cannot run: %s", argv[0], strerror(code));
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return error_set(err, SORA_ERROR_IO, "%s: %s", argv[0], strerror(errno));
+    if (!wait_for(pid, argv[0], step, &status, err))
+        return false;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) /* some C libraries report a missing program so */
-        return error_set(err, SORA_ERROR_NOT_FOUND,
-                         "%s: this program is needed and not installed (Debian: apt-get install %s)", argv[0],
-                         argv[0]);
+        return not_installed(argv[0], err);
     return error_set(err, SORA_ERROR_IO, "%s: failed (%s %d)", argv[0], WIFEXITED(status) ? "exit" : "signal",
                      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
@@ -102,86 +133,76 @@ static bool check_hash(const char *path, const Package *p, SoraError *err)
                      p->file, (char *)text, p->sha512);
 }
 
-static bool note(const StageFetch *f, const char *what, int done, SoraError *err)
+static bool report_packing(void *user, int done, int total)
 {
-    return f->note == NULL || f->note(what, done, PACKAGE_COUNT, f->user) ||
-           error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+    return go_on(&(Step){user, "packing", done, total}, NULL);
 }
 
 static bool pack_all(const StageFetch *f, const char *node_modules, const char *out, SoraError *err)
 {
-    return note(f, "packing", PACKAGE_COUNT, err) && pack_build(node_modules, out, err);
+    PackProgress progress = {report_packing, (void *)(uintptr_t)f};
+    return pack_build(node_modules, out, &progress, err);
 }
 
-static bool fetch_package(const Package *p, const char *dir, Arena *arena, SoraError *err)
+/* npm's cache lies in dir too, and goes with it. */
+static bool fetch_package(const Step *step, const Package *p, const char *dir, Arena *arena, SoraError *err)
 {
     char *what = arena_printf(arena, "@lobehub/%s@%s", p->name, p->version),
-         *log = arena_printf(arena, "%s/log", dir);
+         *log = arena_printf(arena, "%s/log", dir), *cache = arena_printf(arena, "%s/cache", dir);
     char *archive = arena_printf(arena, "%s/%s", dir, p->file),
          *folder = arena_printf(arena, "%s/@lobehub/%s", dir, p->name);
-    if (what == NULL || log == NULL || archive == NULL || folder == NULL)
+    if (what == NULL || log == NULL || cache == NULL || archive == NULL || folder == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", p->name);
-    const char *npm[] = {"npm", "pack", "--silent", "--pack-destination", dir, what, NULL};
-    if (!run_program(npm, log, err)) {
+    const char *npm[] = {"npm", "pack", "--silent", "--cache", cache, "--pack-destination", dir, what, NULL};
+    if (!run_program(npm, log, step, err)) {
         if (err != NULL && err->code == SORA_ERROR_IO)
             quote_log(log, err);
-        return error_wrap(err, "%s", what);
+        return err != NULL && err->code == SORA_ERROR_CANCELLED ? false : error_wrap(err, "%s", what);
     }
     if (!file_exists(archive))
         return error_set(err, SORA_ERROR_IO, "%s: npm brought no %s", what, p->file);
     const char *tar[] = {"tar", "-xzf", archive, "--strip-components=1", "--no-same-owner",
                          "-C",  folder, NULL};
-    bool ok = check_hash(archive, p, err) && dir_make(folder, err) && run_program(tar, log, err);
+    bool ok = check_hash(archive, p, err) && dir_make(folder, err) && run_program(tar, log, step, err);
     unlink(archive);
     return ok;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    remove(path);
-    return 0;
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static bool fetch_all(const StageFetch *f, const char *out, const char *dir, Arena *arena, SoraError *err)
 {
-    for (int i = 0; i < PACKAGE_COUNT; i++)
-        if (!note(f, PACKAGES[i].name, i, err) || !fetch_package(&PACKAGES[i], dir, arena, err))
+    for (int i = 0; i < PACKAGE_COUNT; i++) {
+        Step step = {f, PACKAGES[i].name, i, PACKAGE_COUNT};
+        if (!go_on(&step, err) || !fetch_package(&step, &PACKAGES[i], dir, arena, err))
             return false;
+    }
     return pack_all(f, dir, out, err);
+}
+
+/* The folder that a file is to lie in. */
+static bool make_place(const char *path, Arena *arena, SoraError *err)
+{
+    char *folder = arena_strdup(arena, path), *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    if (slash == NULL || slash == folder)
+        return folder != NULL || error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
+    *slash = 0;
+    return dir_make(folder, err);
 }
 
 bool stage_fetch(const StageFetch *fetch, SoraError *err)
 {
     Arena arena;
+    Scratch scratch = {0};
     arena_init(&arena, 1 << 14);
-    char *home = stage_default_path(), *out = arena_strdup(&arena, fetch->out_path != NULL ? fetch->out_path
-                                                                   : home != NULL          ? home
-                                                                                           : "");
-    free(home);
-    char *dir = NULL, *slash = out != NULL ? strrchr(out, '/') : NULL;
-    if (out != NULL)
-        dir = arena_printf(&arena, "%.*s/.stage-fetch-XXXXXX", slash != NULL ? (int)(slash - out) : 1,
-                           slash != NULL ? out : ".");
-    bool ok = dir != NULL ? true : error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
-    if (ok) {
-        char *end = strrchr(dir, '/');
-        *end = 0;
-        ok = *dir == 0 || dir_make(dir, err);
-        *end = '/';
-    }
-    if (ok && fetch->art != NULL) {
+    char *home = fetch->out_path == NULL ? stage_default_path() : NULL;
+    const char *out = fetch->out_path != NULL ? fetch->out_path : home;
+    bool ok = out != NULL || error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
+    ok = ok && make_place(out, &arena, err);
+    if (ok && fetch->art != NULL)
         ok = pack_all(fetch, fetch->art, out, err);
-    } else if (ok && mkdtemp(dir) == NULL) {
-        ok = error_set(err, SORA_ERROR_IO, "%s: cannot make a temporary folder: %s", dir, strerror(errno));
-    } else if (ok) {
-        ok = fetch_all(fetch, out, dir, &arena, err);
-        remove_tree(dir);
-    }
+    else
+        ok = ok && scratch_make(&scratch, out, err) && fetch_all(fetch, out, scratch.path, &arena, err);
+    scratch_remove(&scratch);
+    free(home);
     arena_deinit(&arena);
     return ok;
 }

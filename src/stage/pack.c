@@ -134,7 +134,7 @@ Pack *pack_open_memory(const void *data, size_t size, const char *name, SoraErro
     Pack *pack = new_pack(name, err);
     if (pack == NULL)
         return NULL;
-    pack->map = (FileMap){data, size};
+    pack->map = (FileMap){.data = data, .size = size};
     if (read_table(pack, err))
         return pack;
     pack_close(pack);

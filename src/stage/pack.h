@@ -52,7 +52,13 @@ const Noun *pack_noun(const Pack *pack, int i);
 /* Decoded once and kept; safe from several threads. NULL with *err when the strip is damaged. */
 const Art *pack_art(const Pack *pack, int i, SoraError *err);
 
-/* Builds a pack from an npm folder: DIR/@lobehub/fluent-emoji-3d and -anim-1 .. -4. */
-bool pack_build(const char *node_modules, const char *out_path, SoraError *err);
+/* Told of each noun before its picture is packed; false cancels. */
+typedef struct PackProgress {
+    bool (*report)(void *user, int done, int total);
+    void *user;
+} PackProgress;
+
+/* Builds a pack from an npm folder: DIR/@lobehub/fluent-emoji-3d and -anim-1 .. -4. progress may be NULL. */
+bool pack_build(const char *node_modules, const char *out_path, const PackProgress *progress, SoraError *err);
 
 #endif

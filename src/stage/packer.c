@@ -269,7 +269,7 @@ static bool write_pack(const char *out_path, const Strip *strips, SoraError *err
     return file_writer_commit(&w, err);
 }
 
-bool pack_build(const char *node_modules, const char *out_path, SoraError *err)
+bool pack_build(const char *node_modules, const char *out_path, const PackProgress *progress, SoraError *err)
 {
     Strip *strips = calloc(LEXICON_COUNT, sizeof *strips);
     if (strips == NULL)
@@ -277,8 +277,11 @@ bool pack_build(const char *node_modules, const char *out_path, SoraError *err)
     bool ok = true;
     for (size_t i = 0; i < LEXICON_COUNT; i++)
         WebPMemoryWriterInit(&strips[i].webp);
-    for (size_t i = 0; ok && i < LEXICON_COUNT; i++)
-        ok = build_strip(&LEXICON[i], node_modules, &strips[i], err);
+    for (size_t i = 0; ok && i < LEXICON_COUNT; i++) {
+        bool goes_on = progress == NULL || progress->report(progress->user, (int)i, (int)LEXICON_COUNT);
+        ok = goes_on ? build_strip(&LEXICON[i], node_modules, &strips[i], err)
+                     : error_set(err, SORA_ERROR_CANCELLED, "cancelled");
+    }
     ok = ok && write_pack(out_path, strips, err);
     for (size_t i = 0; i < LEXICON_COUNT; i++)
         WebPMemoryWriterClear(&strips[i].webp);

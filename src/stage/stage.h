@@ -222,13 +222,13 @@ bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 typedef struct StageFetch {
     const char *out_path; /* NULL: stage_default_path() */
     const char *art;      /* a node_modules folder that has the packages already; NULL: bring them with npm */
-    /* Before each step; false cancels; may be NULL. */
+    /* Often: what is brought or packed at the moment; false cancels; may be NULL. */
     bool (*note)(const char *what, int done, int total, void *user);
     void *user;
 } StageFetch;
 
 /* Brings the art (750 MB) with the npm client into a temporary folder beside out_path, checks each package
- * against its pinned SHA-512, packs what is needed (16 MB) and removes the rest. */
+ * against its pinned SHA-512, packs what is needed (16 MB) and removes the rest, npm's cache of it included. */
 bool stage_fetch(const StageFetch *fetch, SoraError *err);
 
 #endif

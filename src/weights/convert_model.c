@@ -1,12 +1,10 @@
 #include "weights/convert.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/file.h"
@@ -22,7 +20,7 @@ static const char *const OTHERS[] = {"model.json",  "model_index.json", "schedul
 
 typedef struct Work {
     Arena memory;
-    const char *from, *to; /* to: under its temporary name */
+    const char *from, *to; /* to: in a scratch folder */
     const ModelFiles *files;
     const ConvertOptions *options;
     ConvertProgress progress;
@@ -86,12 +84,6 @@ static bool convert_all(Work *w, SoraError *err)
     return true;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)remove(path);
-    return 0;
-}
-
 static bool in_the_way(const char *to, SoraError *err)
 {
     char buf[SHOWN_SIZE];
@@ -109,8 +101,8 @@ static bool give_name(const char *temporary, const char *to, SoraError *err)
 
 bool model_convert(const char *from, const char *to, const ConvertOptions *options, SoraError *err)
 {
-    enum { OPEN_FOLDERS = 8 };
     struct stat st;
+    Scratch scratch = {0};
     Work w = {.from = from, .options = options};
     size_t n = strlen(to);
     while (n > 1 && to[n - 1] == '/')
@@ -119,17 +111,16 @@ bool model_convert(const char *from, const char *to, const ConvertOptions *optio
         return in_the_way(to, err);
     arena_init(&w.memory, 1 << 16);
     const char *name = arena_printf(&w.memory, "%.*s", (int)n, to);
-    w.to = arena_printf(&w.memory, "%.*s.part-%ld", (int)n, to, (long)getpid());
-    ModelFiles *files = name != NULL && w.to != NULL ? model_files_open(&(ModelPaths){.model = from}, err) : NULL;
-    bool ok = files != NULL;
-    if (name == NULL || w.to == NULL)
+    ModelFiles *files = name != NULL ? model_files_open(&(ModelPaths){.model = from}, err) : NULL;
+    if (name == NULL)
         message_no_memory(to, err);
     w.files = files;
-    if (ok) {
-        ok = dir_make(w.to, err) && convert_all(&w, err) && give_name(w.to, name, err);
-        if (!ok)
-            nftw(w.to, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
-    }
+    bool ok = files != NULL && scratch_make(&scratch, name, err);
+    const char *slash = ok ? strrchr(name, '/') : NULL;
+    if (ok && (w.to = arena_printf(&w.memory, "%s/%s", scratch.path, slash != NULL ? slash + 1 : name)) == NULL)
+        ok = message_no_memory(to, err);
+    ok = ok && dir_make(w.to, err) && convert_all(&w, err) && give_name(w.to, name, err);
+    scratch_remove(&scratch);
     model_files_close(files);
     arena_deinit(&w.memory);
     return ok;

@@ -97,7 +97,7 @@ static int art_setup(void **state)
     }
     WebPFree(webp);
     snprintf(art_pack, sizeof art_pack, "%s/stage.pack", art_dir);
-    if (!pack_build(art_dir, art_pack, &err)) {
+    if (!pack_build(art_dir, art_pack, NULL, &err)) {
         fprintf(stderr, "%s\n", err.message);
         return -1;
     }

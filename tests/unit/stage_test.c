@@ -636,6 +636,49 @@ static void fetch_explains_what_is_wrong(void **state)
     assert_int_equal(left_in_out(), 1);
 }
 
+/* Says no at the call number `last`, and keeps what it was told then. */
+typedef struct Patience {
+    int calls, last, done;
+    char what[32];
+} Patience;
+
+static bool lose_patience(const char *what, int done, int total, void *user)
+{
+    Patience *p = user;
+    snprintf(p->what, sizeof p->what, "%s", what);
+    p->done = done;
+    return ++p->calls < p->last;
+}
+
+static void fetch_stops_when_it_is_told_to(void **state)
+{
+    char *old = strdup(getenv("PATH")), out[128];
+    snprintf(out, sizeof out, "%s/stopped/stage.pack", art_dir);
+    Patience p = {.last = 5};
+    StageFetch fetch = {.out_path = out, .art = art_dir, .note = lose_patience, .user = &p};
+    SoraError err = {0};
+    assert_false(stage_fetch(&fetch, &err)); /* while it packs */
+    assert_int_equal(err.code, SORA_ERROR_CANCELLED);
+    assert_string_equal(p.what, "packing");
+    assert_int_equal(p.done, 4);
+    assert_false(file_exists(out));
+
+    fake_npm("exec sleep 100000"); /* while npm is at work, which has a cache of its own */
+    p = (Patience){.last = 5};
+    fetch.art = NULL;
+    assert_false(stage_fetch(&fetch, &err));
+    assert_int_equal(err.code, SORA_ERROR_CANCELLED);
+    assert_string_equal(p.what, "fluent-emoji-3d");
+    fake_npm("while [ $# -gt 1 ]; do [ $1 = --cache ] && mkdir $2 && echo much >$2/file && exit 7; shift; done");
+    fetch.note = NULL;
+    assert_false(stage_fetch(&fetch, &err));
+    assert_non_null(strstr(err.message, "npm: failed (exit 7)"));
+    setenv("PATH", old, 1);
+    free(old);
+    *strrchr(out, '/') = 0;
+    assert_int_equal(rmdir(out), 0); /* nothing is left, npm's cache neither */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,6 +700,7 @@ int main(void)
         cmocka_unit_test(damaged_packs_are_refused),
         cmocka_unit_test(a_missing_pack_says_so),
         cmocka_unit_test(fetch_explains_what_is_wrong),
+        cmocka_unit_test(fetch_stops_when_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
