@@ -158,7 +158,7 @@ void pool_free(Pool *p)
 
 int pool_threads(const Pool *p)
 {
-    return p->threads;
+    return p == NULL ? 1 : p->threads;
 }
 
 static void wait_until_done(Pool *p, int64_t count)

@@ -16,7 +16,7 @@ typedef void (*PoolTask)(void *arg, int64_t i, int worker);
  * fork(). Its threads leave the process's signals to others. */
 Pool *pool_new(int threads);
 void pool_free(Pool *p); /* NULL is allowed */
-int pool_threads(const Pool *p);
+int pool_threads(const Pool *p); /* 1 for NULL */
 
 /* Calls f(arg, i, worker) for i in 0 .. count-1, in any order, and returns when all are done; what the tasks
  * wrote is then the caller's to read. With p NULL the caller does it all, as worker 0. Not from within a task

@@ -216,7 +216,8 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     }
     b->ctx.room = options->room;
     b->ctx.user = options->user;
-    b->base = (Backend){"cpu", run, alloc, release, move, copy, copy, keep_weights, DTYPE_F32, trim};
+    b->base = (Backend){.name = "cpu", .run = run, .alloc = alloc, .free = release, .move = move, .upload = copy,
+                        .download = copy, .keep_weights = keep_weights, .trim = trim};
     if (!choose_level(options->level, &b->ctx.level, err) ||
         !choose_precision(options->precision, &b->ctx, err))
         goto fail;
@@ -225,7 +226,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
     if (b->ctx.level == CPU_AVX2)
         onednn_limit_avx2();
-    b->ctx.pool = pool_new(options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN));
+    b->base.pool = b->ctx.pool = pool_new(options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN));
     if (b->ctx.pool == NULL) {
         error_set(err, SORA_ERROR_MEMORY, "cpu backend: out of memory");
         goto fail;

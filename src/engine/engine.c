@@ -168,8 +168,9 @@ static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *e
                       .level = options->cpu,
                       .room = pager_room,
                       .user = &e->pager}, err);
-    if (e->backend == NULL || !pager_init(&e->pager, e->backend, options->memory, err))
+    if (e->backend == NULL)
         return false;
+    pager_init(&e->pager, e->backend, options->memory);
     e->pipeline.graph = graph_new(&e->pager.base);
     return e->pipeline.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "engine: out of memory");
 }

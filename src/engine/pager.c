@@ -277,7 +277,7 @@ static void widen_piece(void *arg, int64_t piece, int worker)
 static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
 {
     w->at_once = w->width < WIDE ? WIDE / w->width : 1;
-    size_t wide = (size_t)(pool_threads(p->pool) * w->at_once * w->width) * sizeof(float);
+    size_t wide = (size_t)(pool_threads(p->base.pool) * w->at_once * w->width) * sizeof(float);
     w->dtype = e->shape.dtype;
     size_t bytes = w->out != NULL ? 0 : ((size_t)(w->count * w->width) * dtype_size(w->dtype) + 63) / 64 * 64;
     if (!reserve(p, bytes + wide, err))
@@ -285,7 +285,7 @@ static bool widen(Pager *p, const PagerEntry *e, Widening *w, SoraError *err)
     w->entry = e;
     w->out = w->out != NULL ? w->out : p->scratch;
     w->wide = (float *)((char *)p->scratch + bytes);
-    pool_run(p->pool, (w->count + PIECE_ROWS - 1) / PIECE_ROWS, widen_piece, w);
+    pool_run(p->base.pool, (w->count + PIECE_ROWS - 1) / PIECE_ROWS, widen_piece, w);
     if (!w->failed)
         return true;
     *err = w->error;
@@ -444,14 +444,14 @@ static void download(Backend *backend, void *host, const void *from, size_t byte
     inner->download(inner, host, from, bytes);
 }
 
-bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err)
+void pager_init(Pager *p, Backend *inner, size_t limit)
 {
-    *p = (Pager){.base = {"pager", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim},
+    *p = (Pager){.base = {.name = "pager", .run = run, .alloc = alloc, .free = release, .move = move, .upload = upload,
+                          .download = download, .keep_weights = keep_weights, .trim = trim,
+                          .operand = inner->operand, .pool = inner->pool},
                  .inner = inner,
                  .limit = limit,
                  .last = -1};
-    p->pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN));
-    return p->pool != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
 
 void pager_deinit(Pager *p)
@@ -463,7 +463,6 @@ void pager_deinit(Pager *p)
         }
     if (p->inner != NULL)
         p->inner->free(p->inner, p->scratch);
-    pool_free(p->pool);
     free(p->entries);
     *p = (Pager){0};
 }

@@ -7,7 +7,6 @@
 #ifndef SORA_ENGINE_PAGER_H
 #define SORA_ENGINE_PAGER_H
 
-#include "base/pool.h"
 #include "tensor/graph.h"
 #include "weights/part_source.h"
 
@@ -16,7 +15,6 @@ typedef struct PagerEntry PagerEntry;
 typedef struct Pager {
     Backend base; /* give this to a graph; its trim() gives back all weights if there is a limit */
     Backend *inner;
-    Pool *pool;   /* for widening */
     size_t limit; /* bytes of the whole process; 0: none */
     PagerEntry *entries; /* sorted by address */
     int count, capacity, last; /* last: the entry that was used last, or -1 */
@@ -30,8 +28,8 @@ typedef struct Pager {
     size_t scratch_bytes;
 } Pager;
 
-/* inner stays the caller's. */
-bool pager_init(Pager *p, Backend *inner, size_t limit, SoraError *err);
+/* inner stays the caller's, and weights are widened by its threads. */
+void pager_init(Pager *p, Backend *inner, size_t limit);
 void pager_deinit(Pager *p);
 
 /* Room for bytes that are about to be written, by a kernel for example (see CpuOptions). false: there is none, and *err

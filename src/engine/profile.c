@@ -155,7 +155,9 @@ static void trim(Backend *backend)
 
 void profile_init(Profile *p, Backend *inner)
 {
-    *p = (Profile){.base = {"profile", run, alloc, release, move, upload, download, keep_weights, inner->operand, trim},
+    *p = (Profile){.base = {.name = "profile", .run = run, .alloc = alloc, .free = release, .move = move, .upload = upload,
+                            .download = download, .keep_weights = keep_weights, .trim = trim,
+                            .operand = inner->operand, .pool = inner->pool},
                    .inner = inner};
 }
 

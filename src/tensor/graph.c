@@ -100,6 +100,11 @@ DType graph_operand(const Graph *g)
     return g->backend->operand;
 }
 
+Pool *graph_pool(const Graph *g)
+{
+    return g->backend->pool;
+}
+
 void graph_keep_weights(Graph *g, bool on)
 {
     g->backend->keep_weights(g->backend, on);

@@ -7,23 +7,30 @@
 #define SORA_TENSOR_GRAPH_H
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "tensor/node.h"
 
-/* What runs the kernels and holds the data. One for the CPU, one for each GPU. */
+/* What runs the kernels and holds the data. One for the CPU, one for each GPU. A backend serves one thread at a time.
+ * A graph calls every function without asking whether it is there, so none may be NULL; pool is the one entry that may. */
 typedef struct Backend Backend;
 struct Backend {
-    const char *name;
+    const char *name; /* "cpu"; for messages */
+    /* Computes the node's outputs, whose memory is there. Shapes were checked when the node was made; a kernel checks
+     * what is data. false and *err filled: the graph adds the op's name and shapes. */
     bool (*run)(Backend *backend, const Node *node, SoraError *err);
-    void *(*alloc)(Backend *backend, size_t bytes); /* NULL when there is none */
-    void (*free)(Backend *backend, void *p);
-    /* Regions may overlap. */
-    void (*move)(Backend *backend, void *to, const void *from, size_t bytes);
+    /* Uninitialised memory that run(), move(), upload() and download() take, aligned to 64 bytes; NULL when there is none. */
+    void *(*alloc)(Backend *backend, size_t bytes);
+    void (*free)(Backend *backend, void *p); /* what alloc() gave; NULL is allowed */
+    void (*move)(Backend *backend, void *to, const void *from, size_t bytes); /* regions may overlap */
     void (*upload)(Backend *backend, void *to, const void *host, size_t bytes);
-    void (*download)(Backend *backend, void *host, const void *from, size_t bytes);
+    void (*download)(Backend *backend, void *host, const void *from, size_t bytes); /* after all nodes before it */
     /* On: weights stay as they are until it is off, so what kernels make of them may be kept. Off at first. */
     void (*keep_weights)(Backend *backend, bool on);
-    DType operand; /* what convolutions round their input to, so that what they remember loses nothing in it */
     void (*trim)(Backend *backend); /* gives back memory that is only kept for the next node */
+    DType operand; /* what convolutions round their input to, so that what they remember loses nothing in it */
+    /* The backend's threads, for work beside its nodes: widening weights, drawing clips, the optimiser. Not from within
+     * run(), unless by a backend that is around this one. NULL: the caller works alone. */
+    Pool *pool;
 };
 
 typedef struct Graph Graph;
@@ -34,6 +41,7 @@ void graph_free(Graph *g);
 void graph_reset(Graph *g);
 
 DType graph_operand(const Graph *g); /* the backend's */
+Pool *graph_pool(const Graph *g);    /* the backend's; may be NULL */
 /* Weights of convolutions stay as they are from now until it is off: the layout that the kernels want is made once and
  * kept, in as much memory again. */
 void graph_keep_weights(Graph *g, bool on);

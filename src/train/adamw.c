@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { CHUNK = 4096, UPDATE_CHUNK = 1 << 15, LANES = 16 }; /* elements of one sum, of one piece of work */
 
@@ -14,9 +13,9 @@ AdamWConfig adamw_defaults(void)
                          .ema = 0.999};
 }
 
-void adamw_init(AdamW *o, const AdamWConfig *config)
+void adamw_init(AdamW *o, const AdamWConfig *config, Pool *pool)
 {
-    *o = (AdamW){.config = *config, .pool = pool_new((int)sysconf(_SC_NPROCESSORS_ONLN))};
+    *o = (AdamW){.config = *config, .pool = pool};
     arena_init(&o->memory, (size_t)16 << 20);
 }
 
@@ -25,7 +24,6 @@ void adamw_deinit(AdamW *o)
     for (int i = 0; i < o->count; i++)
         o->slots[i].param->tensor.grad = NULL;
     arena_deinit(&o->memory);
-    pool_free(o->pool);
     free(o->slots);
     *o = (AdamW){0};
 }

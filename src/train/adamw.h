@@ -34,11 +34,12 @@ typedef struct AdamW {
     AdamWSlot *slots;
     int count;
     Arena memory;
-    Pool *pool;           /* all cores; NULL (out of memory) is one thread */
+    Pool *pool;           /* the caller's */
     double gradient_norm; /* of the last step, before clipping */
 } AdamW;
 
-void adamw_init(AdamW *o, const AdamWConfig *config);
+/* pool is used by adamw_step() and stays the caller's; NULL: one thread. The result does not depend on it. */
+void adamw_init(AdamW *o, const AdamWConfig *config, Pool *pool);
 void adamw_deinit(AdamW *o);
 
 /* Takes every F32 parameter of p: sets its requires_grad and grad (zeros). p must outlive o. set is kept as a pointer. */

@@ -216,7 +216,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
-    adamw_init(&t->optimizer, &t->settings.adamw);
+    adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     ok = ok && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, backend, o, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = t->graph, .self = t,
                     .step = codec_step, .save_model = save_codec, .samples = codec_samples};

@@ -118,24 +118,36 @@ static bool add_captions(Shard *s, int clip, const Clip *from)
     return true;
 }
 
-/* The clips of a batch, rendered side by side; the first failure wins. */
+/* Clips of a batch, rendered side by side. */
+typedef struct Rendering {
+    ClipSource *source;
+    const Bucket *bucket;
+    uint64_t index; /* of the first */
+    Clip *clips;
+    bool ok[ENCODE_BATCH];
+    SoraError errors[ENCODE_BATCH];
+} Rendering;
+
+static void render_clip(void *arg, int64_t i, int worker)
+{
+    Rendering *r = arg;
+    const Bucket *b = r->bucket;
+    ClipRequest request = {b->drawn_width, b->drawn_height, b->frames, b->fps, r->index + (uint64_t)i};
+    r->ok[i] = clip_source_get(r->source, &request, &r->clips[i], &r->errors[i]);
+}
+
+/* The error is that of the first clip that has one. */
 static bool render_batch(LatentCache *c, const Bucket *b, uint64_t index, Clip *clips, int count, SoraError *err)
 {
-    bool ok = true;
-#pragma omp parallel for schedule(dynamic)
-    for (int i = 0; i < count; i++) {
-        ClipRequest request = {b->drawn_width, b->drawn_height, b->frames, b->fps, index + (uint64_t)i};
-        SoraError error = {0};
-        if (!clip_source_get(c->config.source, &request, &clips[i], &error)) {
-#pragma omp critical
-            {
-                if (ok && err != NULL)
-                    *err = error;
-                ok = false;
-            }
+    Rendering r = {.source = c->config.source, .bucket = b, .index = index, .clips = clips};
+    pool_run(graph_pool(c->config.graph), count, render_clip, &r);
+    for (int i = 0; i < count; i++)
+        if (!r.ok[i]) {
+            if (err != NULL)
+                *err = r.errors[i];
+            return false;
         }
-    }
-    return ok;
+    return true;
 }
 
 static bool encode_frames(LatentCache *c, const Bucket *b, int count, const float *video, float *latents, SoraError *err)

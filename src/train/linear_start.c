@@ -29,12 +29,27 @@ static void moments_deinit(Moments *s)
     free(s->half_difference);
 }
 
-static void add_outer(double *sum, const double *x, int n)
+/* sum [n, n] += x x^T */
+typedef struct Outer {
+    double *sum;
+    const double *x;
+    int n;
+} Outer;
+
+enum { OUTER_ROWS = 32 }; /* of one piece */
+
+static void add_rows(void *arg, int64_t piece, int worker)
 {
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++)
-            sum[i * n + j] += x[i] * x[j];
+    const Outer *o = arg;
+    int first = (int)piece * OUTER_ROWS, end = first + OUTER_ROWS < o->n ? first + OUTER_ROWS : o->n;
+    for (int i = first; i < end; i++)
+        for (int j = 0; j < o->n; j++)
+            o->sum[i * o->n + j] += o->x[i] * o->x[j];
+}
+
+static void add_outer(Pool *pool, double *sum, const double *x, int n)
+{
+    pool_run(pool, (n + OUTER_ROWS - 1) / OUTER_ROWS, add_rows, &(Outer){sum, x, n});
 }
 
 typedef struct Features {
@@ -51,21 +66,21 @@ static void read_block(const Features *f, int64_t t, int64_t row, int64_t column
 }
 
 /* Every third block is enough. */
-static void look_at(Moments *s, const Features *f, double *a, double *b)
+static void look_at(Pool *pool, Moments *s, const Features *f, double *a, double *b)
 {
     int64_t per_row = f->width / 2, blocks = f->height / 2 * per_row;
     for (int64_t i = 0; i < blocks; i += 3) {
         int64_t row = i / per_row * 2, column = i % per_row * 2;
         for (int64_t t = 0; t < f->frames; t += t == 0 ? 1 : 2) {
             read_block(f, t, row, column, a);
-            add_outer(s->single, a, s->n);
+            add_outer(pool, s->single, a, s->n);
             s->singles++;
             if (t == 0 || t + 1 >= f->frames)
                 continue;
             read_block(f, t + 1, row, column, b);
             for (int k = 0; k < s->n; k++)
                 b[k] = (a[k] - b[k]) / 2;
-            add_outer(s->half_difference, b, s->n);
+            add_outer(pool, s->half_difference, b, s->n);
             s->pairs++;
         }
     }
@@ -108,7 +123,7 @@ static bool measure(Graph *g, const Vae *m, int levels, ClipInput *clips, Moment
         float *x = clip_features(g, m, levels, clips, i, &f);
         ok = x != NULL;
         if (ok)
-            look_at(s, &f, blocks, blocks + s->n);
+            look_at(graph_pool(g), s, &f, blocks, blocks + s->n);
         free(x);
     }
     free(blocks);
@@ -279,7 +294,7 @@ static bool last_features(Graph *g, Vae *m, ClipInput *clips, Covariance *c)
                 x[j] = host[k * f.channels + j];
                 c->sum[j] += x[j];
             }
-            add_outer(c->outer, x, c->n);
+            add_outer(graph_pool(g), c->outer, x, c->n);
             c->count++;
         }
         free(host);

@@ -13,6 +13,7 @@
 #include "engine/video.h"
 #include "media/image.h"
 #include "media/video_reader.h"
+#include "threads.h"
 #include "tiny_model.h"
 
 static const TinyModel MODEL = {
@@ -544,6 +545,29 @@ static void parts_that_do_not_fit_are_refused(void **state)
     }
 }
 
+static bool count_threads(const SoraProgress *progress, void *user)
+{
+    int *most = user, now = thread_count();
+    *most = now > *most ? now : *most;
+    return true;
+}
+
+/* One pool does it all: the pager's widening, the kernels, and oneDNN within them. */
+static void no_more_threads_than_asked_for(void **state)
+{
+    assert_int_equal(thread_count(), 1);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        int most = 0;
+        SoraEngine *engine = open_engine(threads);
+        SoraRequest request = request_of("a dog runs");
+        request.progress = count_threads;
+        request.user = &most;
+        sora_video_free(generate(engine, &request));
+        assert_int_equal(most, threads);
+        sora_engine_close(engine);
+    }
+}
+
 /* Every line of the program stands in that file, in order, after the margin. */
 static void expect_program(const char *path, const char *margin)
 {
@@ -574,6 +598,7 @@ static void the_header_shows_the_example(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_more_threads_than_asked_for),
         cmocka_unit_test(defaults_are_the_models),
         cmocka_unit_test(frames_come_as_they_are_made),
         cmocka_unit_test(a_seed_names_one_video),

@@ -11,6 +11,7 @@
 
 #include "cpu/backend.h"
 #include "stage_art.h"
+#include "threads.h"
 #include "train/latents.h"
 #include "weights/param_sources.h"
 
@@ -40,7 +41,7 @@ static void open_world(World *w)
     params_init(&w->params, &w->random.source);
     vae_bind(&w->codec, &config, &w->params);
     assert_true(params_ok(&w->params, &err));
-    assert_non_null(w->backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err));
+    assert_non_null(w->backend = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_F32}, &err));
     assert_non_null(w->graph = graph_new(w->backend));
     assert_non_null(w->source = clip_source_open(&(ClipSourceConfig){.stage_pack = art_pack, .seed = 4, .everyday = -1}, &err));
 }
@@ -145,6 +146,20 @@ static void windows_hold_the_subject(void **state)
     close_world(&w);
 }
 
+static void clips_are_drawn_by_the_backends_threads(void **state)
+{
+    World w;
+    open_world(&w);
+    Bucket bucket = bucket_of(32, 32, 1);
+    LatentCache *cache = open_cache(&w, &bucket);
+    SoraError err = {0};
+    LatentSample sample;
+    assert_true(latent_cache_get(cache, 0, 0, 0, &sample, &err));
+    assert_int_equal(thread_count(), 3);
+    latent_cache_free(cache);
+    close_world(&w);
+}
+
 static void shards_of_another_window_are_refused(void **state)
 {
     World w;
@@ -167,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_where_the_boxes_are),
         cmocka_unit_test(windows_hold_the_subject),
+        cmocka_unit_test(clips_are_drawn_by_the_backends_threads),
         cmocka_unit_test(shards_of_another_window_are_refused),
     };
     return cmocka_run_group_tests(tests, art_setup, art_teardown);

@@ -170,7 +170,7 @@ static void same_result_under_a_limit(void **state)
         Pager pager;
         PagedSource source;
         open_network(&o);
-        assert_true(pager_init(&pager, o.cpu, (size_t)1 << 40, &err)); /* weights are widened when used */
+        pager_init(&pager, o.cpu, (size_t)1 << 40); /* weights are widened when used */
         bind_paged(&o, &source, &pager);
         size_t before = status("RssFile:");
         pager.limit = status("VmRSS:") + 72 * MB; /* the weights are 67 MB; 32 are held in reserve */
@@ -206,7 +206,7 @@ static void used_often_is_kept(void **state)
     write_network(DTYPE_F8_E4M3);
     expect_plain(plain);
     open_network(&o);
-    assert_true(pager_init(&pager, o.cpu, 0, &err));
+    pager_init(&pager, o.cpu, 0);
     bind_paged(&o, &source, &pager);
     size_t kept[5];
     for (int run = 0; run < 5; run++) {
@@ -231,7 +231,7 @@ static void too_small_a_limit_is_said(void **state)
     PagedSource source;
     write_network(DTYPE_BF16);
     open_network(&o);
-    assert_true(pager_init(&pager, o.cpu, MB, &err));
+    pager_init(&pager, o.cpu, MB);
     assert_int_equal(pager_left(&pager), 1); /* the process has more than that */
     assert_int_equal(pager_left(&(Pager){.limit = 0}), 0);
     assert_in_range(pager_left(&(Pager){.limit = (size_t)1 << 40}), (size_t)1 << 39, ((size_t)1 << 40) - MB);
@@ -260,7 +260,7 @@ static void the_limit_is_never_passed(void **state)
         cpu_backend_free(o.cpu);
         o.cpu = cpu_backend_new(&(CpuOptions){.room = pager_room, .user = &pager}, &err);
         assert_non_null(o.cpu);
-        assert_true(pager_init(&pager, o.cpu, (size_t)1 << 40, &err));
+        pager_init(&pager, o.cpu, (size_t)1 << 40);
         bind_paged(&o, &source, &pager);
         forget_peak();
         pager.limit = status("VmRSS:") + room * MB;
@@ -301,7 +301,7 @@ static void the_next_weight_is_asked_for(void **state)
     assert_true(fd >= 0 && fdatasync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
     close(fd);
     open_network(&o);
-    assert_true(pager_init(&pager, o.cpu, 0, &err));
+    pager_init(&pager, o.cpu, 0);
     bind_paged(&o, &source, &pager);
     const Tensor *used = o.dit.blocks[1].ffn[0].w, *next = o.dit.blocks[1].ffn[1].w, *far = o.dit.blocks[6].ffn[0].w;
     assert_in_range((char *)next->data - (char *)used->data, tensor_bytes(used), tensor_bytes(used) + 65536); /* a bias */

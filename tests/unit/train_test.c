@@ -72,7 +72,7 @@ static void two_init(Two *t, const AdamWConfig *config)
     const int64_t matrix[2] = {6, 7}, vector[1] = {5};
     params_get(&t->params, (Init){INIT_NORMAL, 1}, 2, matrix, "matrix");
     params_get(&t->params, (Init){INIT_NORMAL, 1}, 1, vector, "vector");
-    adamw_init(&t->optimizer, config);
+    adamw_init(&t->optimizer, config, NULL);
     assert_true(adamw_add(&t->optimizer, "set", &t->params, &err));
 }
 
