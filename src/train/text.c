@@ -276,7 +276,7 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
-    adamw_init(&t->optimizer, &t->settings.adamw);
+    adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .step = text_step,
                     .save_model = save_text, .samples = text_samples};
     ok = ok && prepare(t, backend, err) && train_run(&run, err);
