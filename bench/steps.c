@@ -24,14 +24,14 @@ static bool progress(const SoraProgress *p, void *user)
 {
     Watch *w = user;
     double now = clock_seconds(), cpu = cpu_seconds();
-    if (p->stage == SORA_STAGE_DENOISE && p->done == 0)
+    if (p->phase == SORA_PHASE_DENOISE && p->done == 0)
         printf("text %.3f\n", now - w->begun);
-    if (p->stage == SORA_STAGE_DENOISE && p->done > 0)
+    if (p->phase == SORA_PHASE_DENOISE && p->done > 0)
         printf("step %d %.3f, processors %.3f, at %.3f\n", p->done, now - w->last, cpu - w->last_cpu, now - w->begun);
     fflush(stdout);
     w->last = now;
     w->last_cpu = cpu;
-    return !(p->stage == SORA_STAGE_DENOISE && p->done == w->steps);
+    return !(p->phase == SORA_PHASE_DENOISE && p->done == w->steps);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
  *     int main(void)
  *     {
  *         SoraError err = {0};
- *         SoraEngine *engine = sora_engine_open("models/nano", NULL, &err);
+ *         SoraEngine *engine = sora_engine_open("nano", NULL, &err);
  *         SoraRequest request;
  *         sora_request_init(&request);
  *         request.prompt = "a rocket flies up past a ringed planet in space";
@@ -37,7 +37,9 @@ extern "C" {
 #pragma GCC visibility push(default) /* the library is built with everything else hidden */
 #endif
 
-#define SORA_VERSION "0.1.0"
+#define SORA_VERSION "0.2.0" /* of this header */
+/* Of the library that runs. */
+const char *sora_version(void);
 
 /* Chosen by what the caller will do next. */
 typedef enum SoraErrorCode {
@@ -74,7 +76,7 @@ typedef enum SoraSolver {
 } SoraSolver;
 
 typedef struct SoraOptions {
-    int threads;             /* 0: all cores */
+    int threads;             /* 1 to 4096; 0 (default): all cores */
     SoraPrecision precision; /* default: auto */
     const char *cpu;         /* "reference", "avx2", "avx512"; NULL: the best that runs here */
     size_t memory;           /* bytes that the process may have in memory; 0: no limit. Weights are given back and
@@ -86,15 +88,15 @@ typedef struct SoraOptions {
     const char *const *loras; /* "FILE", "FILE:0.8", "FILE:0.8:high" or ":low" (of two experts); ends with NULL */
 } SoraOptions;
 
-typedef enum SoraStage {
-    SORA_STAGE_TEXT = 0, /* encoding the prompt */
-    SORA_STAGE_DENOISE,  /* sampling steps */
-    SORA_STAGE_DECODE,   /* latent frames to pictures */
-} SoraStage;
+typedef enum SoraPhase {
+    SORA_PHASE_TEXT = 0, /* encoding the prompt */
+    SORA_PHASE_DENOISE,  /* sampling steps */
+    SORA_PHASE_DECODE,   /* latent frames to pictures */
+} SoraPhase;
 
 typedef struct SoraProgress {
-    SoraStage stage;
-    int done, total;          /* within the stage */
+    SoraPhase phase;
+    int done, total;          /* within the phase */
     double seconds;           /* since the call began */
 } SoraProgress;
 
@@ -132,7 +134,9 @@ typedef struct SoraRequest {
 
 void sora_request_init(SoraRequest *request);
 
-/* Opens the model in a folder or file; NULL: the options name all files. options may be NULL. NULL on failure, with *err filled. */
+/* Opens a model: the path of its folder or of its only file, or a name. Names are looked for in ./models, where `make
+ * install` puts models, and beside the library. NULL: $SORA_MODEL, else "nano"; or no folder at all when the options name
+ * transformer, text_encoder and vae. options may be NULL. NULL on failure, with *err filled. */
 SoraEngine *sora_engine_open(const char *model, const SoraOptions *options, SoraError *err);
 void sora_engine_close(SoraEngine *engine);
 

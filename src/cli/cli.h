@@ -32,8 +32,4 @@ int command_exit_code_given(void); /* 0 when none was */
 void interrupt_catch(void);
 bool interrupt_requested(void); /* or a file that is being read has lost its end, which ends everything as well */
 
-/* The model's folder, or its only file: name if it is one, or an installed model of that name; with NULL $SORA_MODEL,
- * ./models/nano, the installed one, or the one beside the program. Heap; NULL with SORA_ERROR_NOT_FOUND. */
-char *model_find(const char *name, SoraError *err);
-
 #endif

@@ -143,7 +143,7 @@ static bool on_progress(const SoraProgress *progress, void *user)
     static const char *const labels[] = {"text", "denoise", "decode"};
     static const char *const units[] = {"prompts", "steps", "frames"};
     Making *m = user;
-    progress_show(&m->progress, &(ProgressStep){labels[progress->stage], units[progress->stage], progress->done,
+    progress_show(&m->progress, &(ProgressStep){labels[progress->phase], units[progress->phase], progress->done,
                                                 progress->total});
     return !interrupt_requested();
 }
@@ -271,7 +271,7 @@ static SoraOptions options_of(const GenerateArgs *a, size_t memory)
 }
 
 typedef struct Model {
-    const char *folder; /* NULL: the options name its files */
+    const char *name; /* NULL: the default, or the options name its files */
     SoraOptions options;
 } Model;
 
@@ -285,7 +285,7 @@ static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, 
     interrupt_catch();
     progress_begin(&m.progress);
     SoraVideo *video = NULL;
-    SoraEngine *engine = sora_engine_open(model->folder, &model->options, err);
+    SoraEngine *engine = sora_engine_open(model->name, &model->options, err);
     if (engine != NULL && check_output(engine, request, a->output, err))
         video = sora_generate(engine, request, err);
     progress_end(&m.progress);
@@ -318,18 +318,12 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
     if (a->image != NULL && !file_exists(a->image))
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
-    /* With files for all, no folder is needed. */
-    bool whole = a->model == NULL && a->transformer != NULL && a->text_encoder != NULL && a->vae != NULL;
-    char *model = whole ? NULL : model_find(a->model, err);
     Signing signing;
-    if ((model == NULL && !whole) || !signing_open(&signing, &a->signing, a->output, err)) {
-        free(model);
+    if (!signing_open(&signing, &a->signing, a->output, err))
         return false;
-    }
     name_origin(&signing, a, request.prompt);
-    bool ok = make(a, &request, &signing, &(Model){model, options_of(a, memory)}, err);
+    bool ok = make(a, &request, &signing, &(Model){a->model, options_of(a, memory)}, err);
     signing_close(&signing);
-    free(model);
     return ok;
 }
 

@@ -41,15 +41,11 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     const SheetArgs *a = values;
     if (a->prompts == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--prompts FILE is missing");
-    char *model = model_find(a->model, err);
     Signing signing;
-    if (model == NULL || !signing_open(&signing, &a->signing, arguments[0], err)) {
-        free(model);
+    if (!signing_open(&signing, &a->signing, arguments[0], err))
         return false;
-    }
     interrupt_catch();
-    SoraEngine *engine = model != NULL ? sora_engine_open(model, &(SoraOptions){.threads = a->threads}, err) : NULL;
-    free(model);
+    SoraEngine *engine = sora_engine_open(a->model, &(SoraOptions){.threads = a->threads}, err);
     if (engine == NULL) {
         signing_close(&signing);
         return false;

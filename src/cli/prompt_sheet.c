@@ -82,7 +82,7 @@ typedef struct Making {
 static bool forward(const SoraProgress *progress, void *user)
 {
     const Making *m = user;
-    SoraProgress videos = {SORA_STAGE_DENOISE, m->done, m->total, progress->seconds};
+    SoraProgress videos = {SORA_PHASE_DENOISE, m->done, m->total, progress->seconds};
     return m->sheet->progress == NULL || m->sheet->progress(&videos, m->sheet->user);
 }
 

@@ -6,7 +6,10 @@
 
 #include "base/file.h"
 #include "cpu/backend.h"
+#include "engine/model_path.h"
 #include "engine/networks.h"
+
+enum { MAX_THREADS = 4096 };
 
 static char *join(const char *dir, const char *name, SoraError *err)
 {
@@ -144,8 +147,6 @@ static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, S
 {
     ModelPaths paths = paths_of(model, o);
     const char *dir = model != NULL ? model : ".";
-    if (model != NULL && !dir_exists(model) && !file_exists(model))
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such model folder", model);
     char *manifest = join(dir, "model.json", err);
     bool ok = manifest != NULL, found = ok && file_exists(manifest);
     ok = ok && (!found || manifest_load(&e->manifest, manifest, err)) &&
@@ -216,7 +217,26 @@ static bool check_boundary(const SoraEngine *e, SoraError *err)
                      e->manifest.boundary, two ? "are two experts" : "is one transformer");
 }
 
-SoraEngine *sora_engine_open(const char *model, const SoraOptions *given, SoraError *err)
+static bool check_options(const SoraOptions *o, SoraError *err)
+{
+    if (o->threads < 0 || o->threads > MAX_THREADS)
+        return error_set(err, SORA_ERROR_INPUT, "threads: %d is not between 1 and %d, or 0 for all cores", o->threads,
+                         MAX_THREADS);
+    return ((int)o->precision >= SORA_PRECISION_AUTO && o->precision <= SORA_PRECISION_INT8) ||
+           error_set(err, SORA_ERROR_INPUT, "precision: %d is none", (int)o->precision);
+}
+
+/* Heap; NULL, but true, when the options name all files. */
+static bool find_model(const char *name, const SoraOptions *o, char **model, SoraError *err)
+{
+    *model = NULL;
+    if (name == NULL && o->transformer != NULL && o->text_encoder != NULL && o->vae != NULL)
+        return true;
+    *model = model_path_find(name, err);
+    return *model != NULL;
+}
+
+SoraEngine *sora_engine_open(const char *name, const SoraOptions *given, SoraError *err)
 {
     const SoraOptions none = {0}, *options = given != NULL ? given : &none;
     SoraEngine *e = calloc(1, sizeof *e);
@@ -224,13 +244,16 @@ SoraEngine *sora_engine_open(const char *model, const SoraOptions *given, SoraEr
         error_set(err, SORA_ERROR_MEMORY, "engine: out of memory");
         return NULL;
     }
-    bool ok = open_backend(e, options, err) && open_files(e, model, options, err);
+    char *model = NULL;
+    bool ok = check_options(options, err) && find_model(name, options, &model, err) && open_backend(e, options, err) &&
+              open_files(e, model, options, err);
     if (ok) {
         connect_parts(e);
         describe_grid(e);
         ok = (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) ||
              error_wrap(err, "%s", model != NULL ? model : "model");
     }
+    free(model);
     if (ok)
         return e;
     sora_engine_close(e);
@@ -253,6 +276,11 @@ void sora_engine_close(SoraEngine *engine)
     cpu_backend_free(engine->backend);
     manifest_deinit(&engine->manifest);
     free(engine);
+}
+
+const char *sora_version(void)
+{
+    return SORA_VERSION;
 }
 
 const char *sora_engine_name(const SoraEngine *engine)

@@ -24,9 +24,9 @@ typedef struct Generation {
     bool refused;         /* the caller did not take a frame, and said why */
 } Generation;
 
-static bool report(const Generation *n, SoraStage stage, int done, int total, SoraError *err)
+static bool report(const Generation *n, SoraPhase phase, int done, int total, SoraError *err)
 {
-    SoraProgress progress = {stage, done, total, clock_seconds() - n->start};
+    SoraProgress progress = {phase, done, total, clock_seconds() - n->start};
     if (n->request->progress == NULL || n->request->progress(&progress, n->request->user))
         return true;
     return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
@@ -116,22 +116,22 @@ static bool encode_inputs(Generation *n, SoraError *err)
     const Pipeline *pipeline = &n->engine->pipeline;
     bool guided = is_guided(&n->plan);
     int done = 0, total = 1 + guided + (n->plan.image_path != NULL);
-    if (!report(n, SORA_STAGE_TEXT, done, total, err))
+    if (!report(n, SORA_PHASE_TEXT, done, total, err))
         return false;
     if (n->plan.image_path != NULL &&
-        (!give_pictures(n, err) || !report(n, SORA_STAGE_TEXT, ++done, total, err)))
+        (!give_pictures(n, err) || !report(n, SORA_PHASE_TEXT, ++done, total, err)))
         return false;
     if (!pipeline_encode_text(pipeline, n->plan.prompt, &n->prompt, err) ||
-        !report(n, SORA_STAGE_TEXT, ++done, total, err))
+        !report(n, SORA_PHASE_TEXT, ++done, total, err))
         return false;
     return !guided || (pipeline_encode_text(pipeline, n->plan.negative_prompt, &n->negative, err) &&
-                       report(n, SORA_STAGE_TEXT, ++done, total, err));
+                       report(n, SORA_PHASE_TEXT, ++done, total, err));
 }
 
 static bool after_step(void *user, int done, const float *latent)
 {
     Generation *n = user;
-    return report(n, SORA_STAGE_DENOISE, done, n->plan.steps, NULL);
+    return report(n, SORA_PHASE_DENOISE, done, n->plan.steps, NULL);
 }
 
 static bool denoise(Generation *n, SoraError *err)
@@ -157,7 +157,7 @@ static bool denoise(Generation *n, SoraError *err)
         .after_step = after_step,
         .user = n,
     };
-    return report(n, SORA_STAGE_DENOISE, 0, p->steps, err) &&
+    return report(n, SORA_PHASE_DENOISE, 0, p->steps, err) &&
            pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
 }
 
@@ -182,7 +182,7 @@ static bool take_part(void *user, const DecodedPart *part, SoraError *err)
         graph_trim(n->engine->pipeline.graph);
     for (int i = part->first; complete && ok && i < part->first + part->count; i++)
         ok = finish_frame(n, i, err);
-    return ok && report(n, SORA_STAGE_DECODE, part->done, part->total, err);
+    return ok && report(n, SORA_PHASE_DECODE, part->done, part->total, err);
 }
 
 static bool decode(Generation *n, SoraError *err)
@@ -231,7 +231,7 @@ static bool run(Generation *n, SoraError *err)
         !encode_inputs(n, err))
         return false;
     graph_trim(e->pipeline.graph); /* the text encoder has done its work */
-    if (!denoise(n, err) || !report(n, SORA_STAGE_DECODE, 0, (int)n->plan.latent.frames, err))
+    if (!denoise(n, err) || !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
     graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */

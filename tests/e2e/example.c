@@ -4,7 +4,7 @@
 int main(void)
 {
     SoraError err = {0};
-    SoraEngine *engine = sora_engine_open("models/nano", NULL, &err);
+    SoraEngine *engine = sora_engine_open("nano", NULL, &err);
     SoraRequest request;
     sora_request_init(&request);
     request.prompt = "a rocket flies up past a ringed planet in space";

@@ -23,7 +23,7 @@ rm a.mp4
 fresh
 expect 3 '^sora: none/model: no such model folder' "$sora" "a dog" -m none/model
 expect 3 'no model "model.json"' "$sora" "a dog" -m model.json
-expect 3 '^sora: model/model.json: no such model folder' "$sora" "a dog" -m model/model.json
+expect 2 '^sora: model/model.json: no weight_map' "$sora" "a dog" -m model/model.json
 expect 3 '^sora: "": no such model folder' "$sora" "a dog" -m ""
 rm -r model && mkdir model
 broken 3 '^sora: model/model.json: cannot open: No such file'

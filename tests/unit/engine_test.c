@@ -154,7 +154,7 @@ static bool take_frame(const SoraVideo *video, int i, void *user, SoraError *err
 static bool end_of_frames(const SoraProgress *p, void *user)
 {
     Frames *w = user;
-    w->ended = p->stage == SORA_STAGE_DECODE && p->done == p->total;
+    w->ended = p->phase == SORA_PHASE_DECODE && p->done == p->total;
     return true;
 }
 
@@ -313,9 +313,9 @@ typedef struct Watch {
 static bool watch(const SoraProgress *p, void *user)
 {
     Watch *w = user;
-    bool next = (int)p->stage == w->stage ? p->done > w->done : (int)p->stage == w->stage + 1 && p->done == 0;
+    bool next = (int)p->phase == w->stage ? p->done > w->done : (int)p->phase == w->stage + 1 && p->done == 0;
     w->ordered = w->ordered && next && p->done <= p->total && p->seconds >= 0;
-    w->stage = (int)p->stage;
+    w->stage = (int)p->phase;
     w->done = p->done;
     w->total = p->total;
     return ++w->calls != w->cancel_at;
@@ -348,6 +348,26 @@ static void progress_counts_and_cancels(void **state)
 }
 
 /* --- bad input --- */
+
+static void bad_options_are_refused(void **state)
+{
+    static const struct {
+        SoraOptions options;
+        const char *message;
+    } CASES[] = {
+        {{.threads = -1}, "threads: -1 is not between 1 and 4096, or 0 for all cores"},
+        {{.threads = 4097}, "threads: 4097 is not between 1 and 4096, or 0 for all cores"},
+        {{.precision = (SoraPrecision)-1}, "precision: -1 is none"},
+        {{.precision = (SoraPrecision)4}, "precision: 4 is none"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        SoraError err = {0};
+        assert_null(sora_engine_open(dir, &CASES[i].options, &err));
+        assert_int_equal(err.code, SORA_ERROR_INPUT);
+        assert_string_equal(err.message, CASES[i].message);
+    }
+    assert_string_equal(sora_version(), SORA_VERSION);
+}
 
 static void refuse(SoraEngine *engine, const SoraRequest *request, const char *message)
 {
@@ -482,6 +502,9 @@ static void broken_folders_say_what_is_wrong(void **state)
     assert_null(sora_engine_open("/nonexistent/model", NULL, &err));
     assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
     assert_string_equal(err.message, "/nonexistent/model: no such model folder");
+    assert_null(sora_engine_open("nowhere", NULL, &err));
+    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "no model \"nowhere\" in ./models or "));
     open_broken("model.json", NULL, 0, "cannot open");
     open_broken("tokenizer.model", NULL, 0, "cannot open");
     open_broken("vae/config.json", NULL, 0, "cannot open");
@@ -607,6 +630,7 @@ int main(void)
         cmocka_unit_test(pixels_are_truncated_and_clamped),
         cmocka_unit_test(a_video_is_written),
         cmocka_unit_test(progress_counts_and_cancels),
+        cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(bad_sizes_name_the_nearest_that_works),
         cmocka_unit_test(bad_prompts_are_refused),
         cmocka_unit_test(bad_pictures_are_refused),
