@@ -132,6 +132,58 @@ static bool run_score(const void *values, char **arguments, int count, SoraError
     return ok;
 }
 
+typedef struct ListenArgs {
+    const char *out, *stage;
+    int clips, threads, precision;
+} ListenArgs;
+
+static const ListenArgs listen_defaults = {.clips = 48};
+
+static const Option listen_options[] = {
+    {'o', "out", OPTION_STRING, offsetof(ListenArgs, out), "DIR", .help = "where latents of the held-out clips are kept"},
+    {0, "clips", OPTION_INT, offsetof(ListenArgs, clips), "N", .help = "held-out clips (default 48)", .min = 1, .max = 100000},
+    {0, "stage", OPTION_STRING, offsetof(ListenArgs, stage), "PACK", .help = "the art of Emoji Stage"},
+    {0, "threads", OPTION_INT, offsetof(ListenArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "precision", OPTION_CHOICE, offsetof(ListenArgs, precision), .help = "of the products", .choices = "auto|f32|bf16"},
+    {0},
+};
+
+static bool run_listen(const void *values, char **arguments, int count, SoraError *err)
+{
+    static const char *const WORDS[LISTEN_WORDS] = {"direction", "noun", "colour"};
+    const ListenArgs *a = values;
+    if (a->out == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+    ListenOptions o = {.config_path = arguments[0], .model = arguments[1], .folder = a->out, .stage_pack = a->stage, .clips = a->clips};
+    ListenScore s;
+    bool ok = backend != NULL && evaluate_listening(backend, &o, &s, err);
+    cpu_backend_free(backend);
+    if (!ok)
+        return false;
+    printf("noise level      ");
+    for (int i = 0; i < LISTEN_LEVELS; i++)
+        printf("%9.2f", LISTEN_SIGMAS[i]);
+    printf("\nloss where it acts");
+    for (int i = 0; i < LISTEN_LEVELS; i++)
+        printf("%8.3f ", s.loss[i]);
+    printf("\nit rises, when the caption changes, by per cent\n");
+    for (int w = 0; w < LISTEN_WORDS; w++) {
+        printf("%-17s", WORDS[w]);
+        for (int i = 0; i < LISTEN_LEVELS; i++)
+            printf("%9.2f", s.rise[w][i]);
+        printf("   %d clips\n", s.clips[w]);
+    }
+    return true;
+}
+
+static const Command LISTEN = {
+    .name = "listen", .summary = "whether a transformer hears direction, noun and colour", .arguments = "CONFIG MODEL",
+    .options = listen_options, .defaults = &listen_defaults, .size = sizeof listen_defaults, .min_arguments = 2,
+    .max_arguments = 2, .run = run_listen,
+    .description = "Prints by how much the loss on held-out clips rises when one word of the caption is another.",
+    .examples = "  sora train listen models/nano/train/nano.json train-out/nano/model --out train-out/listen\n"};
+
 static const Command AUTOENCODER = {
     .name = "autoencoder", .summary = "frames to latents and back", .arguments = "CONFIG", .options = options,
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_autoencoder,
@@ -154,7 +206,7 @@ static const Command SCORE = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
     .examples = "  sora train score models/nano/vae --clips 200\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &SCORE, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &LISTEN, &SCORE, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

@@ -64,7 +64,7 @@ typedef struct StartClips {
 static Tensor *start_clip(ClipInput *base, Graph *g, int index)
 {
     CodecTrainer *t = ((StartClips *)base)->trainer;
-    ClipRequest request = {t->width, t->height, t->frames, t->fps, ((uint64_t)1 << 40) + (uint64_t)index};
+    ClipRequest request = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps, .index = ((uint64_t)1 << 40) + (uint64_t)index};
     Clip clip;
     SoraError err = {0};
     if (!clip_source_get(t->source, &request, &clip, &err))
@@ -86,7 +86,7 @@ static bool draw_crop(CodecTrainer *t, int64_t step, int i, float *video, float 
 {
     Rng rng;
     rng_init(&rng, t->settings.seed, (uint64_t)step * (uint64_t)t->batch + (uint64_t)i);
-    ClipRequest request = {t->width, t->height, t->frames, t->fps, rng_u32(&rng)};
+    ClipRequest request = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps, .index = rng_u32(&rng)};
     Clip clip;
     if (!clip_source_get(t->source, &request, &clip, err))
         return false;

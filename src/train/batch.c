@@ -161,7 +161,8 @@ static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentS
     }
 }
 
-static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
+/* sigma and what is given are drawn by the caller. */
+static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Noised n, Rng *rng)
 {
     int64_t shape[4];
     latent_cache_shape(r->latents, b->bucket, shape);
@@ -169,8 +170,8 @@ static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSa
     float *x0 = malloc(2 * (size_t)cells * sizeof *x0), *noise = x0 + cells;
     if (x0 == NULL)
         return false;
-    double shift = r->buckets[b->bucket].shift > 0 ? r->buckets[b->bucket].shift : r->noise.shift;
-    Noised n = {x0, noise, (float)draw_sigma(&r->noise, shift, rng), draw_given(&r->given, b->grid[sample], rng)};
+    n.x0 = x0;
+    n.noise = noise;
     for (int64_t i = 0; i < cells; i++)
         x0[i] = bf16_to_f32(from->latent[i]);
     rng_fill_normal(rng, noise, (size_t)cells);
@@ -196,20 +197,51 @@ int batch_encode_text(const Tokenizer *tokenizer, const char *caption, int32_t *
     return n + 1;
 }
 
+static bool add_text(const BatchRules *r, Batch *b, int sample, const char *caption, SoraError *err)
+{
+    int64_t start = 0;
+    for (int i = 0; i < sample; i++)
+        start += b->rows[i];
+    b->rows[sample] = batch_encode_text(r->tokenizer, caption, b->ids + start, r->dit->text_len, err);
+    return b->rows[sample] > 0;
+}
+
 /* One of the captions, or nothing. */
-static bool fill_text(const BatchRules *r, Batch *b, int sample, const LatentSample *s, Rng *rng, SoraError *err)
+static bool draw_text(const BatchRules *r, Batch *b, int sample, const LatentSample *s, Rng *rng, SoraError *err)
 {
     b->dropped[sample] = rng_uniform(rng) < (float)r->condition_dropout || s->caption_count == 0;
     int which = s->caption_count > 0 ? rng_int(rng, s->caption_count) : 0;
     const char *caption = s->captions;
     for (int i = 0; i < which; i++)
         caption += strlen(caption) + 1;
-    int64_t start = 0;
-    for (int i = 0; i < sample; i++)
-        start += b->rows[i];
-    b->rows[sample] =
-        batch_encode_text(r->tokenizer, b->dropped[sample] ? "" : caption, b->ids + start, r->dit->text_len, err);
-    return b->rows[sample] > 0;
+    return add_text(r, b, sample, b->dropped[sample] ? "" : caption, err);
+}
+
+static bool draw_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
+{
+    double shift = r->buckets[b->bucket].shift > 0 ? r->buckets[b->bucket].shift : r->noise.shift;
+    Noised n = {.sigma = (float)draw_sigma(&r->noise, shift, rng), .given = draw_given(&r->given, b->grid[sample], rng)};
+    return fill_video(r, b, sample, from, n, rng);
+}
+
+void batch_grid(const BatchRules *r, int bucket, int64_t grid[3])
+{
+    int64_t shape[4];
+    latent_cache_shape(r->latents, bucket, shape);
+    for (int i = 0; i < 3; i++)
+        grid[i] = shape[i] / r->dit->patch_size[i];
+}
+
+static bool begin(const BatchRules *r, int bucket, int samples, Batch *b, SoraError *err)
+{
+    int64_t grid[3];
+    batch_grid(r, bucket, grid);
+    if (!batch_init(b, r->dit, samples, grid))
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    b->bucket = bucket;
+    for (int i = 0; i < samples; i++)
+        memcpy(b->grid[i], grid, sizeof grid);
+    return true;
 }
 
 static int draw_bucket(const BatchRules *r, Rng *rng)
@@ -231,23 +263,29 @@ bool batch_draw(const BatchRules *r, int64_t step, Batch *b, SoraError *err)
     rng_init(&rng, r->seed, stream);
     int bucket = draw_bucket(r, &rng);
     const Bucket *k = &r->buckets[bucket];
-    const int *patch = r->dit->patch_size;
-    int64_t shape[4], ready = r->first_shards + step / r->shard_every;
-    latent_cache_shape(r->latents, bucket, shape);
-    int64_t grid[3] = {shape[0] / patch[0], shape[1] / patch[1], shape[2] / patch[2]};
+    int64_t ready = r->first_shards + step / r->shard_every;
     int shards = (int)(ready < k->shards ? ready : k->shards);
-    if (!batch_init(b, r->dit, k->batch, grid))
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    b->bucket = bucket;
-    bool ok = true;
+    bool ok = begin(r, bucket, k->batch, b, err);
     for (int i = 0; ok && i < k->batch; i++) {
         LatentSample sample;
-        memcpy(b->grid[i], grid, sizeof grid);
         rng_init(&rng, r->seed, stream + 1 + (uint64_t)i);
         int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
         ok = latent_cache_get(r->latents, bucket, shard, clip, &sample, err) &&
-             fill_text(r, b, i, &sample, &rng, err) &&
-             (fill_video(r, b, i, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+             draw_text(r, b, i, &sample, &rng, err) &&
+             (draw_video(r, b, i, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+    }
+    return ok;
+}
+
+bool batch_make(const BatchRules *r, const BatchSamples *from, Batch *b, SoraError *err)
+{
+    bool ok = begin(r, from->bucket, from->count, b, err);
+    for (int i = 0; ok && i < from->count; i++) {
+        Rng rng;
+        rng_init(&rng, r->seed, (uint64_t)i);
+        ok = add_text(r, b, i, from->captions[i], err) &&
+             (fill_video(r, b, i, &from->samples[i], (Noised){.sigma = from->sigma}, &rng) ||
+              error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     }
     return ok;
 }

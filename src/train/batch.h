@@ -54,6 +54,19 @@ typedef struct Batch {
 bool batch_draw(const BatchRules *rules, int64_t step, Batch *b, SoraError *err);
 void batch_deinit(Batch *b);
 
+/* A batch of these samples with these captions, all at one noise level, nothing given, nothing dropped. Sample i's noise is that of
+ * (seed, i), so the same samples with other captions have the same noise. */
+typedef struct BatchSamples {
+    const LatentSample *samples;
+    const char *const *captions;
+    int count, bucket;
+    float sigma;
+} BatchSamples;
+bool batch_make(const BatchRules *rules, const BatchSamples *from, Batch *b, SoraError *err);
+
+/* The grid of patches of a bucket's latents. */
+void batch_grid(const BatchRules *rules, int bucket, int64_t grid[3]);
+
 /* A caption, cleaned and cut, as ids with the end id: at most room of them. Returns how many, 0 with *err filled. */
 int batch_encode_text(const Tokenizer *tokenizer, const char *caption, int32_t *ids, int room, SoraError *err);
 

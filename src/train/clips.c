@@ -197,6 +197,31 @@ static bool take_stage(StageClip *from, Clip *clip)
     return true;
 }
 
+/* Fills the whole scene in as the spec draws it, then changes a word. */
+static bool change_scene(const ClipSource *s, ClipChange change, StageSpec *spec, SoraError *err)
+{
+    enum { SMALL = 32 };
+    StageSpec small = *spec;
+    small.width = small.height = SMALL;
+    StageClip clip;
+    if (!stage_render(s->stage, &small, &clip, err))
+        return false;
+    StageScene *scene = &spec->scene;
+    *scene = clip.scene;
+    stage_clip_deinit(&clip);
+    Rng rng;
+    rng_init(&rng, s->seed, ~spec->index);
+    if (change == CHANGE_DIRECTION)
+        scene->direction = scene->direction == DIRECTION_LEFT    ? DIRECTION_RIGHT
+                           : scene->direction == DIRECTION_RIGHT ? DIRECTION_LEFT
+                                                                 : scene->direction;
+    if (change == CHANGE_COLOUR)
+        scene->colour = 1 + (scene->colour + rng_int(&rng, COLOUR_COUNT - 2)) % (COLOUR_COUNT - 1);
+    for (int old = scene->noun, tries = 0; change == CHANGE_NOUN && scene->noun == old && tries < 100; tries++)
+        scene->noun = s->noun_count > 0 ? s->nouns[rng_int(&rng, s->noun_count)] : rng_int(&rng, stage_noun_count(s->stage));
+    return true;
+}
+
 static bool get_stage(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError *err)
 {
     StageSpec spec;
@@ -216,6 +241,8 @@ static bool get_stage(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError
         spec.scene.noun = s->nouns[rng_int(&rng, s->noun_count)];
     }
     StageClip stage_clip;
+    if (r->change != CHANGE_NONE && !change_scene(s, r->change, &spec, err))
+        return false;
     if (!stage_render(s->stage, &spec, &stage_clip, err))
         return false;
     bool ok = take_stage(&stage_clip, clip);
@@ -253,6 +280,8 @@ static bool read_captions(const char *video, Clip *clip, SoraError *err)
 static bool get_file(ClipSource *s, const ClipRequest *r, Clip *clip, SoraError *err)
 {
     const char *path = s->files[r->index % (uint64_t)s->file_count];
+    if (r->change != CHANGE_NONE)
+        return error_set(err, SORA_ERROR_INPUT, "%s: words can be changed on Emoji Stage alone", path);
     size_t frame = (size_t)r->width * (size_t)r->height * 3;
     *clip = (Clip){.width = r->width, .height = r->height, .frames = r->frames, .calm = true,
                    .rgb = malloc(frame * (size_t)r->frames)};

@@ -6,10 +6,21 @@
 #include <stdint.h>
 #include "base/error.h"
 
+/* Of the stage: a clip may be asked for with one word changed and everything else as it is. */
+typedef enum ClipChange {
+    CHANGE_NONE = 0,
+    CHANGE_NOTHING,   /* drawn in the way of the changed ones, whose captions it is to be compared with */
+    CHANGE_DIRECTION, /* left and right exchanged; other directions stay */
+    CHANGE_NOUN,
+    CHANGE_COLOUR,
+    CHANGE_COUNT
+} ClipChange;
+
 typedef struct ClipRequest {
     int width, height, frames;
     double fps;
     uint64_t index; /* which clip; a folder starts again after its last */
+    ClipChange change;
 } ClipRequest;
 
 typedef struct ClipBox {

@@ -55,7 +55,7 @@ bool evaluate_autoencoder(Backend *backend, const char *codec_folder, const char
     bool ok = (g != NULL && video != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
     ok = ok && codec_load(&codec, codec_folder, err) && (source = clip_source_open(&config, err)) != NULL;
     for (int i = 0; ok && i < clips; i++) {
-        ClipRequest request = {128, 128, 17, 12, (uint64_t)i};
+        ClipRequest request = {.width = 128, .height = 128, .frames = 17, .fps = 12, .index = (uint64_t)i};
         Clip clip;
         ok = clip_source_get(source, &request, &clip, err);
         if (!ok)

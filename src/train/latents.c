@@ -132,7 +132,8 @@ static void render_clip(void *arg, int64_t i, int worker)
 {
     Rendering *r = arg;
     const Bucket *b = r->bucket;
-    ClipRequest request = {b->drawn_width, b->drawn_height, b->frames, b->fps, r->index + (uint64_t)i};
+    ClipRequest request = {.width = b->drawn_width, .height = b->drawn_height, .frames = b->frames, .fps = b->fps,
+                           .index = r->index + (uint64_t)i};
     r->ok[i] = clip_source_get(r->source, &request, &r->clips[i], &r->errors[i]);
 }
 

@@ -62,7 +62,7 @@ static void lesson_deinit(Lesson *l)
 /* Clip `index`'s caption number `which` (any number) becomes text i. */
 static bool add_text(const TextTrainer *t, ClipSource *source, uint64_t index, uint32_t which, Lesson *l, int i, SoraError *err)
 {
-    ClipRequest request = {CLIP_SIZE, CLIP_SIZE, t->frames, 12, index};
+    ClipRequest request = {.width = CLIP_SIZE, .height = CLIP_SIZE, .frames = t->frames, .fps = 12, .index = index};
     Clip clip;
     if (!clip_source_get(source, &request, &clip, err))
         return false;

@@ -44,6 +44,26 @@ bool train_autoencoder(Backend *backend, const TrainOptions *options, SoraError 
 bool train_text_encoder(Backend *backend, const TrainOptions *options, SoraError *err);
 bool train_transformer(Backend *backend, const TrainOptions *options, SoraError *err);
 
+/* How much a transformer listens: by how much its loss rises, in the patches where something acts, when the caption names
+ * another direction, noun or colour than the clip shows. No video has to be made, so it is cheap and early. */
+enum { LISTEN_WORDS = 3, LISTEN_LEVELS = 4 }; /* direction, noun, colour; noise levels .97, .9, .8, .6 */
+extern const double LISTEN_SIGMAS[LISTEN_LEVELS];
+
+typedef struct ListenOptions {
+    const char *config_path; /* the training's: its nouns; its most frequent bucket of videos */
+    const char *model;       /* a model folder */
+    const char *folder;      /* where latents of the held-out clips are kept */
+    const char *stage_pack;  /* NULL: the default place */
+    int clips;
+} ListenOptions;
+
+typedef struct ListenScore {
+    double loss[LISTEN_LEVELS];              /* with the right caption */
+    double rise[LISTEN_WORDS][LISTEN_LEVELS]; /* per cent of it */
+    int clips[LISTEN_WORDS];                 /* of which the word could be changed */
+} ListenScore;
+bool evaluate_listening(Backend *backend, const ListenOptions *options, ListenScore *score, SoraError *err);
+
 /* PSNR of a codec on clips that training never sees, in dB over all pixels of all clips. */
 typedef struct CodecScore {
     double all, calm, weather, actors; /* actors: the boxes of the moving subject alone */

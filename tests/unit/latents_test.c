@@ -104,7 +104,7 @@ static void labels_are_where_the_boxes_are(void **state)
         LatentSample sample;
         Clip clip;
         assert_true(latent_cache_get(cache, 0, i / CLIPS, i % CLIPS, &sample, &err));
-        assert_true(clip_source_get(w.source, &(ClipRequest){64, 64, 9, 12, (uint64_t)i}, &clip, &err));
+        assert_true(clip_source_get(w.source, &(ClipRequest){.width = 64, .height = 64, .frames = 9, .fps = 12, .index = (uint64_t)i}, &clip, &err));
         assert_true(clip.actors > 0);
         assert_int_equal(sample.caption_count, clip.caption_count);
         assert_string_equal(sample.captions, clip.captions[0]);
@@ -133,7 +133,7 @@ static void windows_hold_the_subject(void **state)
         LatentSample sample;
         Clip clip;
         assert_true(latent_cache_get(cache, 0, i / CLIPS, i % CLIPS, &sample, &err));
-        assert_true(clip_source_get(w.source, &(ClipRequest){96, 96, 1, 12, (uint64_t)i}, &clip, &err));
+        assert_true(clip_source_get(w.source, &(ClipRequest){.width = 96, .height = 96, .frames = 1, .fps = 12, .index = (uint64_t)i}, &clip, &err));
         for (int k = 0; k < 16; k++)
             in_window += (sample.labels[k].noun != 0) / 16.0;
         ClipBox b = clip.boxes[0];
