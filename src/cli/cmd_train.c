@@ -12,9 +12,9 @@
 #include "train/train.h"
 
 typedef struct TrainArgs {
-    const char *out, *stage, *prompts;
+    const char *out, *stage, *prompts, *data;
     bool resume, json;
-    int threads, precision, clips;
+    int threads, precision, clips, side;
     double minutes;
 } TrainArgs;
 
@@ -111,6 +111,10 @@ static bool run_transformer(const void *values, char **arguments, int count, Sor
 
 static const Option score_options[] = {
     {0, "clips", OPTION_INT, offsetof(TrainArgs, clips), "N", .help = "held-out clips (default 200)", .min = 1, .max = 100000},
+    {0, "side", OPTION_INT, offsetof(TrainArgs, side), "N", .help = "pixels of the square clips (default: 16 latent places)",
+     .min = 32, .max = 1024},
+    {0, "data", OPTION_STRING, offsetof(TrainArgs, data), "CONFIG",
+     .help = "draw the nouns of this training configuration (default: all)"},
     {0, "stage", OPTION_STRING, offsetof(TrainArgs, stage), "PACK", .help = "the art of Emoji Stage"},
     {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
     {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products", .choices = "auto|f32|bf16"},
@@ -118,17 +122,39 @@ static const Option score_options[] = {
     {0},
 };
 
+static void print_psnr(const char *name, const CodecPsnr *p)
+{
+    printf("%-12s %7.2f %7.2f %7.2f %8.2f %9.2f %12.2f\n", name, p->all, p->calm, p->weather, p->actors, p->half_all,
+           p->half_actors);
+}
+
+static void print_psnr_json(const char *name, const CodecPsnr *p)
+{
+    printf(", \"%s\": {\"psnr\": %.3f, \"calm\": %.3f, \"weather\": %.3f, \"actors\": %.3f, \"half\": %.3f, "
+           "\"half_actors\": %.3f}",
+           name, p->all, p->calm, p->weather, p->actors, p->half_all, p->half_actors);
+}
+
 static bool run_score(const void *values, char **arguments, int count, SoraError *err)
 {
     const TrainArgs *a = values;
     Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+    CodecScoring scoring = {arguments[0], a->data, a->stage, a->side, a->clips};
     CodecScore s;
-    bool ok = backend != NULL && evaluate_autoencoder(backend, arguments[0], a->stage, a->clips, &s, err);
+    bool ok = backend != NULL && evaluate_autoencoder(backend, &scoring, &s, err);
     cpu_backend_free(backend);
-    if (ok)
-        printf(a->json ? "{\"clips\": %d, \"psnr\": %.3f, \"calm\": %.3f, \"weather\": %.3f, \"actors\": %.3f}\n"
-                       : "%d held-out clips: PSNR %.2f dB (calm %.2f, weather %.2f, moving actors %.2f)\n",
-               s.clips, s.all, s.calm, s.weather, s.actors);
+    if (ok && a->json) {
+        printf("{\"clips\": %d, \"side\": %d", s.clips, s.side);
+        print_psnr_json("codec", &s.codec);
+        print_psnr_json("linear", &s.linear);
+        printf("}\n");
+    } else if (ok) {
+        printf("%d held-out clips of %dx%d, PSNR in dB; at half: seen at %dx%d\n", s.clips, s.side, s.side, s.side / 2,
+               s.side / 2);
+        printf("                 all    calm weather   actors   at half  its actors\n");
+        print_psnr("codec", &s.codec);
+        print_psnr("best linear", &s.linear);
+    }
     return ok;
 }
 

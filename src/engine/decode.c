@@ -135,7 +135,7 @@ static Strips plan_strips(const Vae *m, const CanvasShape *shape, size_t limit)
     s.n = s.dim == 3 ? shape->width : shape->height;
     s.lag = (int64_t)ceil(vae_strip_lag(m));
     int64_t across = s.dim == 3 ? shape->height : shape->width;
-    s.place = (size_t)(across * c->dec_dim * c->dim_mult[c->levels - 1]) * sizeof(float);
+    s.place = (size_t)(across * vae_front_channels(c)) * sizeof(float);
     size_t bytes = limit / 4 < STRIP_BYTES ? limit / 4 : STRIP_BYTES;
     int64_t rest = s.n - s.lag - 1, wide = (int64_t)(bytes / place_bytes(c, across, 1));
     if (rest >= 2)
@@ -197,7 +197,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
     Graph *g = p->graph;
     const VaeConfig *c = &p->autoencoder->config;
     int64_t frames = job->shape.frames, stride = vae_stride_space(c), begin = pixel_at(s, p->autoencoder, i);
-    int64_t size[5] = {1, 1, job->shape.height, job->shape.width, c->dec_dim * c->dim_mult[c->levels - 1]};
+    int64_t size[5] = {1, 1, job->shape.height, job->shape.width, vae_front_channels(c)};
     int64_t side[2] = {job->shape.height * stride, job->shape.width * stride}, at[2] = {0};
     size[s->dim] = strip_at(s, i + 1) - strip_at(s, i);
     at[s->dim - 2] = begin;

@@ -1,9 +1,10 @@
 #include "model/vae.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TIME = 1, MAX_NAME = 128 };
+enum { TIME = 1, CHANNELS = 4, MAX_NAME = 128 };
 
 Tensor *vae_down_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x)
 {
@@ -73,25 +74,37 @@ static bool check_frames(Graph *g, const VaeConfig *c, const VaeCache *cache, co
     return true;
 }
 
+/* What goes through the finest levels, frame for frame. */
+typedef struct Flow {
+    Tensor *x;
+    Tensor *code, *late; /* patches of the linear code, as the finest level and its head want them in a strip; or NULL */
+} Flow;
+
 /* The first levels, before the frame rate changes. */
-static Tensor *encode_begin(Graph *g, const Vae *m, int levels, VaeCache *cache, Tensor *frames)
+static Tensor *encode_begin(Graph *g, const Vae *m, int levels, VaeCache *cache, Flow frames)
 {
     const VaeCoder *e = &m->encoder;
     GraphScope scope = graph_scope(g);
-    Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames, m->config.patchify));
+    Tensor *x = vae_causal_conv(g, &e->conv1, cache, vae_patchify(g, frames.x, m->config.patchify));
     for (int i = 0; i < levels; i++)
         x = graph_keep(g, scope, vae_down_level(g, &e->level[i], cache, x));
     return graph_keep(g, scope, x);
 }
 
-typedef Tensor *(*Levels)(Graph *g, const Vae *m, int level, VaeCache *cache, Tensor *x);
+typedef Tensor *(*Levels)(Graph *g, const Vae *m, int level, VaeCache *cache, Flow f);
+
+static Flow flow_frames(Graph *g, Flow f, int64_t first, int64_t count)
+{
+    return (Flow){op_slice(g, f.x, TIME, first, count), f.code == NULL ? NULL : op_slice(g, f.code, TIME, first, count),
+                  f.late == NULL ? NULL : op_slice(g, f.late, TIME, first, count)};
+}
 
 /* Levels that keep the frame rate, over a few frames after the other if the cache says so. */
-static Tensor *by_frames(Graph *g, const Vae *m, int level, VaeCache *cache, Tensor *x, Levels run)
+static Tensor *by_frames(Graph *g, const Vae *m, int level, VaeCache *cache, Flow flow, Levels run)
 {
-    int64_t frames = x != NULL ? x->shape[TIME] : 0, most = cache->frames;
+    int64_t frames = flow.x != NULL ? flow.x->shape[TIME] : 0, most = cache->frames;
     if (most == 0 || frames <= most)
-        return run(g, m, level, cache, x);
+        return run(g, m, level, cache, flow);
     GraphScope scope = graph_scope(g);
     Tensor *parts[MAX_INPUTS];
     int n = 0, slot = cache->next;
@@ -99,7 +112,7 @@ static Tensor *by_frames(Graph *g, const Vae *m, int level, VaeCache *cache, Ten
         if (n == MAX_INPUTS)
             return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: more than %d parts of a chunk", MAX_INPUTS);
         cache->next = slot; /* the same convolutions */
-        parts[n++] = run(g, m, level, cache, op_slice(g, x, TIME, f, frames - f < most ? frames - f : most));
+        parts[n++] = run(g, m, level, cache, flow_frames(g, flow, f, frames - f < most ? frames - f : most));
     }
     return graph_keep(g, scope, op_concat(g, n, parts, TIME));
 }
@@ -111,10 +124,15 @@ Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames
     if (!check_frames(g, c, cache, frames))
         return NULL;
     GraphScope scope = graph_scope(g);
+    if (c->linear_code) {
+        Tensor *mu = vae_code_encode(g, &m->code, cache->started, vae_patchify(g, frames, c->patchify));
+        vae_cache_end_chunk(cache);
+        return graph_keep(g, scope, normalise(g, c, mu));
+    }
     int first = 0;
     while (first < c->levels && e->level[first].resample.time.w == NULL)
         first++;
-    Tensor *x = graph_keep(g, scope, by_frames(g, m, first, cache, frames, encode_begin));
+    Tensor *x = graph_keep(g, scope, by_frames(g, m, first, cache, (Flow){.x = frames}, encode_begin));
     for (int i = first; i < c->levels; i++)
         x = graph_keep(g, scope, vae_down_level(g, &e->level[i], cache, x));
     x = graph_keep(g, scope, middle(g, e, cache, x));
@@ -136,32 +154,95 @@ Tensor *vae_decode_front(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
                           tensor_shape_text(z, text, sizeof text), c->z_dim);
     }
     GraphScope scope = graph_scope(g);
-    Tensor *x = vae_pointwise(g, &m->conv2, denormalise(g, c, z));
-    x = graph_keep(g, scope, vae_causal_conv(g, &d->conv1, cache, x));
-    return graph_keep(g, scope, middle(g, d, cache, x));
+    Tensor *mu = denormalise(g, c, z);
+    Tensor *x = vae_pointwise(g, &m->conv2, c->linear_code ? z : mu);
+    x = vae_causal_conv(g, &d->conv1, cache, x);
+    x = middle(g, d, cache, x);
+    return graph_keep(g, scope, c->linear_code ? op_concat(g, 2, (Tensor *[]){x, mu}, CHANNELS) : x);
+}
+
+int64_t vae_front_channels(const VaeConfig *c)
+{
+    return (int64_t)c->dec_dim * c->dim_mult[c->levels - 1] + (c->linear_code ? c->z_dim : 0);
+}
+
+/* Places by which the first `levels` levels hold a strip back, in latent places. */
+static double lag_of(const Vae *m, int levels)
+{
+    double lag = 0, place = 1; /* of a place of this level */
+    for (int i = 0; i < levels; i++) {
+        const VaeLevel *l = &m->decoder.level[i];
+        lag += 2 * l->residuals * place;
+        if (l->resample.space.w == NULL)
+            continue;
+        place /= 2;
+        lag += place;
+    }
+    return lag;
+}
+
+double vae_strip_lag(const Vae *m)
+{
+    return lag_of(m, m->config.levels) + ldexp(1, 1 - m->config.levels); /* the head */
+}
+
+/* The head's patches; the linear code's are added to them. */
+static Tensor *head(Graph *g, const Vae *m, VaeCache *cache, Flow f)
+{
+    Tensor *y = vae_norm_conv(g, m->decoder.head_norm, &m->decoder.head, cache, f.x);
+    return m->config.linear_code ? op_add(g, y, f.late) : y;
 }
 
 /* Levels from `first` on, and the head. */
-static Tensor *decode_end(Graph *g, const Vae *m, int first, VaeCache *cache, Tensor *x)
+static Tensor *decode_end(Graph *g, const Vae *m, int first, VaeCache *cache, Flow f)
 {
     const VaeCoder *d = &m->decoder;
+    int last = m->config.levels - 1;
     GraphScope scope = graph_scope(g);
-    for (int i = first; i < m->config.levels; i++)
-        x = graph_keep(g, scope, vae_up_level(g, &d->level[i], cache, x));
-    x = graph_keep(g, scope, vae_norm_conv(g, d->head_norm, &d->head, cache, x));
-    return graph_keep(g, scope, vae_unpatchify(g, x, m->config.patchify));
+    for (int i = first; i <= last; i++) {
+        if (i == last && m->config.linear_code)
+            f.x = op_add(g, f.x, vae_pointwise(g, &m->code_features, f.code));
+        f.x = graph_keep(g, scope, vae_up_level(g, &d->level[i], cache, f.x));
+    }
+    Tensor *y = graph_keep(g, scope, head(g, m, cache, f));
+    return graph_keep(g, scope, vae_unpatchify(g, y, m->config.patchify));
+}
+
+/* Of the code's patches of a strip, with the `before` latent places before it, those that are due `lag` places later. */
+static Tensor *due_patches(Graph *g, const Vae *m, const VaeStrip *s, Tensor *patches, int64_t before, double lag)
+{
+    if (patches == NULL || s->dim == 0)
+        return patches;
+    int64_t late = (int64_t)(lag * m->code.side), n = patches->shape[s->dim];
+    int64_t first = s->first ? 0 : before * m->code.side - late, end = s->last ? n : n - late;
+    return op_slice(g, patches, s->dim, first, end - first);
+}
+
+/* Takes the code out of the features of vae_decode_front(). */
+static Flow take_code(Graph *g, const Vae *m, VaeCache *cache, Tensor *x)
+{
+    if (!m->config.linear_code || x == NULL)
+        return (Flow){.x = x};
+    int64_t z = m->config.z_dim, features = x->shape[CHANNELS] - z, before = (int64_t)ceil(vae_strip_lag(m));
+    Tensor *mu = vae_remember_edge(g, cache, op_slice(g, x, CHANNELS, features, z), before);
+    Tensor *patches = vae_code_decode(g, &m->code, cache->started, mu);
+    return (Flow){op_slice(g, x, CHANNELS, 0, features),
+                  due_patches(g, m, &cache->strip, patches, before, lag_of(m, m->config.levels - 1)),
+                  due_patches(g, m, &cache->strip, patches, before, vae_strip_lag(m))};
 }
 
 Tensor *vae_decode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *x)
 {
     const VaeCoder *d = &m->decoder;
     GraphScope scope = graph_scope(g);
+    Flow f = take_code(g, m, cache, x);
+    GraphScope levels = graph_scope(g); /* the code stays until the end */
     int level = m->config.levels;
     while (level > 0 && d->level[level - 1].resample.time.w == NULL)
         level--;
     for (int i = 0; i < level; i++)
-        x = graph_keep(g, scope, vae_up_level(g, &d->level[i], cache, x));
-    return graph_keep(g, scope, by_frames(g, m, level, cache, x, decode_end));
+        f.x = graph_keep(g, levels, vae_up_level(g, &d->level[i], cache, f.x));
+    return graph_keep(g, scope, by_frames(g, m, level, cache, f, decode_end));
 }
 
 Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
@@ -170,20 +251,6 @@ Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
     x = x != NULL ? vae_decode_levels(g, m, cache, x) : NULL;
     vae_cache_end_chunk(cache);
     return x;
-}
-
-double vae_strip_lag(const Vae *m)
-{
-    double lag = 0, place = 1; /* of a place of this level, in latent places */
-    for (int i = 0; i < m->config.levels; i++) {
-        const VaeLevel *l = &m->decoder.level[i];
-        lag += 2 * l->residuals * place;
-        if (l->resample.space.w == NULL)
-            continue;
-        place /= 2;
-        lag += place;
-    }
-    return lag + place; /* the head */
 }
 
 Tensor *vae_encode(Graph *g, const Vae *m, Tensor *frames)
@@ -249,6 +316,10 @@ void vae_bind_encoder(Vae *m, const VaeConfig *c, Params *p)
 {
     m->config = *c;
     VaeCoder *e = &m->encoder;
+    if (c->linear_code) {
+        vae_code_bind_encoder(&m->code, c, p);
+        return;
+    }
     int last = c->levels - 1, pixels = 3 * c->patchify * c->patchify, in = c->dim;
     e->conv1 = vae_bind_causal(p, "encoder.conv1", pixels, in);
     for (int i = 0; i <= last; i++) {
@@ -285,6 +356,10 @@ void vae_bind_decoder(Vae *m, const VaeConfig *c, Params *p)
     }
     d->head_norm = vae_bind_norm(p, "decoder.head.0", in);
     d->head = vae_bind_causal(p, "decoder.head.2", in, pixels);
+    if (!c->linear_code)
+        return;
+    vae_code_bind_decoder(&m->code, c, p);
+    m->code_features = vae_bind_pointwise(p, "decoder.code.features", pixels, c->dec_dim * c->dim_mult[last > 0 ? 1 : 0]);
 }
 
 void vae_bind(Vae *m, const VaeConfig *c, Params *p)

@@ -13,6 +13,7 @@
 #define SORA_MODEL_VAE_H
 
 #include "model/vae_blocks.h"
+#include "model/vae_code.h"
 #include "model/vae_config.h"
 
 /* Residual blocks, then a change of size (but for the last level); in Wan 2.2 beside a shortcut without
@@ -39,6 +40,8 @@ typedef struct Vae {
     VaeConfig config;
     VaeCoder encoder, decoder;
     VaeConv conv1, conv2; /* between the coders and the latents */
+    VaeCode code;         /* of a config with linear_code, which has no encoder and no conv1 beside it */
+    VaeConv code_features; /* 1x1, from the code's patches to the decoder's finest level */
 } Vae;
 
 /* Asks p for each tensor, by its name in the published checkpoint. c: from vae_config_read() or as good. */
@@ -53,14 +56,15 @@ Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
 Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
 
-/* The two halves of vae_decode_chunk(): to the features of whole latent frames [B, F, h, w, C], and from them to
- * frames. The second can go in strips of the features (VaeStrip), with a cache of its own and all chunks of a strip
+/* The two halves of vae_decode_chunk(): to the features of whole latent frames [B, F, h, w, vae_front_channels()], and from
+ * them to frames. The second can go in strips of the features (VaeStrip), with a cache of its own and all chunks of a strip
  * before the next; vae_cache_end_chunk() after each. From strip [a, b) of n come the frames' places from
  * (a - lag) s to (b - lag) s, s being the stride, but from 0 in the first and to n s in the last. The first must be
  * wider than lag. */
 Tensor *vae_decode_front(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
 Tensor *vae_decode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *x);
 double vae_strip_lag(const Vae *m); /* in latent places */
+int64_t vae_front_channels(const VaeConfig *c);
 
 /* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not
  * fill a chunk are dropped. */

@@ -61,8 +61,7 @@ Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x)
     return op_linear(g, x, conv->w, conv->b, UNARY_NONE);
 }
 
-/* The strip's x after the n rows or columns that the strip before left here; then it leaves its last n. */
-static Tensor *with_edge(Graph *g, VaeCache *c, Tensor *x, int64_t n)
+Tensor *vae_remember_edge(Graph *g, VaeCache *c, Tensor *x, int64_t n)
 {
     VaeStrip *s = &c->strip;
     if (x == NULL || s->dim == 0)
@@ -93,7 +92,7 @@ static void pad_strip(const VaeCache *c, ConvShape *shape)
     padding[1] = c->strip.last ? padding[1] : 0;
 }
 
-typedef enum Edge { EDGE_IN_X, EDGE_OWN } Edge; /* with_edge() has been there, or the convolution keeps its own */
+typedef enum Edge { EDGE_IN_X, EDGE_OWN } Edge; /* vae_remember_edge() has been there, or the convolution keeps its own */
 
 /* The convolution of what it remembers and x; then it remembers the last frames of that. Zeros stand before the first
  * frame and around each. */
@@ -145,7 +144,7 @@ Tensor *vae_norm_conv(Graph *g, Tensor *norm, const VaeConv *conv, VaeCache *c, 
 Tensor *vae_residual(Graph *g, const VaeResidual *r, VaeCache *c, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
-    x = with_edge(g, c, x, 2);
+    x = vae_remember_edge(g, c, x, 2);
     Tensor *h = convolve(g, c, &r->conv1, EDGE_IN_X, (ConvBlock){.x = x, .norm = channels(g, r->norm1)});
     Tensor *shortcut = without_end(g, c, x, 2);
     if (r->shortcut.w != NULL)
@@ -235,7 +234,7 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Ten
             c->next++;
         x = graph_keep(g, scope, n == 2 ? op_concat(g, n, parts, TIME) : parts[0]);
     }
-    x = with_edge(g, c, x, 1);
+    x = vae_remember_edge(g, c, x, 1);
     ConvBlock b = {.x = x, .w = kernel(g, &r->space), .b = r->space.b, .add = add, .repeat = 2};
     b.shape = (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}};
     pad_strip(c, &b.shape);
@@ -277,7 +276,7 @@ Tensor *vae_dup_up(Graph *g, VaeCache *c, Tensor *x, int64_t lag, VaeDup d)
     GraphScope scope = graph_scope(g);
     int64_t channels = d.channels;
     VaeFactors f = d.factors;
-    x = without_end(g, c, with_edge(g, c, x, lag + 1), lag);
+    x = without_end(g, c, vae_remember_edge(g, c, x, lag + 1), lag);
     if (x == NULL)
         return NULL;
     const int64_t *s = x->shape;

@@ -58,6 +58,8 @@ typedef struct VaeResample {
     VaeConv space, time; /* time.w NULL: the frame rate stays */
 } VaeResample;
 
+/* The strip's x after the n rows or columns that the strip before left here; then it leaves its last n. */
+Tensor *vae_remember_edge(Graph *g, VaeCache *c, Tensor *x, int64_t n);
 /* What a convolution without history does, 1x1 or with zeros around the frame. */
 Tensor *vae_pointwise(Graph *g, const VaeConv *conv, Tensor *x);
 Tensor *vae_causal_conv(Graph *g, const VaeConv *conv, VaeCache *c, Tensor *x);

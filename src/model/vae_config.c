@@ -95,8 +95,14 @@ static bool read_kind(VaeConfig *c, const json_t *json, SoraError *err)
 {
     const json_t *residual = find(json, "is_residual", NULL);
     c->flat = residual != NULL ? json_is_false(residual) : find(json, "patchify", "patch_size") == NULL;
-    return residual == NULL || json_is_boolean(residual) ||
-           error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"is_residual\" must be a boolean");
+    const json_t *code = json_object_get(json, "linear_code");
+    c->linear_code = json_is_true(code);
+    if (residual != NULL && !json_is_boolean(residual))
+        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"is_residual\" must be a boolean");
+    if (code != NULL && !json_is_boolean(code))
+        return error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"linear_code\" must be a boolean");
+    return !(c->linear_code && c->flat) ||
+           error_set(err, SORA_ERROR_INPUT, "autoencoder config: \"linear_code\" is for \"is_residual\": true");
 }
 
 /* Upsampling of Wan 2.1 halves the channels. */
@@ -113,7 +119,7 @@ static bool check_halves(const VaeConfig *c, SoraError *err)
 /* The shortcuts without weights average or repeat whole groups of channels. */
 static bool check_shortcuts(const VaeConfig *c, SoraError *err)
 {
-    for (int i = 0; i < c->levels; i++) {
+    for (int i = 0; i < c->levels && !c->linear_code; i++) {
         bool down = i + 1 < c->levels;
         int factor = down ? (c->temperal_downsample[i] ? 8 : 4) : 1;
         int in = i > 0 ? c->dim_mult[i - 1] : 1, out = c->dim_mult[i];
@@ -169,6 +175,8 @@ json_t *vae_config_write(const VaeConfig *c)
                              c->dec_dim, "z_dim", c->z_dim, "dim_mult", mult, "num_res_blocks",
                              c->num_res_blocks, "temperal_downsample", temporal, "patchify", c->patchify,
                              "is_residual", !c->flat, "mean", mean, "std", std);
+    if (ok && c->linear_code)
+        ok = json_object_set_new(json, "linear_code", json_true()) == 0;
     if (!ok) {
         json_decref(json);
         return NULL;

@@ -15,12 +15,13 @@ typedef struct VaeConfig {
     int num_res_blocks;                           /* of an encoder level; the decoder has one more */
     bool temperal_downsample[VAE_MAX_LEVELS - 1]; /* after level i: also 2x in time (spelt as in the files) */
     int patchify;                                 /* pixels on a side that one position of level 0 sees */
+    bool linear_code; /* not Wan's: vae_code.h; of the encoder's sizes only z_dim and the strides count then */
     bool flat; /* Wan 2.1: no shortcuts beside the levels, upsampling halves the channels, names count blocks */
     float mean[VAE_MAX_Z], std[VAE_MAX_Z];        /* latents outside are (mu - mean) / std */
 } VaeConfig;
 
 /* From the keys dim, dec_dim (default: dim), z_dim, dim_mult, num_res_blocks, temperal_downsample, patchify,
- * is_residual, mean and std (defaults 0 and 1), or their names in diffusers (base_dim, decoder_base_dim,
+ * is_residual, linear_code (default false), mean and std (defaults 0 and 1), or their names in diffusers (base_dim, decoder_base_dim,
  * patch_size, latents_mean, latents_std). Without is_residual a config that says patchify is Wan 2.2's, any
  * other one Wan 2.1's; without patchify it is 2 or 1, accordingly. Everything is checked: a config that was
  * read can be bound. The shortcuts demand that a level's channels divide those that it is made of: the last of

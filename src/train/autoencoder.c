@@ -11,7 +11,7 @@
 #include "train/run.h"
 #include "weights/param_sources.h"
 
-enum { LINEAR_START_CLIPS = 16, MAX_PATH = 4096 };
+enum { MAX_PATH = 4096 };
 
 /* Crops of clips in, the same crops out. */
 typedef struct CodecTrainer {
@@ -25,6 +25,7 @@ typedef struct CodecTrainer {
     ClipSource *source;
     int width, height, frames; /* of the clips */
     double fps;
+    int start_clips; /* that the linear start looks at */
     int crop, crop_frames, batch;
     double l1, actor_weight;   /* loss = squared error + l1 |error|, with more weight in the subject's box */
     bool train_encoder;
@@ -42,6 +43,7 @@ static bool read_codec_settings(CodecTrainer *t, SoraError *err)
               settings_integer(o, (NumberRule){"crop", 64, 16, 4096}, &t->crop, err) &&
               settings_integer(o, (NumberRule){"crop_frames", 9, 1, 1025}, &t->crop_frames, err) &&
               settings_integer(o, (NumberRule){"batch", 4, 1, 1024}, &t->batch, err) &&
+              settings_integer(o, (NumberRule){"start_clips", t->config.linear_code ? 256 : 16, 1, 100000}, &t->start_clips, err) &&
               settings_number(o, (NumberRule){"l1", 0, 0, 100}, &t->l1, err) &&
               settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err);
     if (!ok)
@@ -61,24 +63,12 @@ typedef struct StartClips {
     CodecTrainer *trainer;
 } StartClips;
 
-static Tensor *start_clip(ClipInput *base, Graph *g, int index)
+static bool start_clip(ClipInput *base, int index, Clip *clip, SoraError *err)
 {
     CodecTrainer *t = ((StartClips *)base)->trainer;
-    ClipRequest request = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps, .index = ((uint64_t)1 << 40) + (uint64_t)index};
-    Clip clip;
-    SoraError err = {0};
-    if (!clip_source_get(t->source, &request, &clip, &err))
-        return graph_fail(g, err.code, "%s", err.message);
-    float *x = malloc((size_t)t->frames * (size_t)t->width * (size_t)t->height * 3 * sizeof *x);
-    Tensor *out = NULL;
-    if (x != NULL) {
-        ClipCrop all = {0, 0, t->width, t->height, 0, t->frames};
-        clip_to_float(&clip, &all, x);
-        out = graph_input(g, DTYPE_F32, SHAPE(1, t->frames, t->height, t->width, 3), x);
-    }
-    free(x);
-    clip_deinit(&clip);
-    return x == NULL ? graph_fail(g, SORA_ERROR_MEMORY, "out of memory") : out;
+    ClipRequest request = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps,
+                           .index = ((uint64_t)1 << 40) + (uint64_t)index};
+    return clip_source_get(t->source, &request, clip, err);
 }
 
 /* Crop i of a step, and how much its pixels count. */
@@ -195,7 +185,7 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
         if (!resume_config(t, o->folder, err))
             return false;
     } else if (!json_is_false(json_object_get(t->settings.json, "linear_start"))) {
-        StartClips clips = {{start_clip, LINEAR_START_CLIPS}, t};
+        StartClips clips = {{start_clip, t->start_clips, t->actor_weight}, t};
         if (!linear_start(t->graph, &t->vae, &t->config, &clips.base, err))
             return false;
     }
@@ -203,7 +193,8 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
         return false;
     if (!t->train_encoder) {
         adamw_freeze(&t->optimizer, "encoder.");
-        adamw_freeze(&t->optimizer, "conv1.");
+        if (!t->config.linear_code)
+            adamw_freeze(&t->optimizer, "conv1.");
     }
     return true;
 }

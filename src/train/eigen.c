@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
+
+enum { LEADING_ROUNDS = 30 };
+
 /* Turns rows and columns p and q of a, and rows p and q of v, by the angle that makes a[p][q] zero. */
 static void rotate(int n, double *a, double *v, int p, int q)
 {
@@ -63,6 +67,97 @@ void eigen_symmetric(int n, double *a, double *values, double *vectors)
             vectors[best * n + k] = x;
         }
     }
+}
+
+/* w [n, m] = a v, columns of v being vectors. */
+typedef struct Apply {
+    int n, m;
+    const double *a, *v;
+    double *w;
+} Apply;
+
+static void apply_row(void *arg, int64_t i, int worker)
+{
+    const Apply *p = arg;
+    double *w = p->w + i * p->m;
+    memset(w, 0, (size_t)p->m * sizeof *w);
+    for (int k = 0; k < p->n; k++) {
+        double x = p->a[i * p->n + k];
+        for (int j = 0; j < p->m; j++)
+            w[j] += x * p->v[k * p->m + j];
+    }
+}
+
+/* Columns of v [n, m], from the first on; twice, for columns that were nearly parallel. */
+static void orthonormalise(int n, int m, double *v)
+{
+    for (int j = 0; j < m; j++)
+        for (int pass = 0; pass < 2; pass++) {
+            for (int i = 0; i < j; i++) {
+                double dot = 0;
+                for (int k = 0; k < n; k++)
+                    dot += v[k * m + i] * v[k * m + j];
+                for (int k = 0; k < n; k++)
+                    v[k * m + j] -= dot * v[k * m + i];
+            }
+            double norm = 0;
+            for (int k = 0; k < n; k++)
+                norm += v[k * m + j] * v[k * m + j];
+            norm = sqrt(fmax(norm, 1e-300));
+            for (int k = 0; k < n; k++)
+                v[k * m + j] /= norm;
+        }
+}
+
+/* The eigenvectors within the span of the columns of v [n, m], with w = a v. */
+static bool rotate_into_eigenvectors(int n, int m, int k, const double *v, const double *w, double *values, double *vectors)
+{
+    double *inner = malloc((size_t)m * (size_t)m * 2 * sizeof *inner), *turns = inner + m * m;
+    double *all = malloc((size_t)m * sizeof *all);
+    bool ok = inner != NULL && all != NULL;
+    if (ok) {
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j <= i; j++) {
+                double sum = 0;
+                for (int l = 0; l < n; l++)
+                    sum += v[l * m + i] * w[l * m + j];
+                inner[i * m + j] = inner[j * m + i] = sum;
+            }
+        eigen_symmetric(m, inner, all, turns);
+        for (int i = 0; i < k; i++) {
+            values[i] = all[i];
+            for (int l = 0; l < n; l++) {
+                double sum = 0;
+                for (int j = 0; j < m; j++)
+                    sum += turns[i * m + j] * v[l * m + j];
+                vectors[i * n + l] = sum;
+            }
+        }
+    }
+    free(inner);
+    free(all);
+    return ok;
+}
+
+bool eigen_leading(Pool *pool, int n, const double *a, int k, double *values, double *vectors)
+{
+    int m = k + 24 < n ? k + 24 : n;
+    double *v = malloc((size_t)n * (size_t)m * 2 * sizeof *v), *w = v + (size_t)n * (size_t)m;
+    if (v == NULL)
+        return false;
+    Rng rng;
+    rng_init(&rng, 1, 0);
+    for (int i = 0; i < n * m; i++)
+        v[i] = rng_normal(&rng);
+    for (int round = 0; round < LEADING_ROUNDS; round++) {
+        orthonormalise(n, m, v);
+        pool_run(pool, n, apply_row, &(Apply){n, m, a, v, w});
+        if (round + 1 < LEADING_ROUNDS)
+            memcpy(v, w, (size_t)n * (size_t)m * sizeof *v);
+    }
+    bool ok = rotate_into_eigenvectors(n, m, k, v, w, values, vectors);
+    free(v);
+    return ok;
 }
 
 void solve_right(int n, double *a, double ridge, int rows, double *b)

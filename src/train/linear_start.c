@@ -86,6 +86,24 @@ static void look_at(Pool *pool, Moments *s, const Features *f, double *a, double
     }
 }
 
+/* A clip's frames F32 [1, T, H, W, 3] in [-1, 1]; NULL after a failure. */
+static Tensor *clip_frames(Graph *g, ClipInput *clips, int index)
+{
+    Clip clip;
+    SoraError err = {0};
+    if (!clips->get(clips, index, &clip, &err))
+        return graph_fail(g, err.code, "%s", err.message);
+    float *x = malloc((size_t)clip.frames * (size_t)clip.width * (size_t)clip.height * 3 * sizeof *x);
+    Tensor *out = NULL;
+    if (x != NULL) {
+        clip_to_float(&clip, &(ClipCrop){0, 0, clip.width, clip.height, 0, clip.frames}, x);
+        out = graph_input(g, DTYPE_F32, SHAPE(1, clip.frames, clip.height, clip.width, 3), x);
+    }
+    free(x);
+    clip_deinit(&clip);
+    return x == NULL ? graph_fail(g, SORA_ERROR_MEMORY, "out of memory") : out;
+}
+
 /* conv1 and the first levels, as they are now. */
 static Tensor *run_levels(Graph *g, const Vae *m, int levels, Tensor *frames)
 {
@@ -101,7 +119,7 @@ static Tensor *run_levels(Graph *g, const Vae *m, int levels, Tensor *frames)
 static float *clip_features(Graph *g, const Vae *m, int levels, ClipInput *clips, int index, Features *f)
 {
     graph_reset(g);
-    Tensor *x = run_levels(g, m, levels, clips->get(clips, g, index));
+    Tensor *x = run_levels(g, m, levels, clip_frames(g, clips, index));
     if (x == NULL)
         return NULL;
     float *host = malloc(tensor_bytes(x));
@@ -360,7 +378,7 @@ static bool measure_latents(Graph *g, Vae *m, ClipInput *clips, VaeConfig *confi
     }
     for (int i = 0; i < clips->count; i++) {
         graph_reset(g);
-        Tensor *x = vae_encode(g, m, clips->get(clips, g, i));
+        Tensor *x = vae_encode(g, m, clip_frames(g, clips, i));
         float *host = x == NULL ? NULL : malloc(tensor_bytes(x));
         if (host == NULL)
             return false;
@@ -398,8 +416,21 @@ static void set_first(Vae *m)
         w[(i * in + i) * 27 + 2 * 9 + 4] = 1;
 }
 
+/* Both halves of a codec that is a linear code and what the network adds. */
+static bool start_code(Graph *g, Vae *m, VaeConfig *config, ClipInput *clips, SoraError *err)
+{
+    LinearCode code;
+    bool ok = linear_code_fit(g, &code, linear_code_shape(&m->config), clips, err) && linear_code_set(&code, m, err);
+    linear_code_deinit(&code);
+    if (ok && !measure_latents(g, m, clips, config))
+        ok = graph_ok(g, err) && error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    return ok;
+}
+
 bool linear_start(Graph *g, Vae *m, VaeConfig *config, ClipInput *clips, SoraError *err)
 {
+    if (m->config.linear_code)
+        return start_code(g, m, config, clips, err);
     int last = m->config.levels - 1;
     if (m->config.dim < 3 * m->config.patchify * m->config.patchify ||
         m->config.z_dim >= m->encoder.level[last].channels)

@@ -7,19 +7,16 @@
  *   - what the shortcut adds anyway is subtracted from the weights;
  *   - the head's norm and SiLU act on small values beside one large constant, where they are nearly linear.
  *
- * The decoder starts at random and learns to invert a code that no longer moves. */
+ * The decoder starts at random and learns to invert a code that no longer moves.
+ *
+ * A codec with linear_code (model/vae_code.h) is that code itself, of whole blocks: both halves begin as the best one
+ * (train/linear_code.h). */
 #ifndef SORA_TRAIN_LINEAR_START_H
 #define SORA_TRAIN_LINEAR_START_H
 
-#include "model/vae.h"
+#include "train/linear_code.h"
 
-/* Gives clips to look at: frames F32 [1, T, H, W, 3] in [-1, 1] as a graph input, T = 1 + 4n; NULL after a failure. */
-typedef struct ClipInput {
-    Tensor *(*get)(struct ClipInput *self, Graph *g, int index);
-    int count;
-} ClipInput;
-
-/* Sets the F32 weights of m's encoder (host memory) and mean and std of *config. Columns of the latent are ordered
+/* clips: frames 1 + 4n. Sets the F32 weights of m's encoder (host memory) and mean and std of *config. Columns of the latent are ordered
  * by variance. std is between none and full whitening: a latent's variance is proportional to the deviation that it
  * has in the linear code, 1 on average. */
 bool linear_start(Graph *g, Vae *m, VaeConfig *config, ClipInput *clips, SoraError *err);

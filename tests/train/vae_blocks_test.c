@@ -129,6 +129,33 @@ static void bind_flat_vae(Net *n)
     vae_bind(&n->vae, &c, &n->params);
 }
 
+/* A linear code of blocks and what the network adds. */
+static VaeConfig coded_config(void)
+{
+    VaeConfig c = small_config();
+    c.linear_code = true;
+    c.dec_dim = 8;
+    return c;
+}
+
+static void bind_coded_vae(Net *n)
+{
+    VaeConfig c = coded_config();
+    vae_bind(&n->vae, &c, &n->params);
+}
+
+static void bind_coded_encoder(Net *n)
+{
+    VaeConfig c = coded_config();
+    vae_bind_encoder(&n->vae, &c, &n->params);
+}
+
+static void bind_coded_decoder(Net *n)
+{
+    VaeConfig c = coded_config();
+    vae_bind_decoder(&n->vae, &c, &n->params);
+}
+
 static Tensor *run_encode(Graph *g, const Net *n, VaeCache *c, Tensor *x)
 {
     return vae_encode_chunk(g, &n->vae, c, x);
@@ -150,6 +177,8 @@ static const Case CASES[] = {
     {"decoder", 3, {1, 1, 2}, bind_vae, run_decode},
     {"flat encoder", 3, {1, 2, 4}, bind_flat_vae, run_encode},
     {"flat decoder", 3, {1, 1, 2}, bind_flat_vae, run_decode},
+    {"coded encoder", 3, {1, 2, 4}, bind_coded_encoder, run_encode},
+    {"coded decoder", 3, {1, 1, 2}, bind_coded_decoder, run_decode},
 };
 
 enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
@@ -422,8 +451,8 @@ static void check_chunks(void (*bind)(Net *n), const int *latent_frames, int chu
 
 static void test_chunks_equal_whole(void **state)
 {
-    void (*const binds[])(Net *n) = {bind_vae, bind_flat_vae};
-    for (int i = 0; i < 2; i++) {
+    void (*const binds[])(Net *n) = {bind_vae, bind_flat_vae, bind_coded_vae};
+    for (int i = 0; i < 3; i++) {
         check_chunks(binds[i], (int[]){1, 1, 1, 1}, 4);
         check_chunks(binds[i], (int[]){2, 1, 2}, 3);
         check_chunks(binds[i], (int[]){1, 3}, 2);
@@ -480,6 +509,10 @@ static void test_config(void **state)
     expect_kind("{\"base_dim\": 8, \"patch_size\": null, \"decoder_base_dim\": null, " LEVELS "}", true, 1);
     expect_kind("{\"base_dim\": 8, \"patch_size\": 2, \"is_residual\": true, " LEVELS "}", false, 2);
     expect_config_error("{\"dim\": 8, \"is_residual\": 1, " LEVELS "}", "\"is_residual\"");
+    expect_config_error("{\"dim\": 8, \"patchify\": 2, \"linear_code\": 1, " LEVELS "}", "\"linear_code\"");
+    expect_config_error("{\"dim\": 8, \"linear_code\": true, " LEVELS "}", "\"linear_code\" is for");
+    c = coded_config();
+    expect_same_back(&c);
     expect_config_error("{\"dim\": 3, \"z_dim\": 4, \"num_res_blocks\": 1, \"dim_mult\": [1, 3], "
                         "\"temperal_downsample\": [true]}",
                         "cannot be halved");

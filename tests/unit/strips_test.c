@@ -1,4 +1,4 @@
-/* Decoding in strips against decoding whole frames: the same frames, for both autoencoders, wide and tall. */
+/* Decoding in strips against decoding whole frames: the same frames, for all autoencoders, wide and tall. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,10 @@ typedef struct Case {
 #define PATCHED "{\"dim\": 4, \"dec_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1, "  \
                 "\"temperal_downsample\": [true, true], \"patchify\": 2}"
 
-static const Case CASES[] = {{FLAT, 3, 2, 21}, {FLAT, 2, 20, 3}, {PATCHED, 3, 3, 19}, {PATCHED, 2, 18, 2}};
+#define CODED "{\"dim\": 1, \"dec_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 4], \"num_res_blocks\": 1, "  \
+              "\"temperal_downsample\": [true, true], \"patchify\": 4, \"linear_code\": true}"
+
+static const Case CASES[] = {{CODED, 3, 2, 20}, {CODED, 2, 21, 3}, {FLAT, 3, 2, 21}, {FLAT, 2, 20, 3}, {PATCHED, 3, 3, 19}, {PATCHED, 2, 18, 2}};
 
 typedef struct Video {
     float *pixels; /* [frames, height, width, 3] */
