@@ -1,5 +1,6 @@
 #include "weights/file_source.h"
 
+#include "base/finite.h"
 #include "weights/quant.h"
 
 /* As it lies in the file. */
@@ -38,7 +39,8 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     if (tensor->data == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: tensor \"%s\": out of memory", path, name);
     weight_decode(found->dtype, found->data, tensor_numel(tensor), tensor->data);
-    return true;
+    return all_finite(tensor->data, (size_t)tensor_numel(tensor)) ||
+           error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" " NOT_FINITE, path, name);
 }
 
 void file_source_init(FileSource *s, const Safetensors *file, FileSourceMode mode)

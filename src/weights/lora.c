@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/finite.h"
 #include "weights/layout.h"
+#include "weights/lora_alpha.h"
 #include "weights/message.h"
 #include "weights/quant.h"
 
@@ -15,6 +17,7 @@ typedef struct Change {
     char *target; /* "blocks_0_self_attn_q_weight" */
     const Tensor *down, *up, *diff;
     const char *name; /* of a tensor in the file, for messages */
+    size_t stem;      /* bytes of it before what says the role */
     float alpha;      /* NAN: not given; then it is the rank */
 } Change;
 
@@ -25,7 +28,7 @@ struct Lora {
     int count;
 };
 
-typedef enum Role { DOWN, UP, ALPHA, DIFF, DIFF_BIAS } Role;
+typedef enum Role { DOWN, UP, ALPHA, DIFF, DIFF_BIAS, DIFF_MODULATION } Role;
 
 static const struct {
     const char *end;
@@ -42,6 +45,7 @@ static const struct {
     {".alpha", ALPHA},
     {".diff", DIFF},
     {".diff_b", DIFF_BIAS},
+    {".diff_m", DIFF_MODULATION}, /* lightx2v's: "blocks.0.diff_m" and "head.diff_m" */
 };
 
 /* What trainers put before the names. The longest that fits counts. */
@@ -90,6 +94,12 @@ static void underscore(char *text)
             *text = '_';
 }
 
+/* What it changes, after the stem. */
+static const char *target_of(Role role)
+{
+    return role == DIFF_BIAS ? "bias" : role == DIFF_MODULATION ? "modulation" : "weight";
+}
+
 /* name: of the file; stem: its bytes before the role. diffusers: rules to Wan's own names, or NULL. */
 static char *make_target(Lora *l, const char *name, size_t stem, Role role, const Layout *diffusers)
 {
@@ -106,7 +116,7 @@ static char *make_target(Lora *l, const char *name, size_t stem, Role role, cons
             return NULL;
         memcpy(plain, own.name, sizeof plain);
     }
-    char *target = arena_printf(&l->memory, "%s.%s", plain, role == DIFF_BIAS ? "bias" : "weight");
+    char *target = arena_printf(&l->memory, "%s.%s", plain, target_of(role));
     if (target != NULL)
         underscore(target);
     return target;
@@ -138,12 +148,12 @@ static bool list(Lora *l, const Layout *diffusers, SoraError *err)
         if (role != ALPHA && !weight_is_number(t->dtype))
             return bad(l, name, err, "is not of numbers");
         Change *c = &l->changes[l->count];
-        *c = (Change){make_target(l, name, stem, role, diffusers), .name = name, .alpha = NAN};
+        *c = (Change){make_target(l, name, stem, role, diffusers), .name = name, .stem = stem, .alpha = NAN};
         if (c->target == NULL)
             return bad(l, name, err, "has a name that is too long, or there is no memory for it");
         c->down = role == DOWN ? t : NULL;
         c->up = role == UP ? t : NULL;
-        c->diff = role == DIFF || role == DIFF_BIAS ? t : NULL;
+        c->diff = role >= DIFF ? t : NULL;
         if (role == ALPHA && !read_alpha(l, name, t, &c->alpha, err))
             return false;
         l->count++;
@@ -199,6 +209,34 @@ static bool check(const Lora *l, const Change *c, SoraError *err)
     return true;
 }
 
+/* Of those that have no tensor for it. */
+static bool find_alphas(Lora *l, SoraError *err)
+{
+    LoraAlpha a;
+    if (!lora_alpha_read(&a, l->file, err))
+        return false;
+    for (int i = 0; i < l->count; i++) {
+        Change *c = &l->changes[i];
+        if (c->down != NULL && isnan(c->alpha))
+            c->alpha = (float)lora_alpha_of(&a, c->name, c->stem, (double)rank_of(c));
+    }
+    lora_alpha_deinit(&a);
+    return true;
+}
+
+/* Reads all numbers once. */
+static bool check_finite(const Lora *l, SoraError *err)
+{
+    for (int i = 0; i < weight_file_count(l->file); i++) {
+        const Tensor *t = weight_file_tensor(l->file, i);
+        bool finite = weight_is_finite(t->dtype, t->data, tensor_numel(t));
+        weight_file_forget(l->file, t);
+        if (!finite)
+            return bad(l, weight_file_tensor_name(l->file, i), err, NOT_FINITE);
+    }
+    return true;
+}
+
 /* Layout rules apply when names have diffusers' words; kohya's underscores hide them. */
 static const Layout *find_layout(const Lora *l)
 {
@@ -225,6 +263,7 @@ static Lora *read(WeightFile *file, const char *path, SoraError *err)
     ok = ok && list(l, find_layout(l), err) && merge(l, err);
     for (int i = 0; i < l->count && ok; i++)
         ok = check(l, &l->changes[i], err);
+    ok = ok && find_alphas(l, err) && check_finite(l, err);
     if (ok && l->count == 0)
         ok = message_bad(path, err, "no tensors in it");
     if (ok)
@@ -290,12 +329,15 @@ bool lora_covers(const LoraSet *set, const char *name)
     return false;
 }
 
-int lora_fitting(const Lora *l, const char *const *names, int count)
+int lora_find(const Lora *l, const char *name)
 {
-    int n = 0;
-    for (int i = 0; i < count; i++)
-        n += find(l, names[i]) != NULL;
-    return n;
+    const Change *c = find(l, name);
+    return c != NULL ? (int)(c - l->changes) : -1;
+}
+
+const char *lora_tensor(const Lora *l, int i)
+{
+    return l->changes[i].name;
 }
 
 /* All of it as F32; heap. Blocks lie within rows, so any whole tensor is whole blocks. */

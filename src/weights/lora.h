@@ -1,7 +1,7 @@
 /* LoRA files: small changes to a network's matrices, each the product of two thin ones. Names of diffusers
- * (PEFT), of ComfyUI (Wan's own) and of kohya's trainers; with their alpha; and whole differences of norms
- * and biases
- * (".diff", ".diff_b"), which distilled models come with. */
+ * (PEFT), of ComfyUI (Wan's own) and of kohya's trainers; with their alpha, whether it is a tensor or said by the
+ * metadata; and whole differences of norms, biases and modulation (".diff", ".diff_b", ".diff_m"), which distilled
+ * models come with. */
 #ifndef SORA_WEIGHTS_LORA_H
 #define SORA_WEIGHTS_LORA_H
 
@@ -9,7 +9,8 @@
 
 typedef struct Lora Lora;
 
-/* What is no LoRA, and kinds other than these (LoHa, LoKr, DoRA), are errors that name the tensor. */
+/* What is no LoRA, kinds other than these (LoHa, LoKr, DoRA), and numbers that are not finite are errors that name the
+ * tensor. */
 Lora *lora_open(const char *path, SoraError *err);
 /* The same for bytes in memory, which stay the caller's; name stands for a path in messages. */
 Lora *lora_open_memory(const void *data, size_t size, const char *name, SoraError *err);
@@ -38,8 +39,10 @@ bool lora_covers(const LoraSet *set, const char *name);
 bool lora_add(const LoraSet *set, const char *name, const Tensor *shape, int64_t first, int64_t rows,
               float *out, SoraError *err);
 
-/* How many of l's changes have their place among the count names (Wan's own). */
-int lora_fitting(const Lora *l, const char *const *names, int count);
+/* The change of the tensor of this (Wan's own) name; -1: there is none. */
+int lora_find(const Lora *l, const char *name);
+/* The name that (a tensor of) change i has in the file. */
+const char *lora_tensor(const Lora *l, int i);
 
 typedef struct LoraArgument {
     char path[4096];

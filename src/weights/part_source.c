@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "weights/message.h"
 #include "weights/quant.h"
 
-enum { CHUNK = 1 << 18 }; /* elements that are F32 on their way to BF16, or one row if that is more */
+/* CHUNK: elements that are F32 on their way to BF16, or one row if that is more. LARGE: elements from which on a tensor
+ * that is used where it lies is not read when it is bound. */
+enum { CHUNK = 1 << 18, LARGE = 1 << 16 };
 
 const PartTensor *part_source_find(const WeightPart *part, const char *name, const Tensor *wanted,
                                    SoraError *err)
@@ -95,6 +98,15 @@ static bool widen(const PartSource *s, const PartTensor *t, Tensor *tensor, Sora
     return ok;
 }
 
+/* One number that is none makes the whole result so. Large ones that stay in the file are not read for it. */
+static bool check_finite(const PartSource *s, const PartTensor *t, const Tensor *tensor, SoraError *err)
+{
+    char buf[SHOWN_SIZE];
+    return weight_is_finite(tensor->dtype, tensor->data, tensor_numel(tensor)) ||
+           message_bad(weight_file_path(weight_part_file(s->part)), err, "tensor \"%s\" " NOT_FINITE,
+                       message_shown(t->file_name, buf));
+}
+
 static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
 {
     PartSource *s = (PartSource *)source;
@@ -105,13 +117,40 @@ static bool fill(ParamSource *source, const char *name, Tensor *tensor, Init ini
     tensor->dtype = part_source_type(s, t, tensor, &copied);
     if (!copied) {
         tensor->data = t->tensor.data;
-        return true;
+        return tensor_numel(tensor) >= LARGE || check_finite(s, t, tensor, err);
     }
     tensor->data = arena_alloc(&s->memory, tensor_bytes(tensor));
     if (tensor->data == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "tensor \"%.100s\": out of memory (%zu bytes)", name,
                          tensor_bytes(tensor));
-    return widen(s, t, tensor, err);
+    return widen(s, t, tensor, err) && check_finite(s, t, tensor, err);
+}
+
+static bool is_finite(const PartTensor *t, float *chunk)
+{
+    int64_t n = tensor_numel(&t->tensor);
+    bool ok = true;
+    for (int64_t at = 0, count; at < n && ok; at += count) {
+        count = n - at < CHUNK ? n - at : CHUNK;
+        part_tensor_decode(t, at, count, chunk);
+        ok = all_finite(chunk, (size_t)count);
+    }
+    return ok;
+}
+
+const PartTensor *part_find_not_finite(const WeightPart *part, const Params *params)
+{
+    const PartTensor *found = NULL;
+    float *chunk = malloc(CHUNK * sizeof *chunk);
+    for (int i = 0; chunk != NULL && i < params->count && found == NULL; i++) {
+        const PartTensor *t = weight_part_find(part, params->items[i]->name);
+        if (t != NULL && weight_is_number(t->tensor.dtype) && !is_finite(t, chunk))
+            found = t;
+        for (int k = 0; t != NULL && k < t->piece_count; k++)
+            weight_file_forget(weight_part_file(part), t->pieces[k]);
+    }
+    free(chunk);
+    return found;
 }
 
 void part_source_init(PartSource *s, const WeightPart *part, const LoraSet *loras, FileSourceMode mode)

@@ -11,7 +11,8 @@
 
 /* FILE_SOURCE_MAPPED: matrices in F32, BF16 and F16 are the file's own bytes; others, float8 and quantised
  * ones, become BF16, and everything else F32. FILE_SOURCE_F32: all F32, writable. Missing tensors, other
- * shapes and types that are no numbers are errors: file, tensor, fact. */
+ * shapes, types that are no numbers, and numbers that are not finite in what is small or copied are errors: file,
+ * tensor, fact. */
 typedef struct PartSource {
     ParamSource source; /* for params_init() */
     const WeightPart *part;
@@ -32,6 +33,10 @@ const PartTensor *part_source_find(const WeightPart *part, const char *name, con
 /* The type that the network gets it in: that of the file, if *copied is set to false, for the bytes are the
  * file's. */
 DType part_source_type(const PartSource *s, const PartTensor *t, const Tensor *wanted, bool *copied);
+
+/* The first of the tensors that params has with a number in it that is not finite, as its file says it; NULL: none. Reads
+ * all of them. */
+const PartTensor *part_find_not_finite(const WeightPart *part, const Params *params);
 
 /* Can the rows of a matrix be widened one by one? Not where a block reaches over what the network calls a row. */
 bool part_source_by_rows(const PartTensor *t, const Tensor *shape);

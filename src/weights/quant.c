@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/finite.h"
+
 enum { SMALL = 32, LARGE = 256, HALF = 16 }; /* elements of a block; half of a small one */
 
 static float load_f16(const uint8_t *p)
@@ -457,6 +459,23 @@ void weight_decode(DType dtype, const void *src, int64_t n, float *out)
             BLOCKS[dtype].decode(p, out + i);
     else
         widen_numbers(dtype, p, n, out);
+}
+
+bool weight_is_finite(DType dtype, const void *src, int64_t n)
+{
+    enum { PART = 4096 }; /* a multiple of every block */
+    float wide[PART];
+    if (!weight_is_number(dtype))
+        return true;
+    if (dtype == DTYPE_F32 && (uintptr_t)src % sizeof(float) == 0)
+        return all_finite(src, (size_t)n);
+    for (int64_t at = 0, count; at < n; at += count) {
+        count = n - at < PART ? n - at : PART;
+        weight_decode(dtype, (const uint8_t *)src + (size_t)(at / dtype_block(dtype)) * dtype_size(dtype), count, wide);
+        if (!all_finite(wide, (size_t)count))
+            return false;
+    }
+    return true;
 }
 
 /* To nearest, ties to even; beyond 448 it saturates, as everybody's conversion does. */

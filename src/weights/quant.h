@@ -12,7 +12,10 @@ bool weight_is_number(DType dtype);
 /* n elements, a multiple of dtype_block(dtype); weight_is_number(dtype). */
 void weight_decode(DType dtype, const void *src, int64_t n, float *out);
 
-/* The same in the other direction, to nearest. False when the type cannot hold the numbers: what is not
+/* Are all n numbers finite, as weight_decode() widens them? n as there. True for types that are no numbers. */
+bool weight_is_finite(DType dtype, const void *src, int64_t n);
+
+/* F32 to the type, to nearest. False when the type cannot hold the numbers: what is not
  * finite has no place in a block, and a block's scale is an F16. Not for F64. */
 bool weight_encode(DType dtype, const float *src, int64_t n, void *out);
 

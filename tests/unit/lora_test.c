@@ -130,8 +130,8 @@ static void every_kind_is_added(void **state)
             if (fabsf(out[i] - want) > 1e-4f)
                 fail_msg("kind %zu, element %d is %g, expected %g", k, i, out[i], want);
         }
-        const char *names[] = {TARGET, "patch_embedding.weight"};
-        assert_int_equal(lora_fitting(l, names, 2), 1);
+        assert_int_equal(lora_find(l, TARGET), 0);
+        assert_int_equal(lora_find(l, "patch_embedding.weight"), -1);
         lora_close(l);
     }
 }
@@ -189,6 +189,100 @@ static void they_are_merged_when_loaded(void **state)
     lora_close(b);
 }
 
+/* What lightx2v's distilled models come with: "blocks.0.diff_m" [1, 6, dim] and "head.diff_m" are modulation. */
+static void modulation_is_changed(void **state)
+{
+    SoraError err = {0};
+    static const Item ITEMS[] = {
+        {"diffusion_model.blocks.3.diff_m", 3, {1, 6, IN}, 1, 1},
+        {"diffusion_model.head.diff_m", 3, {1, 2, IN}, -3, 0},
+    };
+    save("m.safetensors", ITEMS, 2);
+    Lora *l = opened("m.safetensors");
+    LoraSet set = {&(LoraUse){l, 0.5f}, 1};
+    static const struct {
+        const char *name;
+        int64_t rows;
+        float first, step;
+    } CASES[] = {{"blocks.3.modulation", 6, 1, 1}, {"head.modulation", 2, -3, 0}};
+    for (size_t k = 0; k < 2; k++) {
+        float out[6 * IN] = {0};
+        Tensor shape = tensor_over(NULL, DTYPE_F32, 3, (int64_t[]){1, CASES[k].rows, IN});
+        assert_true(lora_covers(&set, CASES[k].name));
+        assert_true(lora_add(&set, CASES[k].name, &shape, 0, 1, out, &err));
+        for (int i = 0; i < CASES[k].rows * IN; i++)
+            assert_true(out[i] == 0.5f * (CASES[k].first + CASES[k].step * (float)i));
+    }
+    lora_close(l);
+}
+
+/* A LoRA with this metadata; key NULL: none. */
+static void save_with_metadata(const char *name, const char *key, const char *value)
+{
+    SoraError err = {0};
+    static float data[64];
+    static const char *const NAMES[] = {"diffusion_model.blocks.3.cross_attn.o.lora_A.weight",
+                                        "diffusion_model.blocks.3.cross_attn.o.lora_B.weight"};
+    Tensor t[2] = {tensor_over(data, DTYPE_F32, 2, (int64_t[]){RANK, IN}),
+                   tensor_over(data, DTYPE_F32, 2, (int64_t[]){OUT, RANK})};
+    for (int i = 0; i < 64; i++)
+        data[i] = 1;
+    SafetensorsWriter *w = safetensors_writer_new(&err);
+    assert_true(key == NULL || safetensors_writer_metadata(w, key, value, &err));
+    for (int i = 0; i < 2; i++)
+        assert_true(safetensors_writer_add(w, NAMES[i], &t[i], &err));
+    assert_true(safetensors_writer_save(w, in_dir(name), &err));
+    safetensors_writer_free(w);
+}
+
+/* What an element of the change is; up times down is the rank. */
+static float added_by(const char *name)
+{
+    SoraError err = {0};
+    float out[IN] = {0};
+    Lora *l = opened(name);
+    LoraSet set = {&(LoraUse){l, 1}, 1};
+    assert_true(lora_add(&set, TARGET, &SHAPE_OUT_IN, 0, 1, out, &err));
+    lora_close(l);
+    return out[0];
+}
+
+static void alpha_of_the_metadata_is_read(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        double alpha; /* 0: an error that says value */
+    } CASES[] = {
+        {NULL, NULL, RANK},
+        {"ss_network_alpha", "8", 8},
+        {"ss_network_alpha", "0.5", 0.5},
+        {"ss_network_alpha", "None", RANK},
+        {"ss_network_alpha", "wide", 0},
+        {"lora_alpha", "16", 16},
+        {"lora_adapter_metadata", "{\"transformer.r\": 2, \"transformer.lora_alpha\": 12}", 12},
+        {"lora_adapter_metadata",
+         "{\"transformer.lora_alpha\": 12, \"transformer.alpha_pattern\": {\"cross_attn.o\": 3, \"attn.q\": 5}}", 3},
+        {"lora_adapter_metadata", "{\"r\": 2, \"lora_alpha\": 4, \"use_rslora\": true}", 4 * 1.41421356},
+        {"lora_adapter_metadata", "{\"text_encoder.lora_alpha\": 4}", RANK},
+        {"lora_adapter_metadata", "{\"lora_alpha\": \"wide\"}", 0},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        SoraError err = {0};
+        save_with_metadata("alpha.safetensors", CASES[i].key, CASES[i].value);
+        if (CASES[i].alpha == 0) {
+            assert_null(lora_open(in_dir("alpha.safetensors"), &err));
+            assert_non_null(strstr(err.message, "its alpha \"wide\" is no number"));
+        } else if (fabs(added_by("alpha.safetensors") - CASES[i].alpha) > 1e-4) {
+            fail_msg("case %zu: %g, expected %g", i, added_by("alpha.safetensors"), CASES[i].alpha);
+        }
+    }
+    save_with_metadata("adapter_model.safetensors", NULL, NULL); /* PEFT's folder */
+    FILE *f = fopen(in_dir("adapter_config.json"), "w");
+    fputs("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 7}", f);
+    fclose(f);
+    assert_true(added_by("adapter_model.safetensors") == 7);
+}
+
 static void misfits_are_refused(void **state)
 {
     static const struct {
@@ -214,6 +308,10 @@ static void misfits_are_refused(void **state)
         {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", UP}, {"a.alpha", 1, {1}, INFINITY, 0}},
          3,
          "tensor \"a.alpha\" is no number"},
+        {{{"a.lora_A.weight", DOWN}, {"a.lora_B.weight", 2, {OUT, RANK}, NAN, 0}},
+         2,
+         "tensor \"a.lora_B.weight\" holds numbers that are not finite"},
+        {{{"a.diff_b", 1, {4}, INFINITY, 0}}, 1, "tensor \"a.diff_b\" holds numbers that are not finite"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         SoraError err = {0};
@@ -264,6 +362,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_added),
         cmocka_unit_test(they_are_merged_when_loaded),
+        cmocka_unit_test(modulation_is_changed),
+        cmocka_unit_test(alpha_of_the_metadata_is_read),
         cmocka_unit_test(misfits_are_refused),
         cmocka_unit_test(arguments_are_read),
     };
