@@ -58,6 +58,13 @@ typedef struct SoraError {
     char message[256]; /* one line, no newline */
 } SoraError;
 
+/* What a caller should know although nothing failed: something that was given has no effect, or not all of it. */
+typedef struct SoraNote {
+    /* For programs: "lora", "weights", "prompt", "negative_prompt", "low_guidance", "words". */
+    const char *about;
+    const char *text; /* one line, for people, as a SoraError's message */
+} SoraNote;
+
 typedef struct SoraEngine SoraEngine;
 typedef struct SoraVideo SoraVideo;
 
@@ -103,6 +110,9 @@ typedef struct SoraProgress {
 /* Return false to cancel: the call then fails with SORA_ERROR_CANCELLED. */
 typedef bool (*SoraProgressCallback)(const SoraProgress *progress, void *user);
 
+/* Called for each of sora_video_note()'s, before the first step. */
+typedef void (*SoraNoteCallback)(const SoraNote *note, void *user);
+
 /* Frame i of the video is finished, and all before it: sora_video_frame(video, i). Called once for each, in order, while
  * others are still to come, with the video's parameters there. False with *err filled ends the call with that error. */
 typedef bool (*SoraFrameCallback)(const SoraVideo *video, int i, void *user, SoraError *err);
@@ -128,6 +138,7 @@ typedef struct SoraRequest {
                                     this part of itself; 0 (default): every step is computed */
     bool watermark; /* draw a small moving mark into the frames; default false */
     SoraProgressCallback progress;
+    SoraNoteCallback note;   /* NULL: none */
     SoraFrameCallback frame; /* NULL: none; to write a video while it is decoded */
     void *user;              /* given to the callbacks */
 } SoraRequest;
@@ -144,6 +155,13 @@ void sora_engine_close(SoraEngine *engine);
 const char *sora_engine_name(const SoraEngine *engine);
 void sora_engine_defaults(const SoraEngine *engine, SoraRequest *request);
 
+/* Note i (from 0) about the model's files and the options: changes of a LoRA that fit nothing, tensors that no network
+ * asks for. NULL after the last one. The engine's. */
+const SoraNote *sora_engine_note(const SoraEngine *engine, int i);
+/* The LoRAs that change the transformer: "NAME:STRENGTH", followed by ":high" or ":low" if it is one expert's only. Ends
+ * with NULL; the engine's. */
+const char *const *sora_engine_loras(const SoraEngine *engine);
+
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err);
 
 int sora_video_width(const SoraVideo *video);
@@ -158,6 +176,9 @@ const char *sora_video_parameters(const SoraVideo *video);
 /* The name of this run, another one each time: a UUID of version 7. Under it `sora trace` knows the video. The
  * video's own. */
 const char *sora_video_id(const SoraVideo *video);
+/* Note i (from 0) about the request: words that were cut off, options without effect. NULL after the last one. The
+ * video's. */
+const SoraNote *sora_video_note(const SoraVideo *video, int i);
 
 /* Writes by extension: .mp4 .webm .gif, .png .jpg .webp (one frame; several become NAME-0001.png ...). Appears
  * under its name only when complete; the parameters are stored in the file. */
@@ -192,6 +213,7 @@ typedef struct SoraInput {
 typedef struct SoraSigning {
     const char *title;          /* of the file; UTF-8; NULL: its name */
     const char *model;          /* that made it; UTF-8 */
+    const char *const *loras;   /* that changed the model, as sora_engine_loras() has them; NULL: none */
     const char *prompt;         /* UTF-8; NULL: it is not told, which is the default */
     const SoraInput *inputs;    /* input_count of them */
     int input_count;            /* at most 64 */

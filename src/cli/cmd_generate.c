@@ -136,6 +136,7 @@ static const char *choose_prompt(const GenerateArgs *a, char **arguments, int co
 typedef struct Making {
     Progress progress;
     Output output;
+    json_t *notes; /* for --json */
 } Making;
 
 static bool on_progress(const SoraProgress *progress, void *user)
@@ -146,6 +147,29 @@ static bool on_progress(const SoraProgress *progress, void *user)
     progress_show(&m->progress, &(ProgressStep){labels[progress->phase], units[progress->phase], progress->done,
                                                 progress->total});
     return !interrupt_requested();
+}
+
+/* Printed at once: who has forgotten a word may want to stop. */
+static void on_note(const SoraNote *note, void *user)
+{
+    Making *m = user;
+    progress_end(&m->progress);
+    fprintf(stderr, "sora: note: %s\n", note->text);
+    progress_begin(&m->progress);
+    json_array_append_new(m->notes, json_pack("{s:s, s:s}", "about", note->about, "text", note->text));
+}
+
+/* What was given for nothing. */
+static void note_options(Making *m, const GenerateArgs *a)
+{
+    bool unsigned_file = m->output.signing->credentials == NULL;
+    if (unsigned_file && (a->signing.tell_prompt || a->signing.time_authority != NULL))
+        on_note(&(SoraNote){"credentials", a->signing.tell_prompt
+                                               ? "--tell-prompt has no effect on a file without content credentials"
+                                               : "--time-authority has no effect on a file without content credentials"},
+                m);
+    if (a->no_trace && a->trace_index != NULL)
+        on_note(&(SoraNote){"trace_index", "--trace-index has no effect with --no-trace"}, m);
 }
 
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
@@ -173,6 +197,7 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->solver = (SoraSolver)a->solver;
     request->watermark = a->watermark;
     request->progress = on_progress;
+    request->note = on_note;
     request->frame = on_frame;
 }
 
@@ -199,9 +224,9 @@ static size_t picture_extension(const char *path)
 }
 
 /* A sequence of pictures is named by its pattern; large seeds are strings, as in the parameters. */
-static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds,
-                       SoraError *err)
+static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Making *m, double seconds, SoraError *err)
 {
+    const Signing *s = m->output.signing;
     size_t extension = sora_video_frames(video) > 1 ? picture_extension(a->output) : 0;
     size_t stem = strlen(a->output) - extension;
     json_t *output = extension > 0 ? json_sprintf("%.*s-%%04d%s", (int)stem, a->output, a->output + stem)
@@ -209,11 +234,11 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Sign
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
-    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?}", "id", sora_video_id(video), "output", output,
+    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?, s:O}", "id", sora_video_id(video), "output", output,
                           "seconds", seconds, "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
                           "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
-                          s->credentials ? s->result.manifest : NULL);
+                          s->credentials ? s->result.manifest : NULL, "notes", m->notes);
     if (o == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
@@ -279,24 +304,31 @@ static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, 
 {
     char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
     const char *index = a->trace_index != NULL ? a->trace_index : own;
-    Making m = {.output = {.path = a->output, .prompt = request->prompt, .signing = signing, .index = a->no_trace ? NULL : index}};
+    Making m = {.output = {.path = a->output, .prompt = request->prompt, .signing = signing, .index = a->no_trace ? NULL : index},
+                .notes = json_array()};
     double began = clock_seconds();
     request->user = &m;
     interrupt_catch();
     progress_begin(&m.progress);
     SoraVideo *video = NULL;
     SoraEngine *engine = sora_engine_open(model->name, &model->options, err);
+    note_options(&m, a);
+    for (int i = 0; engine != NULL && sora_engine_note(engine, i) != NULL; i++)
+        on_note(sora_engine_note(engine, i), &m);
     if (engine != NULL && check_output(engine, request, a->output, err))
         video = sora_generate(engine, request, err);
     progress_end(&m.progress);
-    if (engine != NULL)
+    if (engine != NULL) {
         signing->what.model = sora_engine_name(engine);
+        signing->what.loras = sora_engine_loras(engine);
+    }
     bool ok = video != NULL && output_commit(&m.output, video, err);
     if (ok && a->json)
-        ok = print_json(video, a, signing, clock_seconds() - began, err);
+        ok = print_json(video, a, &m, clock_seconds() - began, err);
     else if (ok)
         print_line(video, a, signing, clock_seconds() - began);
     output_close(&m.output);
+    json_decref(m.notes);
     sora_video_free(video);
     sora_engine_close(engine);
     free(own);

@@ -56,6 +56,13 @@ static void print_action(const json_t *action)
             fputs(words[i], stdout);
             print_text(get(action, keys[i]));
         }
+    size_t k;
+    json_t *lora;
+    json_array_foreach(json_object_get(action, "loras"), k, lora)
+    {
+        fputs(k == 0 ? ", LoRA " : " ", stdout);
+        print_text(json_string_value(lora));
+    }
     putchar('\n');
 }
 

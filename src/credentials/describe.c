@@ -14,6 +14,16 @@ static json_t *json_text(const CborValue *v)
     return text.size > 0 ? json_stringn((const char *)text.data, text.size) : NULL;
 }
 
+/* What changed the model: a list of texts, or NULL. */
+static json_t *describe_loras(const CborValue *agent)
+{
+    const CborValue *list = cbor_find_kind(agent, "org.sora-c.loras", CBOR_ARRAY);
+    json_t *out = list != NULL ? json_array() : NULL;
+    for (size_t i = 0; list != NULL && i < list->count && i < 64; i++)
+        json_array_append_new(out, json_text(&list->items[i])); /* NULL, for what is no text, adds nothing */
+    return out;
+}
+
 static void describe_actions(const Assertion *a, json_t *out)
 {
     static const char *const keys[] = {"action", "digitalSourceType", "softwareAgent", "when"};
@@ -25,9 +35,12 @@ static void describe_actions(const Assertion *a, json_t *out)
             if (text != NULL)
                 json_object_set_new(o, keys[k], text);
         }
-        json_t *model = json_text(cbor_find(cbor_find(&list->items[i], "softwareAgent"), "org.sora-c.model"));
+        const CborValue *agent = cbor_find(&list->items[i], "softwareAgent");
+        json_t *model = json_text(cbor_find(agent, "org.sora-c.model")), *loras = describe_loras(agent);
         if (model != NULL)
             json_object_set_new(o, "model", model);
+        if (loras != NULL)
+            json_object_set_new(o, "loras", loras);
         json_array_append_new(out, o);
     }
 }

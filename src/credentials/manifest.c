@@ -170,16 +170,25 @@ static void put_parameters(Build *b, SoraInputRole role)
     }
 }
 
-/* What made the file: this program with its version; the model is named in the software agent too. */
+/* What made the file: this program with its version; the model and its LoRAs are named in the software agent too. */
 static void put_agent(Build *b)
 {
     Bytes *o = b->out;
+    size_t loras = 0;
+    while (b->plan->loras != NULL && b->plan->loras[loras] != NULL)
+        loras++;
     cbor_put_text(o, "softwareAgent");
-    cbor_put_map(o, 2 + (b->plan->model != NULL));
+    cbor_put_map(o, 2 + (b->plan->model != NULL) + (size_t)(loras > 0));
     put_pair(o, "name", "sora.c");
     put_pair(o, "version", SORA_VERSION);
     if (b->plan->model != NULL)
         put_pair(o, "org.sora-c.model", b->plan->model);
+    if (loras == 0)
+        return;
+    cbor_put_text(o, "org.sora-c.loras");
+    cbor_put_array(o, loras);
+    for (size_t i = 0; i < loras; i++)
+        cbor_put_text(o, b->plan->loras[i]);
 }
 
 static void put_action(Build *b, const char *action, const char *source, SoraInputRole role)

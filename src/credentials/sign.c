@@ -135,8 +135,11 @@ static bool is_text(const char *text)
 static bool make_plan(Signing *s, SoraError *err)
 {
     const SoraSigning *how = s->how;
-    if (!is_text(how->model) || !is_text(how->prompt))
-        return error_set(err, SORA_ERROR_INPUT, "%s: model or prompt is not UTF-8", s->path);
+    bool texts = is_text(how->model) && is_text(how->prompt);
+    for (int i = 0; texts && how->loras != NULL && how->loras[i] != NULL; i++)
+        texts = is_text(how->loras[i]);
+    if (!texts)
+        return error_set(err, SORA_ERROR_INPUT, "%s: model, LoRA or prompt is not UTF-8", s->path);
     if (!manifest_plan_init(&s->plan, s->in.kind, err) ||
         !inputs_open(&s->inputs, how->inputs, how->input_count, err))
         return false;
@@ -144,6 +147,7 @@ static bool make_plan(Signing *s, SoraError *err)
     ManifestPlan *p = &s->plan;
     p->title = is_text(title) ? title : NULL;
     p->model = how->model;
+    p->loras = how->loras;
     p->prompt = how->prompt;
     p->manifests = s->inputs.manifests;
     p->manifest_count = s->inputs.manifest_count;

@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "cpu/backend.h"
 #include "engine/model_path.h"
+#include "engine/checks.h"
 #include "engine/networks.h"
+#include "text/utf8.h"
 
 enum { MAX_THREADS = 4096 };
 
@@ -40,18 +42,19 @@ static bool choose_loras(SoraEngine *e, const SoraOptions *o, ModelSlot slot, So
     return true;
 }
 
-/* A LoRA of another network would change nothing, and nobody would know. */
-static bool check_loras(const SoraEngine *e, const Params *params, const LoraSet *set, SoraError *err)
+/* "few-steps.safetensors:0.8:high": without the folder, which is nobody's business. */
+static char *name_of_lora(const LoraArgument *a)
 {
-    for (int i = 0; i < set->count; i++) {
-        int fitting = 0;
-        for (int k = 0; k < params->count && fitting == 0; k++)
-            fitting = lora_fitting(set->uses[i].lora, &params->items[k]->name, 1);
-        if (fitting == 0)
-            return error_set(err, SORA_ERROR_INPUT, "%.100s: changes nothing that is in this transformer",
-                             lora_path(set->uses[i].lora));
-    }
-    return true;
+    static const char *const EXPERTS[] = {"", ":high", ":low"};
+    const char *slash = strrchr(a->path, '/');
+    char *name = NULL;
+    if (asprintf(&name, "%s:%g%s", slash != NULL ? slash + 1 : a->path, a->strength, EXPERTS[a->expert]) < 0)
+        return NULL;
+    bool text = utf8_check(name, strlen(name), "", NULL); /* a file name need not be, JSON and manifests must */
+    for (char *c = name; *c != 0; c++)
+        if ((unsigned char)*c < 32 || *c == 127 || (!text && (unsigned char)*c > 127))
+            *c = '?';
+    return name;
 }
 
 static bool open_loras(SoraEngine *e, const SoraOptions *o, SoraError *err)
@@ -60,13 +63,18 @@ static bool open_loras(SoraEngine *e, const SoraOptions *o, SoraError *err)
     while (o->loras != NULL && o->loras[count] != NULL)
         count++;
     e->loras = calloc((size_t)count + 1, sizeof *e->loras);
-    if (e->loras == NULL)
+    e->lora_names = calloc((size_t)count + 1, sizeof *e->lora_names);
+    if (e->loras == NULL || e->lora_names == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "lora: out of memory");
     for (; e->lora_count < count; e->lora_count++) {
         LoraArgument a;
         if (!lora_argument_parse(&a, o->loras[e->lora_count], err) ||
             (e->loras[e->lora_count] = lora_open(a.path, err)) == NULL)
             return false;
+        if ((e->lora_names[e->lora_count] = name_of_lora(&a)) == NULL) {
+            lora_close(e->loras[e->lora_count]);
+            return error_set(err, SORA_ERROR_MEMORY, "lora: out of memory");
+        }
     }
     return true;
 }
@@ -90,7 +98,10 @@ static bool open_part(SoraEngine *e, const SoraOptions *o, ModelSlot slot, const
     params_init(&p->params, &p->source.source);
     bool ok = network_bind(&n, e->files, slot, &p->params, err) && params_ok(&p->params, err);
     e->pipeline.timestep_per_patch = n.timestep_per_patch;
-    return ok && check_loras(e, &p->params, &p->loras, err);
+    if (!ok || !check_loras(&e->notes, e, slot, err))
+        return false;
+    note_unknown_tensors(&e->notes, e, slot);
+    return notes_ok(&e->notes, err);
 }
 
 static void close_part(EnginePart *p)
@@ -267,9 +278,13 @@ void sora_engine_close(SoraEngine *engine)
     graph_free(engine->pipeline.graph);
     for (int part = 0; part < SLOT_COUNT; part++)
         close_part(&engine->parts[part]);
-    for (int i = 0; i < engine->lora_count; i++)
+    for (int i = 0; i < engine->lora_count; i++) {
         lora_close(engine->loras[i]);
+        free(engine->lora_names[i]);
+    }
     free(engine->loras);
+    free(engine->lora_names);
+    notes_deinit(&engine->notes);
     model_files_close(engine->files);
     tokenizer_close(engine->tokenizer);
     pager_deinit(&engine->pager);
@@ -286,6 +301,16 @@ const char *sora_version(void)
 const char *sora_engine_name(const SoraEngine *engine)
 {
     return engine->manifest.name;
+}
+
+const SoraNote *sora_engine_note(const SoraEngine *engine, int i)
+{
+    return notes_at(&engine->notes, i);
+}
+
+const char *const *sora_engine_loras(const SoraEngine *engine)
+{
+    return (const char *const *)engine->lora_names;
 }
 
 void sora_request_init(SoraRequest *request)

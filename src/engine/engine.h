@@ -2,6 +2,7 @@
 #ifndef SORA_ENGINE_ENGINE_H
 #define SORA_ENGINE_ENGINE_H
 
+#include "base/notes.h"
 #include "engine/manifest.h"
 #include "engine/pager.h"
 #include "engine/pipeline.h"
@@ -32,6 +33,8 @@ struct SoraEngine {
     Clip image_encoder;
     Pipeline pipeline;
     LatentGrid grid;
+    Notes notes;        /* about files and options */
+    char **lora_names;  /* heap; of sora_engine_loras() */
 };
 
 #endif

@@ -1,9 +1,12 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "engine/checks.h"
 #include "engine/engine.h"
+#include "engine/request_notes.h"
 #include "engine/video.h"
 #include "media/watermark.h"
 
@@ -21,6 +24,7 @@ typedef struct Generation {
     float *latent;
     SoraVideo *video;
     Watermark *watermark; /* NULL: none is wanted */
+    SoraError stopped;    /* why the sampling was ended after a step */
     bool refused;         /* the caller did not take a frame, and said why */
 } Generation;
 
@@ -105,16 +109,27 @@ static bool give_pictures(Generation *n, SoraError *err)
     return pipeline_has_condition(&n->engine->pipeline) ? give_condition(n, err) : give_first_frame(n, err);
 }
 
-static bool is_guided(const Plan *p)
+/* What the encoders made. */
+static bool check_inputs(const Generation *n, SoraError *err)
 {
-    return p->guidance_scale != 1 || (p->low_guidance_scale != -1 && p->low_guidance_scale != 1);
+    const Canvas *c = &n->canvas;
+    const ContextRows *rows[3] = {&n->prompt, &n->negative, &n->pictures};
+    static const char *const WHAT[3] = {"the encoded prompt", "the encoded negative prompt", "the encoded picture"};
+    bool ok = true;
+    for (int i = 0; i < 3 && ok; i++)
+        ok = rows[i]->data == NULL || check_numbers(n->engine, i < 2 ? SLOT_TEXT_ENCODER : SLOT_IMAGE_ENCODER, WHAT[i],
+                                                    rows[i]->data, (size_t)(rows[i]->rows * rows[i]->dim), err);
+    size_t condition = (size_t)(c->cells / c->shape.channels * c->condition_channels);
+    return ok && check_numbers(n->engine, SLOT_AUTOENCODER, "the picture's latent", c->known, (size_t)c->cells, err) &&
+           (c->condition == NULL ||
+            check_numbers(n->engine, SLOT_AUTOENCODER, "the picture's latent", c->condition, condition, err));
 }
 
 /* The texts and the pictures: everything that is known before the first step. */
 static bool encode_inputs(Generation *n, SoraError *err)
 {
     const Pipeline *pipeline = &n->engine->pipeline;
-    bool guided = is_guided(&n->plan);
+    bool guided = plan_is_guided(&n->plan);
     int done = 0, total = 1 + guided + (n->plan.image_path != NULL);
     if (!report(n, SORA_PHASE_TEXT, done, total, err))
         return false;
@@ -124,14 +139,19 @@ static bool encode_inputs(Generation *n, SoraError *err)
     if (!pipeline_encode_text(pipeline, n->plan.prompt, &n->prompt, err) ||
         !report(n, SORA_PHASE_TEXT, ++done, total, err))
         return false;
-    return !guided || (pipeline_encode_text(pipeline, n->plan.negative_prompt, &n->negative, err) &&
-                       report(n, SORA_PHASE_TEXT, ++done, total, err));
+    if (guided && (!pipeline_encode_text(pipeline, n->plan.negative_prompt, &n->negative, err) ||
+                   !report(n, SORA_PHASE_TEXT, ++done, total, err)))
+        return false;
+    return check_inputs(n, err);
 }
 
 static bool after_step(void *user, int done, const float *latent)
 {
     Generation *n = user;
-    return report(n, SORA_PHASE_DENOISE, done, n->plan.steps, NULL);
+    char what[32];
+    snprintf(what, sizeof what, "step %d: the latent", done);
+    return check_numbers(n->engine, SLOT_TRANSFORMER, what, latent, (size_t)n->canvas.cells, &n->stopped) &&
+           report(n, SORA_PHASE_DENOISE, done, n->plan.steps, &n->stopped);
 }
 
 static bool denoise(Generation *n, SoraError *err)
@@ -157,8 +177,12 @@ static bool denoise(Generation *n, SoraError *err)
         .after_step = after_step,
         .user = n,
     };
-    return report(n, SORA_PHASE_DENOISE, 0, p->steps, err) &&
-           pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
+    if (!report(n, SORA_PHASE_DENOISE, 0, p->steps, err))
+        return false;
+    bool ok = pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
+    if (!ok && n->stopped.code != SORA_OK && n->stopped.code != SORA_ERROR_CANCELLED && err != NULL)
+        *err = n->stopped;
+    return ok;
 }
 
 /* Frame i is there; nothing more happens to it. */
@@ -176,7 +200,10 @@ static bool finish_frame(Generation *n, int i, SoraError *err)
 static bool take_part(void *user, const DecodedPart *part, SoraError *err)
 {
     Generation *n = user;
-    bool ok = video_put(n->video, part, err), complete = ok && video_completes(n->video, part);
+    size_t numbers = (size_t)part->count * (size_t)part->width * (size_t)part->height * 3;
+    bool ok = check_numbers(n->engine, SLOT_AUTOENCODER, "a frame", part->pixels, numbers, err) &&
+              video_put(n->video, part, err),
+         complete = ok && video_completes(n->video, part);
     /* What the caller does with them, such as encoding, takes memory that nobody asks for. */
     if (complete && n->request->frame != NULL && n->engine->pager.limit > 0)
         graph_trim(n->engine->pipeline.graph);
@@ -224,17 +251,27 @@ static bool make_plan(Generation *n, SoraError *err)
     return plan_make(&n->plan, r, &e->manifest, &e->grid, r->image_path != NULL ? &size : NULL, err);
 }
 
+static bool tell_notes(Generation *n, SoraError *err)
+{
+    Notes *notes = &n->video->notes;
+    if (!request_notes(notes, n->engine, n->request, &n->plan, err))
+        return false;
+    for (int i = 0; i < notes->count && n->request->note != NULL; i++)
+        n->request->note(&notes->items[i], n->request->user);
+    return true;
+}
+
 static bool run(Generation *n, SoraError *err)
 {
     const SoraEngine *e = n->engine;
-    if (!make_plan(n, err) || !init_video(n, err) || !canvas_init(&n->canvas, &n->plan.latent, err) ||
+    if (!make_plan(n, err) || !init_video(n, err) || !tell_notes(n, err) || !canvas_init(&n->canvas, &n->plan.latent, err) ||
         !encode_inputs(n, err))
         return false;
     graph_trim(e->pipeline.graph); /* the text encoder has done its work */
     if (!denoise(n, err) || !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
     graph_trim(e->pipeline.graph);
-    n->video->parameters = plan_json(&n->plan, e->manifest.name); /* it says how many steps were computed */
+    n->video->parameters = plan_json(&n->plan, e->manifest.name, sora_engine_loras(e)); /* it says how many steps were computed */
     return (n->video->parameters != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory")) &&
            decode(n, err);
 }

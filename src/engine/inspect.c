@@ -63,16 +63,12 @@ static json_t *count_types(const WeightPart *part, int64_t *bytes)
     return types;
 }
 
-/* last: what the names of the image encoder's last layer begin with, which is not run. */
-static json_t *list_unknown(const WeightPart *part, const bool *asked, const char *last)
+static json_t *list_unknown(const WeightPart *part, const bool *asked, const Clip *image_encoder)
 {
     json_t *unknown = json_array();
     for (int i = 0; i < weight_part_count(part); i++) {
         const PartTensor *t = weight_part_tensor(part, i);
-        bool unused =
-            layout_is_unused(weight_part_kind(part), t->name) ||
-            (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(t->name, last, strlen(last)) == 0);
-        if (!asked[i] && !unused)
+        if (!asked[i] && !network_leaves(image_encoder, part, t->name))
             note(unknown, t->file_name);
     }
     return unknown;
@@ -109,9 +105,7 @@ static json_t *describe_part(Room *room, const ModelFiles *files, ModelSlot slot
     if (l.asked != NULL) {
         if (!network_bind(&networks, files, slot, &params, &problem) || !params_ok(&params, &problem))
             note(l.wrong, problem.message);
-        char last[64];
-        snprintf(last, sizeof last, "visual.transformer.%d.", room->image_encoder.config.num_layers - 1);
-        unknown = list_unknown(part, l.asked, last);
+        unknown = list_unknown(part, l.asked, &room->image_encoder);
         json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}", "file",
                          weight_file_path(file), "format", weight_format_name(weight_file_format(file)),
                          "layout", layout_name(weight_part_layout(part)), "prefix", weight_part_prefix(part),

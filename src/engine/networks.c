@@ -1,5 +1,6 @@
 #include "engine/networks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* "ti2v" (the default): a timestep for each patch. "t2v", "i2v", "flf2v": one for the whole latent. */
@@ -82,4 +83,12 @@ bool network_bind(Networks *n, const ModelFiles *files, ModelSlot slot, Params *
     }
     const char *path = model_files_config_path(files, slot);
     return ok || error_wrap(err, "%s", path != NULL ? path : weight_file_path(weight_part_file(part)));
+}
+
+bool network_leaves(const Clip *image_encoder, const WeightPart *part, const char *name)
+{
+    char last[64];
+    snprintf(last, sizeof last, "visual.transformer.%d.", image_encoder->config.num_layers - 1);
+    return layout_is_unused(weight_part_kind(part), name) ||
+           (weight_part_kind(part) == PART_IMAGE_ENCODER && strncmp(name, last, strlen(last)) == 0);
 }

@@ -21,4 +21,8 @@ typedef struct Networks {
 /* Asks params for every tensor of the slot's network; the slot is filled. Look at params_ok() afterwards. */
 bool network_bind(Networks *n, const ModelFiles *files, ModelSlot slot, Params *params, SoraError *err);
 
+/* Does the network do without the tensor of this (Wan's own) name, which published files have? CLIP's text half and its last
+ * layer. image_encoder: bound, or that of a slot that is empty. */
+bool network_leaves(const Clip *image_encoder, const WeightPart *part, const char *name);
+
 #endif

@@ -100,6 +100,26 @@ int pipeline_tokenize(const Pipeline *p, const char *text, int32_t *ids, int max
     return n;
 }
 
+bool pipeline_cut(const Pipeline *p, const char *text, TextCut *cut, SoraError *err)
+{
+    size_t size;
+    char *clean = clean_prompt(text, strlen(text), &size, err);
+    if (clean == NULL)
+        return false;
+    int count = tokenizer_encode(p->tokenizer, clean, size, NULL, 0), max = p->transformer->config.text_len - 1;
+    int32_t *ids = count > max ? malloc((size_t)count * sizeof *ids) : NULL;
+    *cut = (TextCut){.pieces = count, .heard = count < max ? count : max};
+    bool ok = (count >= 0 && (count <= max || ids != NULL)) || no_memory(err);
+    if (ok && count > max) {
+        ok = tokenizer_encode(p->tokenizer, clean, size, ids, count) == count || no_memory(err);
+        cut->rest = ok ? tokenizer_decode(p->tokenizer, ids + max, count - max, NULL, err) : NULL;
+        ok = cut->rest != NULL;
+    }
+    free(ids);
+    free(clean);
+    return ok;
+}
+
 bool pipeline_encode_text(const Pipeline *p, const char *text, ContextRows *out, SoraError *err)
 {
     Graph *g = p->graph;

@@ -40,6 +40,14 @@ typedef struct ContextRows {
 
 /* The ids of the cleaned text, its end included, at most max of them; -1 when it fails. */
 int pipeline_tokenize(const Pipeline *p, const char *text, int32_t *ids, int max, SoraError *err);
+
+/* What of a text is too long for the transformer. */
+typedef struct TextCut {
+    int pieces, heard; /* without the end */
+    char *rest;        /* what is not heard; heap, NULL when that is nothing */
+} TextCut;
+bool pipeline_cut(const Pipeline *p, const char *text, TextCut *cut, SoraError *err);
+
 bool pipeline_encode_text(const Pipeline *p, const char *text, ContextRows *out, SoraError *err);
 void context_rows_free(ContextRows *t);
 

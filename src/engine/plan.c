@@ -167,7 +167,12 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
            check_range("cache", p->cache_threshold, 0, 1, err);
 }
 
-char *plan_json(const Plan *p, const char *model)
+bool plan_is_guided(const Plan *p)
+{
+    return p->guidance_scale != 1 || (p->low_guidance_scale != -1 && p->low_guidance_scale != 1);
+}
+
+char *plan_json(const Plan *p, const char *model, const char *const *loras)
 {
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
@@ -186,6 +191,12 @@ char *plan_json(const Plan *p, const char *model)
     if (root != NULL && p->cache_threshold > 0) {
         json_object_set_new(root, "cache", json_real(p->cache_threshold));
         json_object_set_new(root, "steps_computed", json_integer(p->steps_computed));
+    }
+    if (root != NULL && loras[0] != NULL) {
+        json_t *list = json_array();
+        for (int i = 0; loras[i] != NULL; i++)
+            json_array_append_new(list, json_string(loras[i]));
+        json_object_set_new(root, "loras", list);
     }
     char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);

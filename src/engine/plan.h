@@ -43,7 +43,10 @@ enum { PROMPT_MAX_BYTES = 32000 };
 bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const Size *picture,
                SoraError *err);
 
-/* The parameters as a JSON object on the heap; NULL without memory. */
-char *plan_json(const Plan *p, const char *model);
+/* Does the negative prompt take part in any step? */
+bool plan_is_guided(const Plan *p);
+
+/* The parameters as a JSON object on the heap; NULL without memory. loras: as sora_engine_loras() has them. */
+char *plan_json(const Plan *p, const char *model, const char *const *loras);
 
 #endif

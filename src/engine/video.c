@@ -89,6 +89,11 @@ const char *sora_video_id(const SoraVideo *video)
     return video->id;
 }
 
+const SoraNote *sora_video_note(const SoraVideo *video, int i)
+{
+    return notes_at(&video->notes, i);
+}
+
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err)
 {
     VideoFormat format = {video->width, video->height, video->fps, video->title, video->parameters};
@@ -110,6 +115,7 @@ void sora_video_free(SoraVideo *video)
     if (video == NULL)
         return;
     file_memory_deinit(&video->rgb);
+    notes_deinit(&video->notes);
     free(video->title);
     free(video->parameters);
     free(video);

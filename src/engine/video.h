@@ -4,6 +4,7 @@
 #define SORA_ENGINE_VIDEO_H
 
 #include "base/file.h"
+#include "base/notes.h"
 #include "engine/pipeline.h"
 #include "base/uuid.h"
 
@@ -12,6 +13,7 @@ struct SoraVideo {
     double fps;
     FileMemory rgb; /* bytes [frames, height, width, 3] */
     char *title, *parameters;
+    Notes notes; /* about the request */
     char id[UUID_SIZE];
 };
 

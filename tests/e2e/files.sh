@@ -77,5 +77,15 @@ expect 2 '^sora: model/t.gguf: there is no autoencoder in it' "$sora" "a dog" -m
 expect 3 '^sora: none.safetensors: cannot open' "$sora" "a dog" -m model --lora none.safetensors:0.5
 expect 2 '^sora: lora: a strength of "1e9"' "$sora" "a dog" -m model --lora model/t.safetensors:1e9
 expect 2 '^sora: model/t.safetensors: tensor ".*" is no part of a LoRA' "$sora" "a dog" -m model --lora model/t.safetensors
+"$make_model" "$source_dir/models/nano/tokenizer.model" some.safetensors lora || exit 1
+expect 0 '^sora: note: some.safetensors: 1 of 3 changes fit nothing in the transformer, the first is "diffusion_model.blocks.2' \
+    "$sora" "a dog" --steps 1 -m model --lora some.safetensors:0.5 -o a.mp4 --json
+printed '"loras": \["some.safetensors:0.5"\].*"notes": \[\{"about": "lora", "text": "some.safetensors: 1 of 3'
+expect 0 "" "$sora" verify a.mp4
+printed 'model tiny, .*, LoRA some.safetensors:0.5'
+rm a.mp4
+expect 0 '^sora: note: --tell-prompt has no effect' "$sora" "a dog" --steps 1 -m model --tell-prompt --no-credentials -o a.mp4
+expect 0 '^sora: note: --trace-index has no effect' "$sora" "a dog" --steps 1 -m model --trace-index x --no-trace -o a.mp4
+rm a.mp4 some.safetensors
 only model
 finish

@@ -41,7 +41,8 @@ rm a.png b.mp4 keep
 
 # Japanese words have no spaces; a prompt may be as long as 32,000 bytes.
 expect 0 "" "$sora" 犬が歩く $fast
-expect 0 "" "$sora" generate -p "$(head -c 32000 /dev/zero | tr '\0' x)" $fast
+expect 0 '^sora: note: the prompt has 32001 pieces, and the model hears 15; cut off: "xxx' \
+    "$sora" generate -p "$(head -c 32000 /dev/zero | tr '\0' x)" $fast
 rm out.mp4
 
 # Sizes and counts that the model cannot make; the message says what works.

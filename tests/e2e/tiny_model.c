@@ -1,19 +1,36 @@
-/* tiny_model TOKENIZER DIR [flf2v|experts]: a whole model with random weights, small enough that the tests of
+/* tiny_model TOKENIZER DIR [flf2v|experts|lora]: a whole model with random weights, small enough that the tests of
  * the program can make videos with it in no time. The videos show noise. flf2v: needs a first and a last
- * picture and takes their shape. experts: one for much noise, one for little. */
+ * picture and takes their shape. experts: one for much noise, one for little. lora: DIR is no folder but a file, which
+ * changes three norms, of which such a model has two. */
 #include "tiny_model.h"
 
 #define DEFAULTS(more)                                                                                       \
     " \"defaults\": {\"width\": 64, \"height\": 48, \"frames\": 5, \"fps\": 12, \"steps\": 2" more "},"      \
     " \"limits\": {\"side\": 256, \"frames\": 65}"
 
+static int write_lora(const char *path)
+{
+    static float data[24];
+    SoraError err = {0};
+    Tensor t = tensor_over(data, DTYPE_F32, 1, (int64_t[]){24});
+    SafetensorsWriter *w = safetensors_writer_new(&err);
+    bool ok = w != NULL && safetensors_writer_add(w, "diffusion_model.blocks.0.norm3.diff", &t, &err) &&
+              safetensors_writer_add(w, "diffusion_model.blocks.1.norm3.diff", &t, &err) &&
+              safetensors_writer_add(w, "diffusion_model.blocks.2.norm3.diff", &t, &err) &&
+              safetensors_writer_save(w, path, &err);
+    safetensors_writer_free(w);
+    return ok ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3 && argc != 4) {
-        fprintf(stderr, "usage: tiny_model TOKENIZER DIR [flf2v|experts]\n");
+        fprintf(stderr, "usage: tiny_model TOKENIZER DIR [flf2v|experts|lora]\n");
         return 2;
     }
     const char *kind = argc == 4 ? argv[3] : "";
+    if (strcmp(kind, "lora") == 0)
+        return write_lora(argv[2]);
     TinyModel model = {.manifest = "{\"format\": 1, \"name\": \"tiny\"," DEFAULTS("") "}",
                        .tokenizer = argv[1]};
     if (strcmp(kind, "flf2v") == 0) {
