@@ -81,6 +81,10 @@ double adamw_rate(const AdamW *o, int64_t step)
 {
     const AdamWConfig *c = &o->config;
     double warm = c->warmup > 0 ? fmin(1.0, (double)(step + 1) / (double)c->warmup) : 1.0;
+    if (c->cooldown > 0) {
+        double left = fmin(1.0, fmax(0.0, (double)(c->steps - step) / (double)c->cooldown));
+        return c->learning_rate * warm * (c->final_ratio + (1 - c->final_ratio) * left);
+    }
     double done = c->steps > c->warmup ? (double)(step - c->warmup) / (double)(c->steps - c->warmup) : 1.0;
     done = fmin(1.0, fmax(0.0, done));
     return c->learning_rate * warm * (c->final_ratio + (1 - c->final_ratio) * 0.5 * (1 + cos(M_PI * done)));

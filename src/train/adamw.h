@@ -9,6 +9,7 @@
 typedef struct AdamWConfig {
     double learning_rate, final_ratio; /* the rate falls to final_ratio of it along a cosine */
     int64_t warmup, steps;             /* in steps */
+    int64_t cooldown;                  /* 0: the cosine; else the rate stays and falls in a line over the last so many steps */
     double beta1, beta2, eps;
     double weight_decay;               /* of matrices alone */
     double clip;                       /* largest norm of the whole gradient; 0: none */

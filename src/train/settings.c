@@ -46,6 +46,7 @@ static bool read_optimizer(const json_t *o, AdamWConfig *c, SoraError *err)
     return settings_number(o, (NumberRule){"learning_rate", d.learning_rate, 0, 1}, &c->learning_rate, err) &&
            settings_number(o, (NumberRule){"final_ratio", d.final_ratio, 0, 1}, &c->final_ratio, err) &&
            read_steps(o, (NumberRule){"warmup", (double)d.warmup, 0, 1e9}, &c->warmup, err) &&
+           read_steps(o, (NumberRule){"cooldown", 0, 0, 1e9}, &c->cooldown, err) &&
            read_steps(o, (NumberRule){"steps", (double)d.steps, 1, 1e9}, &c->steps, err) &&
            settings_number(o, (NumberRule){"beta1", d.beta1, 0, 0.9999}, &c->beta1, err) &&
            settings_number(o, (NumberRule){"beta2", d.beta2, 0, 0.99999}, &c->beta2, err) &&

@@ -133,6 +133,22 @@ static void adamw_matches_double_precision(void **state)
     two_deinit(&t);
 }
 
+/* 10 steps of warm-up, then the same rate, then 4 steps down to a tenth of it. */
+static void rate_cools_down_at_the_end(void **state)
+{
+    AdamWConfig c = adamw_defaults();
+    c.learning_rate = 2;
+    c.final_ratio = 0.1;
+    c.warmup = 10;
+    c.steps = 100;
+    c.cooldown = 4;
+    AdamW o = {.config = c};
+    const int64_t steps[] = {0, 9, 50, 96, 98, 99, 100};
+    const double rates[] = {0.2, 2, 2, 2, 1.1, 0.65, 0.2};
+    for (int i = 0; i < 7; i++)
+        assert_float_equal(adamw_rate(&o, steps[i]), rates[i], 1e-6);
+}
+
 static void frozen_parameters_stay(void **state)
 {
     AdamWConfig c = adamw_defaults();
@@ -210,6 +226,7 @@ int main(void)
         cmocka_unit_test(eigen_rebuilds_the_matrix),
         cmocka_unit_test(solve_right_inverts),
         cmocka_unit_test(adamw_matches_double_precision),
+        cmocka_unit_test(rate_cools_down_at_the_end),
         cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(checkpoint_restores_everything),
         cmocka_unit_test(settings_name_what_is_wrong),
