@@ -199,8 +199,11 @@ static uint64_t fingerprint(const DitTrainer *t)
 {
     uint64_t hash = latent_hash(LATENT_HASH_START, t->codec.vae.config.mean, sizeof t->codec.vae.config.mean);
     hash = latent_hash(hash, t->codec.vae.config.std, sizeof t->codec.vae.config.std);
-    const Tensor *last = t->codec.vae.encoder.head.w;
-    hash = latent_hash(hash, last->data, tensor_bytes(last));
+    for (int i = 0; i < t->codec.params.count; i++) {
+        const Param *p = t->codec.params.items[i];
+        if (strncmp(p->name, "encoder.", 8) == 0)
+            hash = latent_hash(hash, p->tensor.data, tensor_bytes(&p->tensor));
+    }
     hash = latent_hash(hash, &t->settings.source.seed, sizeof t->settings.source.seed);
     char *data = json_dumps(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
     hash = latent_hash(hash, data, data != NULL ? strlen(data) : 0);
