@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks who includes whom in src/ against the table of the design. Usage: layers.sh [ROOT]
+# Checks who includes whom in src/ against the table of the design, and that every unit test is built. Usage: layers.sh [ROOT]
 cd "${1:-$(dirname "$0")/..}" || exit 1
 
 # folder: what it may include, besides itself. <sora.h> is the public header.
@@ -60,5 +60,13 @@ for folder in src/*/; do
         done
     done
 done
-[ "$wrong" = 0 ] || echo "$wrong wrong includes"
+# A test that meson does not know would never run.
+for file in tests/unit/*_test.c; do
+    name=$(basename "$file" _test.c)
+    if ! grep -q "^  '$name',$" tests/meson.build; then
+        echo "$file is not in tests/meson.build"
+        wrong=$((wrong + 1))
+    fi
+done
+[ "$wrong" = 0 ] || echo "$wrong things are wrong"
 [ "$wrong" = 0 ]

@@ -29,6 +29,11 @@ typedef struct DitConfig {
     float latent_variance[DIT_MAX_LATENT]; /* [in_dim] */
 } DitConfig;
 
+/* What dit_config_parse() reads. A published config.json may have other keys beside them. */
+#define DIT_CONFIG_KEYS                                                                                                  \
+    "model_type in_dim out_dim dim ffn_dim num_heads num_layers text_len text_dim freq_dim clip_dim clip_rows patch_size "  \
+    "eps qk_norm cross_attn_norm masked_text pooled_text absolute_positions latent_variance"
+
 bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err);
 /* Published files of image-to-video models do not say whether there is attention to pictures (Wan 2.1) or not
  * (2.2): their tensors "img_emb.proj.1.weight" and "img_emb.emb_pos" do. NULL: it is not there. */
@@ -41,6 +46,9 @@ typedef struct Umt5Config {
     int num_buckets, max_dist; /* of the relative positions */
     double eps;
 } Umt5Config;
+
+/* What umt5_config_parse() reads. */
+#define UMT5_CONFIG_KEYS "vocab dim dim_attn dim_ffn num_heads num_layers num_buckets max_dist eps shared_pos"
 
 bool umt5_config_parse(Umt5Config *c, const json_t *json, SoraError *err);
 

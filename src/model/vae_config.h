@@ -26,6 +26,9 @@ typedef struct VaeConfig {
  * other one Wan 2.1's; without patchify it is 2 or 1, accordingly. Everything is checked: a config that was
  * read can be bound. The shortcuts demand that a level's channels divide those that it is made of: the last of
  * dim_mult must divide the one before ([1, 2, 4] cannot be, [1, 2, 2] and [1, 2, 4, 4] can). */
+#define VAE_CONFIG_KEYS                                                                                                  \
+    "dim dec_dim z_dim dim_mult num_res_blocks temperal_downsample patchify is_residual linear_code mean std base_dim "   \
+    "decoder_base_dim patch_size latents_mean latents_std attn_scales"
 bool vae_config_read(VaeConfig *c, const json_t *json, SoraError *err);
 /* A new object with the first set of keys; NULL when out of memory. */
 json_t *vae_config_write(const VaeConfig *c);

@@ -28,7 +28,7 @@ typedef struct CodecTrainer {
     int start_clips; /* that the linear start looks at */
     int crop, crop_frames, batch;
     double l1, actor_weight;   /* loss = squared error + l1 |error|, with more weight in the subject's box */
-    bool train_encoder;
+    bool train_encoder, linear_start;
     double samples;
 } CodecTrainer;
 
@@ -45,10 +45,11 @@ static bool read_codec_settings(CodecTrainer *t, SoraError *err)
               settings_integer(o, (NumberRule){"batch", 4, 1, 1024}, &t->batch, err) &&
               settings_integer(o, (NumberRule){"start_clips", t->config.linear_code ? 256 : 16, 1, 100000}, &t->start_clips, err) &&
               settings_number(o, (NumberRule){"l1", 0, 0, 100}, &t->l1, err) &&
-              settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err);
+              settings_number(o, (NumberRule){"actor_weight", 2, 1, 100}, &t->actor_weight, err) &&
+              settings_flag(o, "linear_start", true, &t->linear_start, err) &&
+              settings_flag(o, "train_encoder", false, &t->train_encoder, err);
     if (!ok)
         return false;
-    t->train_encoder = json_is_true(json_object_get(o, "train_encoder"));
     int space = vae_stride_space(&t->config), time = vae_stride_time(&t->config);
     if (t->crop > t->width || t->crop > t->height || t->crop % space != 0 || t->crop_frames > t->frames ||
         (t->crop_frames - 1) % time != 0)
@@ -184,7 +185,7 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
     if (o->resume && file_exists(checkpoint)) {
         if (!resume_config(t, o->folder, err))
             return false;
-    } else if (!json_is_false(json_object_get(t->settings.json, "linear_start"))) {
+    } else if (t->linear_start) {
         StartClips clips = {{start_clip, t->start_clips, t->actor_weight}, t};
         if (!linear_start(t->graph, &t->vae, &t->config, &clips.base, err))
             return false;
@@ -204,7 +205,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     CodecTrainer *t = calloc(1, sizeof *t);
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_AUTOENCODER, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);

@@ -164,7 +164,7 @@ bool evaluate_autoencoder(Backend *backend, const CodecScoring *s, CodecScore *s
     TrainSettings settings = {0};
     Contest c = {.graph = graph_new(backend)};
     bool ok = c.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    ok = ok && (s->data == NULL || settings_load(&settings, s->data, err)) && open_contest(&c, s, &settings, err);
+    ok = ok && (s->data == NULL || settings_load(&settings, s->data, TRAINER_ANY, err)) && open_contest(&c, s, &settings, err);
     float *video = ok ? malloc((size_t)FRAMES * (size_t)c.side * (size_t)c.side * 3 * sizeof *video) : NULL;
     ok = ok && (video != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     for (int i = 0; ok && i < s->clips; i++)

@@ -235,7 +235,7 @@ bool evaluate_listening(Backend *backend, const ListenOptions *options, ListenSc
     l->graph = graph_new(backend);
     Sums sums = {0};
     bool ok = (l->graph != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory")) &&
-              settings_load(&l->settings, options->config_path, err) && open_model(l, err) && open_clips(l, err);
+              settings_load(&l->settings, options->config_path, TRAINER_TRANSFORMER, err) && open_model(l, err) && open_clips(l, err);
     for (int first = 0; ok && first < options->clips; first += GROUP) {
         int left = options->clips - first;
         ok = listen_to_group(l, first, left < GROUP ? left : GROUP, &sums, err);

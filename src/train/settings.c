@@ -31,6 +31,21 @@ bool settings_integer(const json_t *object, NumberRule rule, int *out, SoraError
     return true;
 }
 
+bool settings_flag(const json_t *object, const char *key, bool fallback, bool *out, SoraError *err)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = value != NULL ? json_is_true(value) : fallback;
+    return value == NULL || json_is_boolean(value) ||
+           error_set(err, SORA_ERROR_INPUT, "\"%s\" is neither true nor false", key);
+}
+
+bool settings_text(const json_t *object, const char *key, const char **out, SoraError *err)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = json_string_value(value);
+    return value == NULL || json_is_string(value) || error_set(err, SORA_ERROR_INPUT, "\"%s\" is not a text", key);
+}
+
 static bool read_steps(const json_t *object, NumberRule rule, int64_t *out, SoraError *err)
 {
     int x;
@@ -56,27 +71,36 @@ static bool read_optimizer(const json_t *o, AdamWConfig *c, SoraError *err)
            settings_number(o, (NumberRule){"ema", d.ema, 0, 0.999999}, &c->ema, err);
 }
 
+static bool add_noun(TrainSettings *s, const char *noun, json_int_t weight, SoraError *err)
+{
+    if (noun == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "\"nouns\" has an entry that is not a text");
+    if (weight < 0 || weight > MAX_NOUNS - s->source.noun_count)
+        return error_set(err, SORA_ERROR_INPUT, "\"nouns\": the weight of \"%.60s\" is not whole, or all are more than %d", noun,
+                         MAX_NOUNS);
+    while (weight-- > 0)
+        s->nouns[s->source.noun_count++] = noun;
+    return true;
+}
+
 /* "nouns": {"dog": 4, ...} with whole weights, or ["dog", ...]. */
 static bool read_nouns(TrainSettings *s, json_t *nouns, SoraError *err)
 {
     size_t index;
     json_t *value;
     const char *key;
-    int n = 0;
-    if (json_is_array(nouns)) {
-        json_array_foreach(nouns, index, value)
-            if (json_is_string(value) && n < MAX_NOUNS)
-                s->nouns[n++] = json_string_value(value);
-    } else if (json_is_object(nouns)) {
-        json_object_foreach(nouns, key, value)
-            for (json_int_t i = 0; i < json_integer_value(value) && n < MAX_NOUNS; i++)
-                s->nouns[n++] = key;
-    }
-    if (nouns != NULL && n == 0)
-        return error_set(err, SORA_ERROR_INPUT, "\"nouns\" names none");
+    if (nouns == NULL)
+        return true;
+    if (!json_is_array(nouns) && !json_is_object(nouns))
+        return error_set(err, SORA_ERROR_INPUT, "\"nouns\" is neither a list nor an object");
+    json_array_foreach(nouns, index, value)
+        if (!add_noun(s, json_string_value(value), 1, err))
+            return false;
+    json_object_foreach(nouns, key, value)
+        if (!add_noun(s, key, json_is_integer(value) ? json_integer_value(value) : -1, err))
+            return false;
     s->source.nouns = s->nouns;
-    s->source.noun_count = n;
-    return true;
+    return s->source.noun_count > 0 || error_set(err, SORA_ERROR_INPUT, "\"nouns\" names none");
 }
 
 static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
@@ -84,21 +108,20 @@ static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
     double seed;
     if (!settings_number(data, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) ||
         !settings_number(data, (NumberRule){"everyday", -1, -1, 1}, &s->source.everyday, err) ||
-        !read_nouns(s, json_object_get(data, "nouns"), err))
+        !settings_text(data, "folder", &s->source.folder, err) || !read_nouns(s, json_object_get(data, "nouns"), err))
         return false;
     s->source.seed = (uint64_t)seed;
-    s->source.folder = json_string_value(json_object_get(data, "folder"));
     return true;
 }
 
-bool settings_load(TrainSettings *s, const char *path, SoraError *err)
+bool settings_load(TrainSettings *s, const char *path, TrainerKind trainer, SoraError *err)
 {
     *s = (TrainSettings){0};
     s->json = json_file_read(path, err);
     if (s->json == NULL)
         return false;
     double seed;
-    if (settings_number(s->json, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) &&
+    if (train_keys_check(s->json, trainer, err) && settings_number(s->json, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) &&
         read_optimizer(json_object_get(s->json, "optimizer"), &s->adamw, err) &&
         read_steps(s->json, (NumberRule){"checkpoint_every", 500, 1, 1e9}, &s->checkpoint_every, err) &&
         read_steps(s->json, (NumberRule){"preview_every", 0, 0, 1e9}, &s->preview_every, err) &&

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include "train/adamw.h"
 #include "train/clips.h"
+#include "train/keys.h"
 #include "train/latents.h"
 
 enum { MAX_BUCKETS = 16, MAX_NOUNS = 1024 };
@@ -19,8 +20,9 @@ typedef struct TrainSettings {
     const char *nouns[MAX_NOUNS];
 } TrainSettings;
 
-/* path's own keys: seed, optimizer {...}, checkpoint_every, preview_every, log_every, data {folder | seed, nouns}. */
-bool settings_load(TrainSettings *s, const char *path, SoraError *err);
+/* Reads seed, optimizer {...}, checkpoint_every, preview_every, log_every and data {folder | seed, nouns}, after a look at
+ * all keys of the trainer (train/keys.h). */
+bool settings_load(TrainSettings *s, const char *path, TrainerKind trainer, SoraError *err);
 void settings_deinit(TrainSettings *s);
 
 /* A number of an object, with a default and a range; false and an error naming the key when it does not fit. */
@@ -30,6 +32,11 @@ typedef struct NumberRule {
 } NumberRule;
 bool settings_number(const json_t *object, NumberRule rule, double *out, SoraError *err);
 bool settings_integer(const json_t *object, NumberRule rule, int *out, SoraError *err);
+
+/* true or false; another value is an error. */
+bool settings_flag(const json_t *object, const char *key, bool fallback, bool *out, SoraError *err);
+/* A string, json's own; NULL where the key is not there. Another value is an error. */
+bool settings_text(const json_t *object, const char *key, const char **out, SoraError *err);
 
 /* Writes json (NULL: out of memory) as a file, atomically. */
 bool settings_write(const json_t *json, const char *path, SoraError *err);

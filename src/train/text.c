@@ -273,7 +273,7 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TEXT, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);

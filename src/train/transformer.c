@@ -129,7 +129,9 @@ static bool save_model(void *self, const char *folder, SoraError *err)
 
 static bool read_noise(const json_t *noise, NoiseRule *r, SoraError *err)
 {
-    const char *kind = json_string_value(json_object_get(noise, "distribution"));
+    const char *kind;
+    if (!settings_text(noise, "distribution", &kind, err))
+        return false;
     r->logit_normal = kind == NULL || strcmp(kind, "logit-normal") == 0;
     if (kind != NULL && !r->logit_normal && strcmp(kind, "uniform") != 0)
         return error_set(err, SORA_ERROR_INPUT, "timesteps: \"distribution\" is \"logit-normal\" or \"uniform\"");
@@ -272,7 +274,9 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
     static const char *const SETS[] = {"transformer", "text_encoder"};
     for (int i = 0; i < 2; i++) {
         char path[MAX_PATH];
-        const char *init = json_string_value(json_is_object(from) ? json_object_get(from, SETS[i]) : from);
+        const char *init = json_string_value(from);
+        if (json_is_object(from) && !settings_text(from, SETS[i], &init, err))
+            return false;
         if (init == NULL)
             continue;
         int missing = 0, count = i == 0 ? t->dit_params.count : t->text_params.count;
@@ -319,7 +323,7 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err);
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TRANSFORMER, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);

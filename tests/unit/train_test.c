@@ -13,7 +13,6 @@
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/eigen.h"
-#include "train/settings.h"
 #include "weights/param_sources.h"
 
 static void eigen_rebuilds_the_matrix(void **state)
@@ -197,29 +196,6 @@ static void checkpoint_restores_everything(void **state)
     unlink(path);
 }
 
-static void settings_name_what_is_wrong(void **state)
-{
-    static const struct { const char *json, *message; } CASES[] = {
-        {"{", ":1:"},
-        {"{\"seed\": \"x\"}", "\"seed\" is not a number"},
-        {"{\"seed\": -1}", "\"seed\" is -1"},
-        {"{\"optimizer\": {\"steps\": 1.5}}", "\"steps\" is 1.5"},
-        {"{\"data\": {\"nouns\": []}}", "\"nouns\" names none"},
-        {"{\"seed\": 1, \"seed\": 2}", "duplicate"},
-    };
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        char path[] = "/tmp/sora-settings-XXXXXX";
-        int fd = mkstemp(path);
-        assert_int_equal(write(fd, CASES[i].json, strlen(CASES[i].json)), strlen(CASES[i].json));
-        close(fd);
-        TrainSettings s;
-        SoraError err = {0};
-        assert_false(settings_load(&s, path, &err));
-        assert_non_null(strstr(err.message, CASES[i].message));
-        unlink(path);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,7 +205,6 @@ int main(void)
         cmocka_unit_test(rate_cools_down_at_the_end),
         cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(checkpoint_restores_everything),
-        cmocka_unit_test(settings_name_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
