@@ -1,6 +1,8 @@
 # Short names for what Meson does. BUILD=folder chooses another build folder.
 BUILD ?= build
 MESON ?= meson
+# Warnings stop the build; WERROR=false lets compilers warn that we do not know.
+WERROR ?= true
 
 .PHONY: all test sweep asan fuzz bench install clean
 
@@ -8,7 +10,7 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	$(MESON) setup $(BUILD)
+	$(MESON) setup $(BUILD) -Dwerror=$(WERROR)
 
 test: all
 	$(MESON) test -C $(BUILD) --print-errorlogs

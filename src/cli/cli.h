@@ -5,7 +5,7 @@
 #include "cli/options.h"
 
 extern const Command CMD_GENERATE, CMD_INSPECT, CMD_CONVERT, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY,
-    CMD_CREDENTIALS, CMD_TRACE, CMD_COMPLETION;
+    CMD_CREDENTIALS, CMD_TRACE, CMD_COMPLETION, CMD_MANUAL;
 
 /* What help and ./demo show: nano can do it whatever the seed. tests/e2e/cli.sh looks for it in all other places. */
 #define EXAMPLE_PROMPT "a rocket flies up past a ringed planet in space"
@@ -13,16 +13,23 @@ extern const Command CMD_GENERATE, CMD_INSPECT, CMD_CONVERT, CMD_SHEET, CMD_STAG
 /* All commands, in the order of the help; ends with NULL. */
 extern const Command *const COMMANDS[];
 
-/* Exit codes besides 0: printed by `sora --help`. */
 enum {
     EXIT_FAILED = 1,
-    EXIT_INPUT = 2, /* wrong option, prompt, size or file */
+    EXIT_INPUT = 2,
     EXIT_NOT_FOUND = 3,
     EXIT_IO = 4,
     EXIT_MEMORY = 5,
     EXIT_UNSUPPORTED = 6,
     EXIT_CANCELLED = 130,
 };
+
+/* What each means, for `sora --help` and the manual page; ends with NULL. */
+typedef struct ExitCode {
+    int code;
+    const char *meaning;
+} ExitCode;
+
+extern const ExitCode EXIT_CODES[];
 
 /* What a command that succeeds exits with, where 0 is not the only answer (sora verify). */
 void command_exit_code(int code);

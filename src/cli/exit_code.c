@@ -1,5 +1,19 @@
 #include "cli/cli.h"
 
+#include <stdlib.h>
+
+const ExitCode EXIT_CODES[] = {
+    {EXIT_SUCCESS, "done"},
+    {EXIT_FAILED, "failed"},
+    {EXIT_INPUT, "a wrong option, prompt, size or file"},
+    {EXIT_NOT_FOUND, "a file or model is not there"},
+    {EXIT_IO, "reading or writing failed"},
+    {EXIT_MEMORY, "not enough memory"},
+    {EXIT_UNSUPPORTED, "this build or machine cannot do it"},
+    {EXIT_CANCELLED, "cancelled by Ctrl-C"},
+    {0, NULL},
+};
+
 static int given;
 
 void command_exit_code(int code)

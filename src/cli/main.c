@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 
 const Command *const COMMANDS[] = {
-    &CMD_GENERATE, &CMD_INSPECT, &CMD_CONVERT,     &CMD_SHEET, &CMD_STAGE,      &CMD_TRAIN,
-    &CMD_BENCH,    &CMD_VERIFY,  &CMD_CREDENTIALS, &CMD_TRACE, &CMD_COMPLETION, NULL,
+    &CMD_GENERATE, &CMD_INSPECT,     &CMD_CONVERT, &CMD_SHEET,      &CMD_STAGE,  &CMD_TRAIN, &CMD_BENCH,
+    &CMD_VERIFY,   &CMD_CREDENTIALS, &CMD_TRACE,   &CMD_COMPLETION, &CMD_MANUAL, NULL,
 };
 
 static const Command SORA = {
@@ -19,11 +19,18 @@ static const Command SORA = {
                    "       sora help COMMAND          the same as: sora COMMAND --help\n"
                    "       sora --version",
     .examples = "  sora \"" EXAMPLE_PROMPT "\"\n"
-                "  sora \"a red balloon floats up into the sky\" --seed 7 -o balloon.webm\n"
-                "\n"
-                "Exit codes: 0 done, 1 failed, 2 wrong option, prompt or file, 3 not found, 4 reading\n"
-                "or writing failed, 5 not enough memory, 6 not possible here, 130 cancelled by Ctrl-C.",
+                "  sora \"a red balloon floats up into the sky\" --seed 7 -o balloon.webm",
 };
+
+static void print_help(const Command *command, const char *path, FILE *out)
+{
+    command_print_help(command, path, out);
+    if (command != &SORA)
+        return;
+    fputs("\nExit codes:\n", out);
+    for (const ExitCode *e = EXIT_CODES; e->meaning != NULL; e++)
+        fprintf(out, "  %3d  %s\n", e->code, e->meaning);
+}
 
 static int exit_code(SoraErrorCode code)
 {
@@ -70,7 +77,7 @@ static int finish(const char *path, SoraError *err)
 static int help(const Command *command, const char *path)
 {
     SoraError err = {0};
-    command_print_help(command, path, stdout);
+    print_help(command, path, stdout);
     return finish(path, &err);
 }
 
@@ -133,7 +140,7 @@ static int dispatch(const Command *command, const char *path, int argc, char **a
     if (command->subcommands == NULL)
         return run(command, path, argc, argv);
     if (argc < 2) {
-        command_print_help(command, path, stderr);
+        print_help(command, path, stderr);
         return EXIT_INPUT;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
