@@ -19,7 +19,7 @@ says() {
     [ "$2" = "$version" ] || fail "$1 is of version \"$2\", sora --version says $version"
 }
 says meson.build "$(sed -n "s/^project(.* version: '\([^']*\)'.*/\1/p" meson.build)"
-says include/sora.h "$(sed -n 's/^#define SORA_VERSION "\(.*\)"/\1/p' include/sora.h)"
+says include/sora.h "$(sed -n 's/^#define SORA_VERSION "\([^"]*\)".*/\1/p' include/sora.h)"
 says CHANGELOG.md "$(sed -n 's/^## //p' CHANGELOG.md | head -1)"
 says debian/changelog "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)"
 library=libsora${version%.*}
