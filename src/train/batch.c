@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "sample/given.h"
 #include "text/clean.h"
 
 /* Random numbers of a step, then of each of its samples. */
@@ -56,38 +57,21 @@ static double draw_sigma(const NoiseRule *rule, double shift, Rng *rng)
     return shift * s / (1 + (shift - 1) * s);
 }
 
-/* Which patches are given clean. */
-typedef struct Given {
-    enum { GIVEN_NONE, GIVEN_FIRST, GIVEN_ENDS, GIVEN_REGION } kind;
-    int64_t frames, row, column, rows, columns;
-} Given;
-
-static Given draw_given(const GivenRule *rule, const int64_t grid[3], Rng *rng)
+static void draw_given(const GivenRule *rule, const int64_t grid[3], Rng *rng, Given *given)
 {
-    Given given = {.frames = grid[0]};
+    *given = (Given){.grid = {grid[0], grid[1], grid[2]}};
     double u = rng_uniform(rng);
-    given.rows = 1 + rng_int(rng, (int)grid[1]);
-    given.columns = 1 + rng_int(rng, (int)grid[2]);
-    given.row = rng_int(rng, (int)(grid[1] - given.rows) + 1);
-    given.column = rng_int(rng, (int)(grid[2] - given.columns) + 1);
-    if (grid[0] > 1 && u < rule->first_frame)
-        given.kind = GIVEN_FIRST;
-    else if (grid[0] > 2 && u < rule->first_frame + rule->both_ends)
-        given.kind = GIVEN_ENDS;
-    else if (given.rows * given.columns < grid[1] * grid[2] && u >= 1 - rule->region)
-        given.kind = GIVEN_REGION;
-    return given;
-}
-
-static bool is_given(const Given *g, int64_t frame, int64_t row, int64_t column)
-{
-    switch (g->kind) {
-    case GIVEN_FIRST: return frame == 0;
-    case GIVEN_ENDS: return frame == 0 || frame == g->frames - 1;
-    case GIVEN_REGION:
-        return row >= g->row && row < g->row + g->rows && column >= g->column && column < g->column + g->columns;
-    default: return false;
-    }
+    GivenPart region = {.size = {grid[0], 1 + rng_int(rng, (int)grid[1]), 1 + rng_int(rng, (int)grid[2])}};
+    for (int i = 1; i < 3; i++)
+        region.first[i] = rng_int(rng, (int)(grid[i] - region.size[i]) + 1);
+    bool first = grid[0] > 1 && u < rule->first_frame;
+    bool ends = !first && grid[0] > 2 && u < rule->first_frame + rule->both_ends;
+    if (first || ends)
+        given_add(given, given_frames(grid, 0, 1, 0));
+    if (ends)
+        given_add(given, given_frames(grid, grid[0] - 1, 1, 0));
+    if (!first && !ends && region.size[1] * region.size[2] < grid[1] * grid[2] && u >= 1 - rule->region)
+        given_add(given, region);
 }
 
 /* Where element (channel, dt, dy, dx) of the patch at (frame, row, column) is in a latent [F, h, w, z]. */
@@ -136,7 +120,7 @@ static CellLabel patch_label(const PatchPlace *p, const CellLabel *labels)
 typedef struct Noised {
     const float *x0, *noise;
     float sigma;
-    Given given;
+    const Given *given;
 } Noised;
 
 static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentSample *from, const Noised *n)
@@ -150,8 +134,9 @@ static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentS
         PatchPlace p = {.frame = i / (grid[1] * grid[2]), .row = i / grid[2] % grid[1], .column = i % grid[2],
                         .patch = r->dit->patch_size};
         memcpy(p.shape, shape, sizeof p.shape);
-        bool clean = is_given(&n->given, p.frame, p.row, p.column);
-        write_patch(b, token, &p, n->x0, n->noise, clean ? 0 : n->sigma);
+        float sigma = given_noise(given_level(n->given, p.frame, p.row, p.column), n->sigma);
+        bool clean = sigma == 0;
+        write_patch(b, token, &p, n->x0, n->noise, sigma);
         b->t_index[token] = clean ? b->samples + sample : sample;
         b->labels[token] = patch_label(&p, from->labels);
         float weight = clean ? 0 : b->labels[token].noun != 0 ? (float)r->actor_weight : 1;
@@ -220,7 +205,9 @@ static bool draw_text(const BatchRules *r, Batch *b, int sample, const LatentSam
 static bool draw_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
 {
     double shift = r->buckets[b->bucket].shift > 0 ? r->buckets[b->bucket].shift : r->noise.shift;
-    Noised n = {.sigma = (float)draw_sigma(&r->noise, shift, rng), .given = draw_given(&r->given, b->grid[sample], rng)};
+    Given given;
+    Noised n = {.sigma = (float)draw_sigma(&r->noise, shift, rng), .given = &given};
+    draw_given(&r->given, b->grid[sample], rng, &given);
     return fill_video(r, b, sample, from, n, rng);
 }
 
@@ -282,9 +269,10 @@ bool batch_make(const BatchRules *r, const BatchSamples *from, Batch *b, SoraErr
     bool ok = begin(r, from->bucket, from->count, b, err);
     for (int i = 0; ok && i < from->count; i++) {
         Rng rng;
+        Given nothing = {.grid = {b->grid[i][0], b->grid[i][1], b->grid[i][2]}};
         rng_init(&rng, r->seed, (uint64_t)i);
         ok = add_text(r, b, i, from->captions[i], err) &&
-             (fill_video(r, b, i, &from->samples[i], (Noised){.sigma = from->sigma}, &rng) ||
+             (fill_video(r, b, i, &from->samples[i], (Noised){.sigma = from->sigma, .given = &nothing}, &rng) ||
               error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     }
     return ok;

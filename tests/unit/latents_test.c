@@ -1,5 +1,6 @@
-/* Shards of latents: what is marked as acting against the boxes themselves, windows around the subject, and shards of
- * something else. */
+/* Shards of latents: labels against the boxes themselves, windows around the subject, shards of something else; batches
+ * drawn from them; the loss of the classes. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include "cpu/backend.h"
 #include "stage_art.h"
 #include "threads.h"
+#include "train/classes.h"
 #include "train/latents.h"
 #include "weights/param_sources.h"
 
@@ -177,6 +179,137 @@ static void shards_of_another_window_are_refused(void **state)
     close_world(&w);
 }
 
+/* --- batches of them --- */
+
+static const DitConfig DIT = {.in_dim = 12, .out_dim = 12, .patch_size = {1, 2, 2}, .text_len = 16};
+
+static BatchRules rules_of(LatentCache *cache, const Bucket *bucket, const Tokenizer *tokenizer)
+{
+    return (BatchRules){.dit = &DIT, .tokenizer = tokenizer, .latents = cache, .buckets = bucket, .bucket_count = 1,
+                        .first_shards = 2, .shard_every = 100, .seed = 9, .noise = {.shift = 2},
+                        .given = {.first_frame = 0.4, .both_ends = 0.2, .region = 0.3}, .condition_dropout = 0.3,
+                        .actor_weight = 3};
+}
+
+static Tokenizer *open_tokenizer(void)
+{
+    SoraError err = {0};
+    Tokenizer *t = tokenizer_open("models/nano/tokenizer.model", &err); /* from the top of the source tree */
+    if (t == NULL)
+        fail_msg("%s", err.message);
+    return t;
+}
+
+/* A sample is the same in a batch of 3 and in one of 8, but for where its tokens lie. */
+static void samples_do_not_depend_on_the_batch(void **state)
+{
+    World w;
+    open_world(&w);
+    Bucket small = bucket_of(64, 64, 9), large = small;
+    small.batch = 3;
+    large.batch = 8;
+    LatentCache *cache = open_cache(&w, &small);
+    Tokenizer *tokenizer = open_tokenizer();
+    for (int64_t step = 0; step < 20; step++) {
+        Batch a = {0}, b = {0};
+        SoraError err = {0};
+        BatchRules r = rules_of(cache, &small, tokenizer), s = rules_of(cache, &large, tokenizer);
+        assert_true(batch_draw(&r, step, &a, &err) && batch_draw(&s, step, &b, &err));
+        assert_memory_equal(a.patches, b.patches, (size_t)(a.tokens * a.in_width) * sizeof(float));
+        assert_memory_equal(a.target, b.target, (size_t)(a.tokens * a.out_width) * sizeof(float));
+        assert_memory_equal(a.labels, b.labels, (size_t)a.tokens * sizeof(CellLabel));
+        assert_memory_equal(a.timesteps, b.timesteps, 3 * sizeof(float));
+        assert_memory_equal(a.rows, b.rows, 3 * sizeof *a.rows);
+        batch_deinit(&a);
+        batch_deinit(&b);
+    }
+    tokenizer_close(tokenizer);
+    latent_cache_free(cache);
+    close_world(&w);
+}
+
+/* Of every token: (1 - s) x0 + s noise, noise - x0 and the weight fit each other and the timestep; about as many samples have
+ * something given as the rule says. */
+static void given_patches_are_clean(void **state)
+{
+    World w;
+    open_world(&w);
+    Bucket bucket = bucket_of(64, 64, 9);
+    bucket.batch = 50;
+    LatentCache *cache = open_cache(&w, &bucket);
+    Tokenizer *tokenizer = open_tokenizer();
+    BatchRules rules = rules_of(cache, &bucket, tokenizer);
+    int with_given = 0, dropped = 0, all = 0;
+    for (int64_t step = 0; step < 8; step++) {
+        Batch b = {0};
+        SoraError err = {0};
+        assert_true(batch_draw(&rules, step, &b, &err));
+        int64_t per_sample = b.tokens / b.samples;
+        for (int i = 0; i < b.samples; i++, all++) {
+            int clean = 0;
+            for (int64_t token = i * per_sample; token < (i + 1) * per_sample; token++) {
+                int row = b.t_index[token];
+                assert_int_equal(b.t_sample[row], i);
+                bool given = row >= b.samples;
+                clean += given;
+                assert_float_equal(b.weight[token * b.out_width], given ? 0 : b.labels[token].noun != 0 ? 3 : 1, 0);
+                float s = b.timesteps[row] / 1000;
+                assert_true(given == (s == 0));
+                /* first cell, first channel: in both orders the first number; x0 = x - s (noise - x0) */
+                float x0 = b.patches[token * b.in_width] - s * b.target[token * b.out_width];
+                assert_true(x0 > -100 && x0 < 100);
+                if (given)
+                    assert_float_equal(b.patches[token * b.in_width], x0, 0);
+            }
+            assert_true(clean < per_sample);
+            with_given += clean > 0;
+            dropped += b.dropped[i];
+            assert_true(!b.dropped[i] || b.rows[i] == 1);
+        }
+        batch_deinit(&b);
+    }
+    /* 400 samples: 0.4 + 0.2 + 0.3 (a rectangle may be the whole), and 0.3. */
+    assert_in_range(with_given, (int)(0.78 * all), (int)(0.94 * all));
+    assert_in_range(dropped, (int)(0.2 * all), (int)(0.4 * all));
+    tokenizer_close(tokenizer);
+    latent_cache_free(cache);
+    close_world(&w);
+}
+
+/* Heads of zeros know nothing: log(classes) each, at the rule's weight, which fades. Nothing to say is no loss. */
+static void class_loss_begins_at_log_of_classes(void **state)
+{
+    World w;
+    open_world(&w);
+    ClassHeads heads;
+    class_heads_init(&heads, &w.random.source, 4, PATCH_HEAD_SIZES, PATCH_HEADS);
+    enum { TOKENS = 3 };
+    const float x[TOKENS * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    float timesteps[4] = {900, 300, 0, 0};
+    int32_t t_index[TOKENS] = {0, 1, 3}, t_sample[4] = {0, 1, 0, 1};
+    CellLabel labels[TOKENS] = {{5, 2, 1}, {0, 0, 0}, {7, 1, 1}};
+    bool dropped[2] = {false, false};
+    Batch b = {.samples = 2, .tokens = TOKENS, .t_index = t_index, .timesteps = timesteps, .t_sample = t_sample,
+               .labels = labels, .dropped = dropped};
+    ClassRule rule = {.weight = 0.5, .nobody = 0.2, .fade = 10};
+    double expected = 0;
+    for (int i = 0; i < PATCH_HEADS; i++)
+        expected += 0.5 * log(PATCH_HEAD_SIZES[i]) / PATCH_HEADS;
+    Tensor *tokens = graph_input(w.graph, DTYPE_F32, SHAPE(TOKENS, 4), x);
+    Tensor *loss = class_loss(w.graph, &heads, &rule, tokens, &b, 0);
+    assert_float_equal(((float *)loss->data)[0], expected, 1e-5);
+    loss = class_loss(w.graph, &heads, &rule, tokens, &b, 5);
+    assert_float_equal(((float *)loss->data)[0], expected / 2, 1e-5);
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 10));
+    rule.above = 0.95; /* both samples are below */
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0));
+    rule.above = 0;
+    dropped[0] = dropped[1] = true;
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0));
+    class_heads_deinit(&heads);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +317,9 @@ int main(void)
         cmocka_unit_test(windows_hold_the_subject),
         cmocka_unit_test(clips_are_drawn_by_the_backends_threads),
         cmocka_unit_test(shards_of_another_window_are_refused),
+        cmocka_unit_test(samples_do_not_depend_on_the_batch),
+        cmocka_unit_test(given_patches_are_clean),
+        cmocka_unit_test(class_loss_begins_at_log_of_classes),
     };
     return cmocka_run_group_tests(tests, art_setup, art_teardown);
 }
