@@ -15,9 +15,10 @@ $(BUILD)/build.ninja:
 test: all
 	$(MESON) test -C $(BUILD) --print-errorlogs
 
-# The tests that try a part of their cases, with all of them: every changed bit of a signed file. Some minutes.
+# The tests that try a part of their cases, with all of them: every changed bit of a signed file, a kill before
+# every step of a training. Some minutes.
 sweep: all
-	SORA_SWEEP=1 $(MESON) test -C $(BUILD) --print-errorlogs 'e2e reference'
+	SORA_SWEEP=1 $(MESON) test -C $(BUILD) --print-errorlogs 'e2e reference' 'train resume'
 
 # Everything once more under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, with asserts.
 asan: build-asan/build.ninja

@@ -61,6 +61,12 @@ void file_map_close(FileMap *map)
     *map = (FileMap){0};
 }
 
+bool file_map_is(const FileMap *map, const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == map->device && st.st_ino == map->number && st.st_ino != 0;
+}
+
 void file_map_forget(const FileMap *map, const void *data, size_t size)
 {
     uintptr_t begin = (uintptr_t)data, first = (uintptr_t)map->data;

@@ -22,6 +22,8 @@ typedef struct FileMap {
 
 bool file_map_open(FileMap *map, const char *path, SoraError *err);
 void file_map_close(FileMap *map);
+/* Is path, under whatever name, the file that is mapped? */
+bool file_map_is(const FileMap *map, const char *path);
 /* The pages wholly within these bytes leave memory until they are used again; other memory than the map's is left
  * alone. */
 void file_map_forget(const FileMap *map, const void *data, size_t size);

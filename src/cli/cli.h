@@ -35,7 +35,8 @@ extern const ExitCode EXIT_CODES[];
 void command_exit_code(int code);
 int command_exit_code_given(void); /* 0 when none was */
 
-/* Makes Ctrl-C (SIGINT) and SIGTERM ask for an end instead of killing; the second one kills. */
+/* Makes Ctrl-C, SIGTERM, a closed terminal (SIGHUP, unless it is ignored, as nohup does), SIGQUIT and SIGXCPU ask for an end
+ * instead of killing; the second one kills. */
 void interrupt_catch(void);
 bool interrupt_requested(void); /* or a file that is being read has lost its end, which ends everything as well */
 

@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/place.h"
 #include "cli/progress.h"
 #include "weights/convert.h"
 
@@ -22,10 +24,20 @@ static const Option options[] = {
     {0},
 };
 
+typedef struct Showing {
+    Progress bar;
+    const char *replaces; /* a file that is there, which nobody has been told yet; NULL: none */
+} Showing;
+
+/* Called when the input has been found to be good. */
 static bool show(void *user, int64_t done, int64_t total)
 {
     enum { MB = 1000000 };
-    progress_show(user, &(ProgressStep){"convert", "MB", (int)(done / MB), (int)((total + MB - 1) / MB)});
+    Showing *s = user;
+    if (s->replaces != NULL)
+        place_announce("sora convert", s->replaces);
+    s->replaces = NULL;
+    progress_show(&s->bar, &(ProgressStep){"convert", "MB", (int)(done / MB), (int)((total + MB - 1) / MB)});
     return !interrupt_requested();
 }
 
@@ -39,6 +51,17 @@ static bool is_file_name(const char *path)
     return false;
 }
 
+static void print_result(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return;
+    if (S_ISDIR(st.st_mode))
+        printf("%s: a whole model\n", path);
+    else
+        printf("%s: %.1f MB\n", path, (double)st.st_size / 1e6);
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const ConvertArgs *a = values;
@@ -46,11 +69,13 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     if (!model && dir_exists(arguments[1]))
         return error_set(err, SORA_ERROR_INPUT, "%s: it is a folder, expected a file", arguments[1]);
     interrupt_catch();
-    Progress bar;
-    progress_begin(&bar);
-    ConvertOptions how = {.type = convert_type(a->type), .own_names = a->own_names, .progress = show, .user = &bar};
+    Showing s = {.replaces = model ? NULL : arguments[1]};
+    progress_begin(&s.bar);
+    ConvertOptions how = {.type = convert_type(a->type), .own_names = a->own_names, .progress = show, .user = &s};
     bool ok = (model ? model_convert : weights_convert)(arguments[0], arguments[1], &how, err);
-    progress_end(&bar);
+    progress_end(&s.bar);
+    if (ok)
+        print_result(arguments[1]);
     return ok;
 }
 

@@ -34,23 +34,31 @@ static const Option options[] = {
     {0},
 };
 
-/* A bar on a terminal; DIR/log.tsv has the lines for everybody else. */
+enum { LINE_SECONDS = 60 }; /* between lines without a terminal; DIR/log.tsv has more */
+
 typedef struct Reporter {
     const TrainArgs *args;
     Progress bar;
+    char label[96];
+    int64_t done, total; /* steps */
 } Reporter;
 
 static bool report(void *user, const TrainProgress *p)
 {
     Reporter *r = user;
-    if (r->bar.visible) {
-        static char label[96];
-        if (p->loss > 0)
-            snprintf(label, sizeof label, "%s, loss %.4f, %.1f samples/s", p->phase, p->loss, p->samples);
-        else
-            snprintf(label, sizeof label, "%s", p->phase);
-        progress_show(&r->bar, &(ProgressStep){label, "steps", (int)p->done, (int)p->total});
+    bool steps = strcmp(p->phase, "training") == 0;
+    if (steps) {
+        r->done = p->done;
+        r->total = p->total;
     }
+    bool another = strncmp(r->label, p->phase, strlen(p->phase)) != 0;
+    if (p->loss > 0)
+        snprintf(r->label, sizeof r->label, "%s, loss %.4f, %.1f samples/s", p->phase, p->loss, p->samples);
+    else
+        snprintf(r->label, sizeof r->label, "%s", p->phase);
+    if (another) /* else the bar goes on with the new text */
+        r->bar.label = NULL;
+    progress_show(&r->bar, &(ProgressStep){r->label, steps ? "steps" : "clips", (int)p->done, (int)p->total});
     return !interrupt_requested();
 }
 
@@ -84,13 +92,16 @@ static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraE
     if (backend == NULL)
         return false;
     Reporter r = {.args = a};
-    progress_begin(&r.bar);
+    progress_begin_lines(&r.bar, LINE_SECONDS);
     interrupt_catch();
     TrainOptions o = {.config_path = config, .folder = a->out, .resume = a->resume, .stage_pack = a->stage,
                       .max_seconds = 60 * a->minutes, .hooks = {&r, report, preview}};
     bool ok = trainer(backend, &o, err);
     progress_end(&r.bar);
     cpu_backend_free(backend);
+    if (ok)
+        printf("%s/model: after %" PRId64 " of %" PRId64 " steps%s\n", a->out, r.done, r.total,
+               r.done < r.total ? "; go on with --resume" : "");
     return ok;
 }
 

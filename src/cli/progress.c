@@ -16,6 +16,12 @@ void progress_begin(Progress *p)
     *p = (Progress){.visible = isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0};
 }
 
+void progress_begin_lines(Progress *p, double pause)
+{
+    progress_begin(p);
+    p->pause = pause;
+}
+
 static int terminal_columns(void)
 {
     struct winsize size;
@@ -63,21 +69,26 @@ void progress_format(char *text, int size, const ProgressStep *step, double seco
 
 void progress_show(Progress *p, const ProgressStep *step)
 {
-    if (!p->visible)
+    if (!p->visible && p->pause == 0)
         return;
     double now = clock_seconds();
     bool fresh = p->label == NULL || strcmp(p->label, step->label) != 0;
     if (fresh) {
         p->label = step->label;
         p->began = now;
+        p->first = step->done;
     }
-    if (!fresh && step->done < step->total && now - p->drawn < 0.1)
+    bool due = p->visible ? fresh || step->done >= step->total || now - p->drawn >= 0.1
+                          : p->drawn == 0 || now - p->drawn >= p->pause;
+    if (!due)
         return;
     p->drawn = now;
     char text[MAX_COLUMNS + 1];
-    int columns = terminal_columns();
-    progress_format(text, sizeof text, step, now - p->began, columns < MAX_COLUMNS ? columns : MAX_COLUMNS);
-    fprintf(stderr, "\r%s\033[K", text);
+    int columns = p->visible ? terminal_columns() : 0;
+    /* As long as all steps up to here would have taken, of which some may have been done by an earlier run. */
+    double seconds = step->done > p->first ? (now - p->began) * step->done / (step->done - p->first) : 0;
+    progress_format(text, sizeof text, step, seconds, columns < MAX_COLUMNS ? columns : MAX_COLUMNS);
+    fprintf(stderr, p->visible ? "\r%s\033[K" : "%s\n", text);
     fflush(stderr);
 }
 

@@ -1,4 +1,5 @@
-/* A bar on stderr with step, rate and time left; nothing at all when stderr is not a terminal. */
+/* A bar on stderr with step, rate and time left. When stderr is not a terminal: nothing at all, or a line now and then for
+ * work of hours. */
 #ifndef SORA_CLI_PROGRESS_H
 #define SORA_CLI_PROGRESS_H
 
@@ -8,6 +9,8 @@ typedef struct Progress {
     bool visible;
     const char *label;   /* of the bar that is shown; NULL: none yet */
     double began, drawn; /* clock_seconds() */
+    double pause;        /* seconds between lines without a terminal; 0: no lines */
+    int first;           /* done when the bar began */
 } Progress;
 
 typedef struct ProgressStep {
@@ -17,6 +20,8 @@ typedef struct ProgressStep {
 } ProgressStep;
 
 void progress_begin(Progress *p);
+/* The same, but without a terminal there is a line for the first step and then at most one in so many seconds. */
+void progress_begin_lines(Progress *p, double pause);
 void progress_show(Progress *p, const ProgressStep *step); /* cheap: draws ten times a second at most */
 void progress_end(Progress *p);                            /* removes the bar */
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json_file.h"
 #include "base/rng.h"
 #include "train/checkpoint.h"
 #include "train/linear_start.h"
@@ -154,16 +153,16 @@ static bool save_codec(void *self, const char *folder, SoraError *err)
 }
 
 /* The latents' mean and std of a run that goes on. */
-static bool resume_config(CodecTrainer *t, const char *folder, SoraError *err)
+static bool resume_config(CodecTrainer *t, const char *checkpoint, SoraError *err)
 {
-    char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/model/vae/config.json", folder);
-    json_t *json = json_file_read(path, err);
-    if (json == NULL)
+    char *text = checkpoint_config(checkpoint, err);
+    if (text == NULL)
         return false;
+    json_t *json = json_loads(text, 0, NULL);
     VaeConfig config;
-    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", path);
+    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", checkpoint);
     json_decref(json);
+    free(text);
     if (ok && config.z_dim == t->config.z_dim)
         t->vae.config = t->config = config;
     return ok;
@@ -183,7 +182,7 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
     char checkpoint[MAX_PATH];
     snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", o->folder);
     if (o->resume && file_exists(checkpoint)) {
-        if (!resume_config(t, o->folder, err))
+        if (!resume_config(t, checkpoint, err))
             return false;
     } else if (t->linear_start) {
         StartClips clips = {{start_clip, t->start_clips, t->actor_weight}, t};
@@ -210,9 +209,15 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     ok = ok && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, backend, o, err);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = t->graph, .self = t,
+    json_t *config = ok ? vae_config_write(&t->vae.config) : NULL;
+    char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
+    if (ok && text == NULL)
+        ok = error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t,
                     .step = codec_step, .save_model = save_codec, .samples = codec_samples};
     ok = ok && train_run(&run, err);
+    free(text);
+    json_decref(config);
     adamw_deinit(&t->optimizer);
     graph_free(t->graph);
     clip_source_close(t->source);

@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,22 @@ static Tensor part_tensor(const AdamWSlot *s, int i)
     return tensor_over(part(s, i), DTYPE_F32, s->param->tensor.ndim, s->param->tensor.shape);
 }
 
-bool checkpoint_save(const AdamW *o, int64_t step, const char *path, SoraError *err)
+static bool add_metadata(SafetensorsWriter *w, const CheckpointState *s, const char *config, SoraError *err)
+{
+    char step[32], window[80];
+    snprintf(step, sizeof step, "%" PRId64, s->step);
+    snprintf(window, sizeof window, "%" PRId64 " %a", s->losses, s->loss);
+    return safetensors_writer_metadata(w, "step", step, err) && safetensors_writer_metadata(w, "window", window, err) &&
+           (config == NULL || safetensors_writer_metadata(w, "config", config, err));
+}
+
+bool checkpoint_save(const AdamW *o, const CheckpointState *state, const char *config, const char *path, SoraError *err)
 {
     Tensor *tensors = malloc((size_t)o->count * PARTS * sizeof *tensors + 1);
     SafetensorsWriter *w = safetensors_writer_new(err);
     char text[MAX_NAME];
-    snprintf(text, sizeof text, "%lld", (long long)step);
     bool ok = w != NULL && (tensors != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory")) &&
-              safetensors_writer_metadata(w, "step", text, err);
+              add_metadata(w, state, config, err);
     for (int i = 0; ok && i < o->count * PARTS; i++) {
         const AdamWSlot *s = &o->slots[i / PARTS];
         tensors[i] = part_tensor(s, i % PARTS);
@@ -60,15 +69,44 @@ static const Tensor *find_part(const Safetensors *f, const AdamWSlot *s, int i, 
     return t;
 }
 
-bool checkpoint_load(AdamW *o, int64_t *step, const char *path, SoraError *err)
+/* The loss has been there since 0.2; without it the log's next line stands for the steps from here on. */
+static bool read_state(const Safetensors *f, CheckpointState *s, SoraError *err)
 {
+    const char *step = safetensors_metadata(f, "step"), *window = safetensors_metadata(f, "window");
+    *s = (CheckpointState){0};
+    if (step == NULL || sscanf(step, "%" SCNd64, &s->step) != 1 || s->step < 0)
+        return error_set(err, SORA_ERROR_INPUT, "%s: no step in the metadata", safetensors_path(f));
+    if (window != NULL && (sscanf(window, "%" SCNd64 " %la", &s->losses, &s->loss) != 2 || s->losses < 0))
+        return error_set(err, SORA_ERROR_INPUT, "%s: \"window\" in the metadata is damaged", safetensors_path(f));
+    return true;
+}
+
+char *checkpoint_config(const char *path, SoraError *err)
+{
+    Safetensors *f = safetensors_open(path, err);
+    if (f == NULL)
+        return NULL;
+    const char *text = safetensors_metadata(f, "config");
+    char *config = text != NULL ? strdup(text) : NULL;
+    if (text == NULL)
+        error_set(err, SORA_ERROR_INPUT, "%s: no configuration in the metadata: a checkpoint of another trainer or version",
+                  path);
+    else if (config == NULL)
+        error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    safetensors_close(f);
+    return config;
+}
+
+bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraError *err)
+{
+    CheckpointState read;
     Safetensors *f = safetensors_open(path, err);
     bool ok = f != NULL;
     for (int i = 0; ok && i < o->count * PARTS; i++)
         ok = find_part(f, &o->slots[i / PARTS], i % PARTS, err) != NULL;
-    const char *text = ok ? safetensors_metadata(f, "step") : NULL;
-    if (ok && (text == NULL || sscanf(text, "%lld", (long long *)step) != 1 || *step < 0))
-        ok = error_set(err, SORA_ERROR_INPUT, "%s: no step in the metadata", path);
+    ok = ok && read_state(f, &read, err);
+    if (ok)
+        *state = read;
     for (int i = 0; ok && i < o->count * PARTS; i++) {
         const AdamWSlot *s = &o->slots[i / PARTS];
         memcpy(part(s, i % PARTS), find_part(f, s, i % PARTS, err)->data, (size_t)s->count * sizeof(float));

@@ -4,10 +4,19 @@
 
 #include "train/adamw.h"
 
-/* Weights, both moments and the average of every slot; step is the number of steps done. */
-bool checkpoint_save(const AdamW *o, int64_t step, const char *path, SoraError *err);
+/* What a run knows besides the optimizer's slots. */
+typedef struct CheckpointState {
+    int64_t step;   /* steps done */
+    double loss;    /* of the log's next line so far: the sum of the losses ... */
+    int64_t losses; /* ... of so many steps */
+} CheckpointState;
+
+/* Weights, both moments and the average of every slot; config: a text of the trainer's own, NULL: none. */
+bool checkpoint_save(const AdamW *o, const CheckpointState *state, const char *config, const char *path, SoraError *err);
 /* Into slots of the same names and sizes. Changes nothing on failure. */
-bool checkpoint_load(AdamW *o, int64_t *step, const char *path, SoraError *err);
+bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraError *err);
+/* The trainer's own text; free() it. NULL on failure, also when there is none. */
+char *checkpoint_config(const char *path, SoraError *err);
 
 /* The averaged weights of one set as a model's file: matrices in BF16, the rest in F32. */
 bool checkpoint_export(const AdamW *o, const char *set, const char *path, SoraError *err);

@@ -22,6 +22,7 @@ LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err)
 {
     if (!dir_make(config->folder, err))
         return NULL;
+    scratch_sweep(config->folder); /* what a run that was killed left */
     LatentCache *c = calloc(1, sizeof *c);
     int total = 0;
     if (c != NULL) {

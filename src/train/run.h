@@ -10,7 +10,7 @@ struct TrainRun {
     const TrainOptions *options;
     const TrainSettings *settings;
     AdamW *optimizer;
-    Graph *graph;
+    const char *config; /* kept in the checkpoint (checkpoint_config()); NULL: none */
     void *self;
     /* Runs forward and backward of one step; the gradients are in the optimizer's slots afterwards. */
     bool (*step)(void *self, int64_t step, double *loss, SoraError *err);

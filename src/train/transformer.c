@@ -280,7 +280,11 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
         if (init == NULL)
             continue;
         int missing = 0, count = i == 0 ? t->dit_params.count : t->text_params.count;
+        char own[MAX_PATH];
+        snprintf(own, sizeof own, "%s/model/%s/model.safetensors", t->options->folder, SETS[i]);
         snprintf(path, sizeof path, "%s/%s/model.safetensors", init, SETS[i]);
+        if (file_same(path, own) && !t->options->resume)
+            return error_set(err, SORA_ERROR_INPUT, "%s: \"init\" is what this run would replace; give another --out", path);
         if (!checkpoint_import(&t->optimizer, SETS[i], path, &missing, err))
             return false;
         if (2 * missing > count)

@@ -253,8 +253,12 @@ bool weights_convert(const char *from, const char *to, const ConvertOptions *opt
         return false;
     ConvertProgress progress = {0, file_bytes(file)};
     Conversion c = {.options = options, .file = file, .progress = &progress};
-    int count = layout_recognise(file, matches, err);
-    bool ok = count >= 0;
+    char buf[SHOWN_SIZE];
+    bool ok = !weight_file_reads(file, to) ||
+              error_set(err, SORA_ERROR_INPUT, "%s: it is what is converted; name another file",
+                        message_shown(message_path_end(to), buf));
+    int count = ok ? layout_recognise(file, matches, err) : 0;
+    ok = ok && count >= 0;
     for (int i = 0; i < count && ok; i++) {
         ok = (parts[i] = weight_part_new(file, &matches[i], err)) != NULL;
         c.parts[i] = parts[i];

@@ -522,6 +522,14 @@ const char *safetensors_metadata(const Safetensors *s, const char *key)
     return NULL;
 }
 
+bool safetensors_reads(const Safetensors *s, const char *path)
+{
+    for (int i = 0; i < s->part_count; i++)
+        if (file_map_is(&s->parts[i].map, path))
+            return true;
+    return false;
+}
+
 const char *safetensors_path(const Safetensors *s)
 {
     return s->path;

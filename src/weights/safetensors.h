@@ -28,6 +28,9 @@ const Tensor *safetensors_find(const Safetensors *s, const char *name);
 const char *safetensors_metadata(const Safetensors *s, const char *key);
 const char *safetensors_path(const Safetensors *s); /* the file or index that was read */
 
+/* Is path one of the files that are read, under whatever name? */
+bool safetensors_reads(const Safetensors *s, const char *path);
+
 /* The pages of a tensor need not stay in memory; they come back from the file when they are used again. */
 void safetensors_forget(const Safetensors *s, const Tensor *tensor);
 

@@ -189,6 +189,14 @@ const Tensor *weight_file_find(const WeightFile *f, const char *name)
     return found != NULL ? &found->tensor : NULL;
 }
 
+bool weight_file_reads(const WeightFile *f, const char *path)
+{
+    for (int i = 0; i < f->map_count; i++)
+        if (file_map_is(&f->maps[i], path))
+            return true;
+    return f->safetensors != NULL && safetensors_reads(f->safetensors, path);
+}
+
 void weight_file_forget(const WeightFile *f, const Tensor *tensor)
 {
     if (f->safetensors != NULL)

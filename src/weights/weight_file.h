@@ -24,6 +24,9 @@ const Tensor *weight_file_tensor(const WeightFile *f, int i);
 const char *weight_file_tensor_name(const WeightFile *f, int i);
 const Tensor *weight_file_find(const WeightFile *f, const char *name); /* NULL when there is none */
 
+/* Is path one of the files that are read, under whatever name? */
+bool weight_file_reads(const WeightFile *f, const char *path);
+
 /* The pages of a tensor need not stay in memory; they come back from the file when they are used again. */
 void weight_file_forget(const WeightFile *f, const Tensor *tensor);
 

@@ -176,11 +176,15 @@ static void checkpoint_restores_everything(void **state)
         set_gradients(&a, step);
         adamw_step(&a.optimizer, step);
     }
-    assert_true(checkpoint_save(&a.optimizer, 3, path, &err));
+    assert_true(checkpoint_save(&a.optimizer, &(CheckpointState){3, 0.1, 2}, "{}", path, &err));
     two_init(&b, &c);
-    int64_t step = 0;
-    assert_true(checkpoint_load(&b.optimizer, &step, path, &err));
-    assert_int_equal(step, 3);
+    CheckpointState s;
+    assert_true(checkpoint_load(&b.optimizer, &s, path, &err));
+    assert_int_equal(s.step, 3);
+    assert_true(s.loss == 0.1 && s.losses == 2);
+    char *config = checkpoint_config(path, &err);
+    assert_string_equal(config, "{}");
+    free(config);
     set_gradients(&a, 3);
     set_gradients(&b, 3);
     adamw_step(&a.optimizer, 3);
@@ -189,7 +193,7 @@ static void checkpoint_restores_everything(void **state)
         assert_memory_equal(a.optimizer.slots[i].ema, b.optimizer.slots[i].ema,
                             (size_t)a.optimizer.slots[i].count * sizeof(float));
     b.optimizer.slots[0].name = "other";
-    assert_false(checkpoint_load(&b.optimizer, &step, path, &err));
+    assert_false(checkpoint_load(&b.optimizer, &s, path, &err));
     assert_non_null(strstr(err.message, "other"));
     two_deinit(&a);
     two_deinit(&b);

@@ -1,0 +1,110 @@
+#!/bin/sh
+# What commands write: never onto what they read, never in place of what is no file, said where it is, and nothing is left when
+# they are stopped. $3 makes a tiny model.
+. "$(dirname "$0")/lib.sh"
+
+"$make_model" "$source_dir/models/nano/tokenizer.model" "$work.model" || exit 1
+SORA_MODEL=$work.model
+export SORA_MODEL
+
+# Converting a file onto itself, under its name or another.
+cp "$work.model/vae/model.safetensors" a.safetensors
+ln a.safetensors hard.safetensors
+ln -s a.safetensors soft.safetensors
+for name in a hard soft ./a; do
+    expect 2 "^sora convert: $name.safetensors: it is what is converted; name another file" \
+        "$sora" convert a.safetensors "$name.safetensors" --type f16
+done
+cmp -s a.safetensors "$work.model/vae/model.safetensors" || fail "the input has changed"
+# Onto one of its shards.
+mkdir shards
+cp a.safetensors shards/part.safetensors
+printf '{"weight_map": {%s}}' "$(head -c 60000 a.safetensors | grep -ao '"[a-z0-9_.]*":{"dtype"' | sed 's/:{"dtype"/: "part.safetensors"/' |
+    paste -sd,)" >shards/model.safetensors.index.json
+expect 2 '^sora convert: shards/part.safetensors: it is what is converted' "$sora" convert shards shards/part.safetensors --type f16
+# Another file is replaced, and that is said; a link stays one.
+expect 0 "" "$sora" convert a.safetensors b.safetensors --type f16
+printed '^b.safetensors: [0-9.]+ MB$'
+ln -s b.safetensors c.safetensors
+expect 0 '^sora convert: c.safetensors is there and will be replaced$' "$sora" convert a.safetensors c.safetensors --type f32
+[ -h c.safetensors ] && [ "$(stat -c %s b.safetensors)" -ge "$(stat -c %s a.safetensors)" ] || fail "the link is gone"
+mkfifo pipe.safetensors
+expect 4 '^sora convert: pipe.safetensors: cannot write: it is not a regular file$' "$sora" convert a.safetensors pipe.safetensors
+[ -p pipe.safetensors ] || fail "the pipe is gone"
+rm -r ./*
+
+# A pipe is refused wherever a file is read, and nobody waits for it.
+mkfifo pipe
+for command in "verify pipe" "trace pipe" "trace --index pipe pipe" "sheet --prompts pipe a.png" "convert pipe a.gguf" "inspect pipe" \
+    "generate -p dog -m pipe" "generate -p dog --transformer pipe" "generate -p dog --lora pipe" "generate -p dog --vae pipe" \
+    "generate -p dog --tokenizer pipe" "generate -p dog --image pipe" "generate -p dog --last-image pipe" \
+    "credentials import pipe --key pipe" "train autoencoder pipe --out out" "stage nouns --pack pipe"; do
+    checks=$((checks + 1))
+    # shellcheck disable=SC2086
+    timeout 100 "$sora" $command >"$work.out" 2>"$work.err" </dev/null
+    code=$?
+    [ $code -gt 0 ] && [ $code -lt 7 ] && [ "$(wc -l <"$work.err")" = 1 ] || fail "$command: $code, $(cat "$work.err")"
+done
+rm -r ./*
+
+# Training, on a video: where the result is, a line without a terminal, and what is left of it at any signal.
+expect 0 "" "$sora" "a dog" --steps 1 --frames 5 --no-credentials -o clips.mp4
+mkdir clips
+mv clips.mp4 clips/a.mp4
+echo "a dog" >clips/a.txt
+cat >codec.json <<END
+{"model": {"dim": 12, "dec_dim": 12, "z_dim": 8, "dim_mult": [1, 1, 1], "num_res_blocks": 1,
+  "temperal_downsample": [true, true], "patchify": 2}, "linear_start": false, "width": 32, "height": 32, "frames": 5, "fps": 12,
+ "crop": 16, "crop_frames": 5, "batch": 1, "log_every": 1000, "optimizer": {"steps": 3}, "data": {"folder": "clips"}}
+END
+expect 0 '^training 0/3$' "$sora" train autoencoder codec.json --out done
+printed '^done/model: after 3 of 3 steps$'
+expect 2 'checkpoint.safetensors is there: give --resume' "$sora" train autoencoder codec.json --out done
+expect 0 '^training 3/3' "$sora" train autoencoder codec.json --out done --resume
+sed 's/"steps": 3/"steps": 1000000/' codec.json >long.json
+# trains: waits until the job in the background does.
+trains() {
+    tries=0
+    until grep -qs '^training' "$work.err" || [ $tries = 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+for signal in HUP TERM QUIT XCPU; do
+    checks=$((checks + 1))
+    : >"$work.err"
+    "$sora" train autoencoder long.json --out "$signal" >"$work.out" 2>"$work.err" &
+    trains
+    kill -s $signal $!
+    wait $!
+    code=$?
+    [ $code = 130 ] && tail -1 "$work.err" | grep -q 'stopped; go on with --resume$' || fail "$signal: $code $(cat "$work.err")"
+    [ "$(ls -A "$signal" | tr '\n' ' ')" = "checkpoint.safetensors log.tsv model " ] || fail "$signal left $(ls -A "$signal")"
+done
+# nohup's stays ignored; whoever reads what is said may be gone.
+checks=$((checks + 1))
+: >"$work.err"
+(trap '' HUP; exec "$sora" train autoencoder long.json --out nohup) >"$work.out" 2>"$work.err" &
+trains
+kill -s HUP $!
+sleep 0.5
+kill -s TERM $!
+wait $!
+code=$?
+[ $code = 130 ] || fail "nohup: $code $(cat "$work.err")"
+checks=$((checks + 1))
+{ "$sora" train autoencoder codec.json --out unread; echo $? >"$work.code"; } 2>&1 >/dev/null | true
+[ "$(cat "$work.code")" = 0 ] || fail "nobody reads stderr: $(cat "$work.code")"
+[ -f unread/model/vae/model.safetensors ] || fail "nobody reads stderr: no model"
+rm -r ./*
+
+# What killed processes left is swept by the next that writes there, and nothing else is.
+mkdir .sora-0123456789ab.part .sora-other.part .sora-0123456789ab.parts
+echo x >.sora-0123456789ab.part/model.safetensors
+keys=$XDG_CONFIG_HOME/sora/credentials
+mkdir "$keys/.sora-abcdefghijkl.part"
+cp "$keys/signer.pem" "$keys/.sora-abcdefghijkl.part/signer.pem"
+expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o a.png
+only .sora-0123456789ab.parts .sora-other.part a.png
+[ "$(ls -A "$keys" | tr '\n' ' ')" = "lock root.key root.pem signer.pem " ] || fail "left: $(ls -A "$keys")"
+finish
