@@ -22,7 +22,7 @@ static const KeySet SETS[] = {
           [TRAINER_TRANSFORMER] = "transformer text_encoder tokenizer codec manifest init text_encoder_rate buckets first_shards "
                                   "shard_every actor_weight condition_dropout timesteps given classes",
           [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames"}, false},
-    {"optimizer", {[EVERY] = "learning_rate final_ratio warmup steps beta1 beta2 eps weight_decay clip ema"}, false},
+    {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema"}, false},
     {"data", {[EVERY] = "folder seed nouns everyday"}, false},
     {"model", {[TRAINER_AUTOENCODER] = VAE_CONFIG_KEYS}, false},
     {"transformer", {[TRAINER_TRANSFORMER] = DIT_CONFIG_KEYS}, false},
