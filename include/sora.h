@@ -137,6 +137,7 @@ typedef struct SoraRequest {
     double cache_threshold;      /* 0 to 1: a step's result serves again while it would change by less than
                                     this part of itself; 0 (default): every step is computed */
     bool watermark; /* draw a small moving mark into the frames; default false */
+    bool private_prompt; /* the video's parameters, and so the files that are written, do not tell the prompts; default false */
     SoraProgressCallback progress;
     SoraNoteCallback note;   /* NULL: none */
     SoraFrameCallback frame; /* NULL: none; to write a video while it is decoded */
@@ -173,6 +174,8 @@ double sora_video_fps(const SoraVideo *video);
 const uint8_t *sora_video_frame(const SoraVideo *video, int i);
 /* The parameters that made the video, as JSON: prompt, seed, model, steps, size. The video's own. */
 const char *sora_video_parameters(const SoraVideo *video);
+/* The prompt, for the file's metadata; NULL with private_prompt. The video's own. */
+const char *sora_video_prompt(const SoraVideo *video);
 /* The name of this run, another one each time: a UUID of version 7. Under it `sora trace` knows the video. The
  * video's own. */
 const char *sora_video_id(const SoraVideo *video);
@@ -181,7 +184,8 @@ const char *sora_video_id(const SoraVideo *video);
 const SoraNote *sora_video_note(const SoraVideo *video, int i);
 
 /* Writes by extension: .mp4 .webm .gif, .png .jpg .webp (one frame; several become NAME-0001.png ...). Appears
- * under its name only when complete; the parameters are stored in the file. */
+ * under its name only when complete. The prompt (as title) and the parameters (as comment) are stored in the file, for
+ * everybody to read, but for what private_prompt leaves out. It is not signed, and `sora trace` does not learn of it. */
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);
 
@@ -198,8 +202,10 @@ void sora_video_free(SoraVideo *video);
 typedef struct SoraCredentials SoraCredentials;
 
 typedef enum SoraInputRole {
-    SORA_INPUT_PARENT = 0, /* the file is this one, changed: image to video, extend, remix; one at most */
-    SORA_INPUT_SOURCE,     /* one of several that the file was made from: blend */
+    SORA_INPUT_PARENT = 0, /* the file is this one, changed (c2pa.opened, c2pa.edited): image to video, extend, remix; one
+                              at most */
+    SORA_INPUT_SOURCE,     /* it was looked at, and nothing of it is shown (inputTo) */
+    SORA_INPUT_COMPONENT,  /* it is shown as a part of the file (c2pa.placed): blend, a last frame */
 } SoraInputRole;
 
 /* A file that another was made from. Its own credentials are validated, kept and named. */
@@ -209,14 +215,23 @@ typedef struct SoraInput {
     SoraInputRole role;
 } SoraInput;
 
+/* What a file is made from, read and validated once: to be opened before the work, for afterwards a file may be gone or
+ * another one. At most 64; the list and its strings need not stay. NULL on failure, also when there is no such file. */
+typedef struct SoraInputs SoraInputs;
+SoraInputs *sora_inputs_open(const SoraInput *list, int count, SoraError *err);
+void sora_inputs_close(SoraInputs *inputs);
+
+/* To be asked when all have been read by whoever works on them: false when one of them is not the file that was opened. */
+bool sora_inputs_unchanged(const SoraInputs *inputs, SoraError *err);
+
 /* What a manifest says. Everything may be left 0. */
 typedef struct SoraSigning {
     const char *title;          /* of the file; UTF-8; NULL: its name */
     const char *model;          /* that made it; UTF-8 */
     const char *const *loras;   /* that changed the model, as sora_engine_loras() has them; NULL: none */
-    const char *prompt;         /* UTF-8; NULL: it is not told, which is the default */
-    const SoraInput *inputs;    /* input_count of them */
-    int input_count;            /* at most 64 */
+    const char *prompt;         /* UTF-8; NULL: the manifest does not tell it */
+    const char *operation;      /* what was done, for people: "extended by 3 s"; UTF-8; NULL: nothing is said */
+    const SoraInputs *inputs;   /* NULL: it was made from nothing but words */
     const char *time_authority; /* URL of an RFC 3161 time-stamp service; NULL: no time-stamp */
 } SoraSigning;
 
@@ -224,7 +239,8 @@ typedef struct SoraSigning {
 typedef struct SoraSigned {
     char manifest[48]; /* its name, unique: urn:c2pa: and a UUID */
     bool time_stamped;
-    char note[256]; /* why there is no time-stamp although one was asked for; "" otherwise */
+    char note[256];     /* why there is no time-stamp although one was asked for; "" otherwise */
+    char untraced[256]; /* why `sora trace` will not know the video; "" otherwise. Not of sora_sign() */
 } SoraSigned;
 
 /* The key and certificates in a folder; NULL: $SORA_CREDENTIALS, else sora/credentials in $XDG_CONFIG_HOME or
@@ -243,8 +259,10 @@ bool sora_can_sign(const char *path);
 bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
                SoraSigned *result, SoraError *err);
 
-/* sora_video_write(), signed before the file gets its name. result may be NULL; of several PNG files it is
- * the last one's. SORA_ERROR_UNSUPPORTED for kinds of files that carry none. */
+/* sora_video_write(), signed before the file gets its name. Afterwards `sora trace` knows the video, as it does those of
+ * the program: a fingerprint goes to the index that $SORA_TRACE_INDEX names (empty: none), else to the user's own. When that
+ * fails the file is there all the same, and result->untraced says why. result may be NULL; of several pictures it is the last
+ * one's. SORA_ERROR_UNSUPPORTED for kinds of files that carry no credentials. */
 bool sora_video_write_signed(const SoraVideo *video, const char *path, const SoraCredentials *credentials,
                              const SoraSigning *what, SoraSigned *result, SoraError *err);
 

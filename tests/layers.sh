@@ -15,9 +15,11 @@ allowed() {
     engine) echo "base tensor cpu cuda weights text media store model sample stage sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     train) echo "base tensor weights text media model sample stage" ;;
-    credentials | trace) echo "base media sora.h" ;;
-    serve) echo "base store credentials trace media sora.h" ;;
-    cli) echo "base store credentials trace media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
+    credentials) echo "base sora.h" ;;
+    trace) echo "base media sora.h" ;;
+    deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
+    serve) echo "base store credentials trace deliver media sora.h" ;;
+    cli) echo "base store credentials trace deliver media train stage sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

@@ -170,7 +170,7 @@ char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
 }
 
 /* Where path leads: the end of its links, there or not. *st is the file's, or zeros. Heap; NULL on failure. */
-static char *follow_links(const char *path, struct stat *st, SoraError *err)
+static char *follow_links(const char *path, const char *name, struct stat *st, SoraError *err)
 {
     enum { MOST = 40 };
     char target[PATH_MAX], *at = strdup(path), *next;
@@ -178,7 +178,7 @@ static char *follow_links(const char *path, struct stat *st, SoraError *err)
     if (stat(path, st) != 0) {
         *st = (struct stat){0};
         if (errno != ENOENT) { /* a link that the kernel will not follow, among others */
-            error_system(err, path, "cannot write");
+            error_system(err, name, "cannot write");
             free(at);
             return NULL;
         }
@@ -195,7 +195,7 @@ static char *follow_links(const char *path, struct stat *st, SoraError *err)
         at = next;
     }
     if (at == NULL)
-        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
     return at;
 }
 
@@ -215,16 +215,16 @@ static bool open_part(FileWriter *w, mode_t mode, const struct stat *st, SoraErr
     return w->stream != NULL || error_system(err, w->path, "cannot write");
 }
 
-bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraError *err)
+static bool open_writer(FileWriter *w, const char *path, const char *name, mode_t mode, SoraError *err)
 {
     *w = (FileWriter){0};
     struct stat st;
-    bool ok = (w->path = strdup(path)) != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
-    ok = ok && (w->final = follow_links(path, &st, err)) != NULL;
+    bool ok = (w->path = strdup(name)) != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
+    ok = ok && (w->final = follow_links(path, name, &st, err)) != NULL;
     if (ok && st.st_mode != 0 && !S_ISREG(st.st_mode))
-        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: it is %s", path,
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: it is %s", name,
                        S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
-    ok = ok && (scratch_make(&w->scratch, w->final, NULL) || error_system(err, path, "cannot write")) &&
+    ok = ok && (scratch_make(&w->scratch, w->final, NULL) || error_system(err, name, "cannot write")) &&
          open_part(w, mode, &st, err);
     if (!ok)
         file_writer_abort(w);
@@ -233,7 +233,17 @@ bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraErr
 
 bool file_writer_open(FileWriter *w, const char *path, SoraError *err)
 {
-    return file_writer_open_mode(w, path, 0, err);
+    return open_writer(w, path, path, 0, err);
+}
+
+bool file_writer_open_as(FileWriter *w, const char *path, const char *name, SoraError *err)
+{
+    return open_writer(w, path, name, 0, err);
+}
+
+bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraError *err)
+{
+    return open_writer(w, path, path, mode, err);
 }
 
 /* STEM-N.EXT of STEM.EXT; the name itself for N = 1. */

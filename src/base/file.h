@@ -36,13 +36,15 @@ char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
  * only regular files can be. */
 typedef struct FileWriter {
     FILE *stream;
-    char *path, *part_path; /* as given; where the bytes are now */
+    char *path, *part_path; /* as given, for messages; where the bytes are now */
     char *final;            /* path, or what it is a link to */
     Scratch scratch;
 } FileWriter;
 
 /* A new file gets mode 0666 less the umask; one that is replaced keeps its own. */
 bool file_writer_open(FileWriter *w, const char *path, SoraError *err);
+/* For a file that replaces a temporary one: messages call it by the name that the user knows. */
+bool file_writer_open_as(FileWriter *w, const char *path, const char *name, SoraError *err);
 /* The file has this mode from the beginning, whatever was there: 0600 for what nobody else may read. */
 bool file_writer_open_mode(FileWriter *w, const char *path, mode_t mode, SoraError *err);
 /* Closes w in every case. An error too when a mapped file has lost its end (base/lost.h). */

@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
-#include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/signing.h"
+#include "deliver/deliver.h"
 #include "trace/trace_index.h"
 
 enum { MAX_PROMPT = 32000 };
@@ -15,7 +16,7 @@ enum { MAX_PROMPT = 32000 };
 typedef struct GenerateArgs {
     const char *model, *prompt, *negative, *image, *last_image, *output;
     OptionSize size;
-    int frames, steps, threads, precision, solver, cpu;
+    int frames, steps, threads, precision, solver, cpu, tell_prompt;
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
@@ -29,6 +30,7 @@ typedef struct GenerateArgs {
 static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1, .low_guidance = -1};
 
 /* In the order of SoraSolver, SoraPrecision and of the names below. */
+enum { TELL_METADATA, TELL_SIGNED, TELL_NOWHERE }; /* of --tell-prompt */
 static const char *const cpu_levels[] = {NULL, "reference", "avx2", "avx512"};
 
 static const Option options[] = {
@@ -86,6 +88,10 @@ static const Option options[] = {
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4)"},
+    {0, "tell-prompt", OPTION_CHOICE, offsetof(GenerateArgs, tell_prompt),
+     .help = "where everybody can read the prompt: in the file's metadata (default), there and in the signed manifest, or "
+             "nowhere in the file",
+     .choices = "metadata|signed|nowhere"},
     SIGNING_OPTIONS(GenerateArgs, signing),
     {0, "watermark", OPTION_FLAG, offsetof(GenerateArgs, watermark),
      .help = "draw a small mark that moves to another place every few seconds"},
@@ -135,15 +141,27 @@ static const char *choose_prompt(const GenerateArgs *a, char **arguments, int co
 /* What the callbacks see. */
 typedef struct Making {
     Progress progress;
-    Output output;
     json_t *notes; /* for --json */
+    Delivery delivery;
+    bool inputs_read;
+    SoraError changed; /* an input is not the file any more that will be named */
 } Making;
+
+/* When the steps begin all inputs have been read. */
+static bool check_inputs(Making *m)
+{
+    const SoraInputs *inputs = m->delivery.plan.signing.inputs;
+    m->inputs_read = true;
+    return inputs == NULL || sora_inputs_unchanged(inputs, &m->changed);
+}
 
 static bool on_progress(const SoraProgress *progress, void *user)
 {
     static const char *const labels[] = {"text", "denoise", "decode"};
     static const char *const units[] = {"prompts", "steps", "frames"};
     Making *m = user;
+    if (progress->phase == SORA_PHASE_DENOISE && !m->inputs_read && !check_inputs(m))
+        return false;
     progress_show(&m->progress, &(ProgressStep){labels[progress->phase], units[progress->phase], progress->done,
                                                 progress->total});
     return !interrupt_requested();
@@ -175,7 +193,7 @@ static void note_options(Making *m, const GenerateArgs *a)
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
 {
     Making *m = user;
-    return output_frame(&m->output, video, i, err);
+    return delivery_frame(&m->delivery, video, i, err);
 }
 
 static void fill_request(SoraRequest *request, const GenerateArgs *a)
@@ -196,6 +214,7 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->seed = a->seed;
     request->solver = (SoraSolver)a->solver;
     request->watermark = a->watermark;
+    request->private_prompt = a->tell_prompt == TELL_NOWHERE;
     request->progress = on_progress;
     request->note = on_note;
     request->frame = on_frame;
@@ -226,7 +245,7 @@ static size_t picture_extension(const char *path)
 /* A sequence of pictures is named by its pattern; large seeds are strings, as in the parameters. */
 static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Making *m, double seconds, SoraError *err)
 {
-    const Signing *s = m->output.signing;
+    const Delivery *d = &m->delivery;
     size_t extension = sora_video_frames(video) > 1 ? picture_extension(a->output) : 0;
     size_t stem = strlen(a->output) - extension;
     json_t *output = extension > 0 ? json_sprintf("%.*s-%%04d%s", (int)stem, a->output, a->output + stem)
@@ -238,7 +257,7 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
                           "seconds", seconds, "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
                           "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
-                          s->credentials ? s->result.manifest : NULL, "notes", m->notes);
+                          d->plan.credentials ? d->result.manifest : NULL, "notes", m->notes);
     if (o == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
@@ -255,15 +274,16 @@ static void print_line(const SoraVideo *video, const GenerateArgs *a, const Sign
            a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
 }
 
-/* The picture that the video begins with is its parent; the one that it ends with, something it was made from. */
-static void name_origin(Signing *s, const GenerateArgs *a, const char *prompt)
+/* The picture that the video begins with is its parent; the one that it ends with is a part of it. */
+static bool open_inputs(SoraInputs **inputs, const GenerateArgs *a, SoraError *err)
 {
-    s->what.prompt = a->signing.tell_prompt ? prompt : NULL;
-    s->what.inputs = s->inputs;
+    SoraInput list[2];
+    int count = 0;
     if (a->image != NULL)
-        s->inputs[s->what.input_count++] = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
+        list[count++] = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
     if (a->last_image != NULL)
-        s->inputs[s->what.input_count++] = (SoraInput){.path = a->last_image, .role = SORA_INPUT_SOURCE};
+        list[count++] = (SoraInput){.path = a->last_image, .role = SORA_INPUT_COMPONENT};
+    return count == 0 || (*inputs = sora_inputs_open(list, count, err)) != NULL;
 }
 
 /* "6G", "6.5G", "800M": bytes in powers of 1000. */
@@ -300,12 +320,19 @@ typedef struct Model {
     SoraOptions options;
 } Model;
 
-static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, const Model *model, SoraError *err)
+/* inputs: NULL, or what the file is made from; signing: whose credentials it gets. */
+static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *signing, const SoraInputs *inputs,
+                 const Model *model, SoraError *err)
 {
     char *own = a->trace_index == NULL ? trace_index_default_path() : NULL;
     const char *index = a->trace_index != NULL ? a->trace_index : own;
-    Making m = {.output = {.path = a->output, .prompt = request->prompt, .signing = signing, .index = a->no_trace ? NULL : index},
-                .notes = json_array()};
+    Making m = {.notes = json_array()};
+    delivery_init(&m.delivery, &(DeliveryPlan){.path = a->output,
+                                               .credentials = signing->credentials,
+                                               .signing = {.prompt = a->tell_prompt == TELL_SIGNED ? request->prompt : NULL,
+                                                           .inputs = inputs,
+                                                           .time_authority = a->signing.time_authority},
+                                               .index = a->no_trace ? NULL : index});
     double began = clock_seconds();
     request->user = &m;
     interrupt_catch();
@@ -315,19 +342,23 @@ static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, 
     note_options(&m, a);
     for (int i = 0; engine != NULL && sora_engine_note(engine, i) != NULL; i++)
         on_note(sora_engine_note(engine, i), &m);
+    if (engine != NULL) {
+        m.delivery.plan.signing.model = sora_engine_name(engine);
+        m.delivery.plan.signing.loras = sora_engine_loras(engine);
+    }
     if (engine != NULL && check_output(engine, request, a->output, err))
         video = sora_generate(engine, request, err);
     progress_end(&m.progress);
-    if (engine != NULL) {
-        signing->what.model = sora_engine_name(engine);
-        signing->what.loras = sora_engine_loras(engine);
-    }
-    bool ok = video != NULL && output_commit(&m.output, video, err);
+    if (m.changed.code != SORA_OK)
+        *err = m.changed;
+    bool ok = video != NULL && delivery_commit(&m.delivery, video, err);
+    if (ok)
+        signing_report(&m.delivery.result, a->output);
     if (ok && a->json)
         ok = print_json(video, a, &m, clock_seconds() - began, err);
     else if (ok)
         print_line(video, a, signing, clock_seconds() - began);
-    output_close(&m.output);
+    delivery_deinit(&m.delivery);
     json_decref(m.notes);
     sora_video_free(video);
     sora_engine_close(engine);
@@ -335,26 +366,37 @@ static bool make(const GenerateArgs *a, SoraRequest *request, Signing *signing, 
     return ok;
 }
 
+static bool check_image(const char *path, SoraError *err)
+{
+    if (path != NULL && dir_exists(path))
+        return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", path);
+    return path == NULL || file_exists(path) || error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", path);
+}
+
+static bool check_args(const GenerateArgs *a, SoraError *err)
+{
+    if (a->tell_prompt == TELL_SIGNED && (a->signing.none || !sora_can_sign(a->output)))
+        return error_set(err, SORA_ERROR_INPUT, "--tell-prompt signed: %s has no manifest that could tell it", a->output);
+    return (a->negative == NULL || check_prompt(a->negative, "negative prompt", err)) && check_image(a->image, err) &&
+           check_image(a->last_image, err);
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const GenerateArgs *a = values;
     SoraRequest request;
+    size_t memory;
     fill_request(&request, a);
     request.prompt = choose_prompt(a, arguments, count, err);
-    if (request.prompt == NULL || (a->negative != NULL && !check_prompt(a->negative, "negative prompt", err)))
+    if (request.prompt == NULL || !parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err) ||
+        !check_args(a, err))
         return false;
-    size_t memory;
-    if (!parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err))
-        return false;
-    if (a->image != NULL && dir_exists(a->image))
-        return error_set(err, SORA_ERROR_INPUT, "%s: not a picture: it is a folder", a->image);
-    if (a->image != NULL && !file_exists(a->image))
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such picture", a->image);
-    Signing signing;
-    if (!signing_open(&signing, &a->signing, a->output, err))
-        return false;
-    name_origin(&signing, a, request.prompt);
-    bool ok = make(a, &request, &signing, &(Model){a->model, options_of(a, memory)}, err);
+    Signing signing = {0};
+    SoraInputs *inputs = NULL;
+    bool ok = signing_open(&signing, &a->signing, a->output, err) &&
+              (signing.credentials == NULL || open_inputs(&inputs, a, err)) &&
+              make(a, &request, &signing, inputs, &(Model){a->model, options_of(a, memory)}, err);
+    sora_inputs_close(inputs);
     signing_close(&signing);
     return ok;
 }

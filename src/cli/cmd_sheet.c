@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/prompt_sheet.h"
 #include "cli/signing.h"
+#include "deliver/deliver.h"
 
 typedef struct SheetArgs {
     const char *model, *prompts;
@@ -50,14 +51,19 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         signing_close(&signing);
         return false;
     }
-    signing.what.model = sora_engine_name(engine);
+    Delivery delivery; /* of one picture; frames go nowhere */
+    delivery_init(&delivery, &(DeliveryPlan){.path = arguments[0], .credentials = signing.credentials,
+                                             .signing = {.model = sora_engine_name(engine), .time_authority = a->signing.time_authority}});
     Progress bar;
     progress_begin(&bar);
     PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0],
-                         .finish = signing.credentials ? &signing.finish : NULL, .seeds = a->seeds, .columns = a->columns,
+                         .finish = signing.credentials ? &delivery.finish : NULL, .seeds = a->seeds, .columns = a->columns,
                          .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &bar};
     bool ok = prompt_sheet_make(engine, &sheet, err);
     progress_end(&bar);
+    if (ok)
+        signing_report(&delivery.result, arguments[0]);
+    delivery_deinit(&delivery);
     signing_close(&signing);
     sora_engine_close(engine);
     return ok;

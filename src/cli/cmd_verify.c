@@ -49,9 +49,9 @@ static void print_action(const json_t *action)
         printf(", ");
         print_text(slash ? slash + 1 : source);
     }
-    static const char *const keys[] = {"softwareAgent", "model", "when"};
-    static const char *const words[] = {", by ", ", model ", ", "};
-    for (size_t i = 0; i < 3; i++)
+    static const char *const keys[] = {"description", "softwareAgent", "model", "when"};
+    static const char *const words[] = {": ", ", by ", ", model ", ", "};
+    for (size_t i = 0; i < 4; i++)
         if (get(action, keys[i]) != NULL) {
             fputs(words[i], stdout);
             print_text(get(action, keys[i]));

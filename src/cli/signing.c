@@ -2,17 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "credentials/keys.h"
-
-static bool run_finish(void *user, const char *temporary, const char *path, SoraError *err)
-{
-    Signing *s = user;
-    SoraSigning what = s->what;
-    const char *slash = strrchr(path, '/');
-    what.title = slash ? slash + 1 : path;
-    return sora_sign(s->credentials, temporary, &what, &s->result, err);
-}
 
 /* The first time. */
 static bool make_keys(SoraError *err)
@@ -29,7 +19,7 @@ static bool make_keys(SoraError *err)
 
 bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraError *err)
 {
-    *s = (Signing){.what.time_authority = args->time_authority, .finish = {run_finish, s}};
+    *s = (Signing){0};
     bool required = false;
     /* a broken home is no reason to fail for who wants no credentials */
     SoraError ignored;
@@ -56,4 +46,12 @@ void signing_close(Signing *s)
 {
     sora_credentials_close(s->credentials);
     s->credentials = NULL;
+}
+
+void signing_report(const SoraSigned *result, const char *output)
+{
+    if (*result->note != 0)
+        fprintf(stderr, "sora: no time-stamp: %s\n", result->note);
+    if (*result->untraced != 0)
+        fprintf(stderr, "sora: warning: `sora trace` will not know %s: %s\n", output, result->untraced);
 }

@@ -30,9 +30,9 @@ const char *asset_media_type(AssetKind kind)
 bool asset_read(Asset *a, uint64_t at, void *data, size_t size, SoraError *err)
 {
     if (at > a->size || size > a->size - at)
-        return error_set(err, SORA_ERROR_INPUT, "%s: the file is cut off", a->path);
+        return error_set(err, SORA_ERROR_INPUT, "%s: the file is cut off", a->name);
     if (fseeko(a->file, (off_t)at, SEEK_SET) != 0 || fread(data, 1, size, a->file) != size)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", a->path,
+        return error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", a->name,
                          ferror(a->file) ? strerror(errno) : "it became shorter");
     return true;
 }
@@ -53,22 +53,22 @@ static bool find_kind(Asset *a, SoraError *err)
         a->kind = ASSET_WEBP;
     else
         return error_set(err, SORA_ERROR_INPUT, "%s: not MP4, PNG, JPEG or WebP, which carry credentials",
-                         a->path);
+                         a->name);
     return true;
 }
 
-bool asset_open(Asset *a, const char *path, SoraError *err)
+bool asset_open(Asset *a, const char *path, const char *name, SoraError *err)
 {
-    *a = (Asset){.path = path};
+    *a = (Asset){.name = name};
     struct stat st;
     int fd = file_open(path, err);
     if (fd < 0)
-        return false;
+        return name != path ? error_system(err, name, "cannot open") : false;
     a->file = fdopen(fd, "rb");
     if (a->file == NULL)
         close(fd);
     if (a->file == NULL || fstat(fd, &st) != 0)
-        return error_system(err, path, "cannot open");
+        return error_system(err, name, "cannot open");
     a->size = (uint64_t)st.st_size;
     return find_kind(a, err) && kinds[a->kind].scan(a, err);
 }
@@ -86,7 +86,7 @@ bool asset_append_store(Asset *a, uint64_t at, uint64_t size, SoraError *err)
 {
     uint8_t piece[4096];
     if (size > ASSET_MAX_STORE || a->store.size + size > ASSET_MAX_STORE)
-        return error_set(err, SORA_ERROR_INPUT, "%s: a manifest store of more than 64 MiB", a->path);
+        return error_set(err, SORA_ERROR_INPUT, "%s: a manifest store of more than 64 MiB", a->name);
     while (size > 0) {
         size_t n = size < sizeof piece ? (size_t)size : sizeof piece;
         if (!asset_read(a, at, piece, n, err))
@@ -95,7 +95,7 @@ bool asset_append_store(Asset *a, uint64_t at, uint64_t size, SoraError *err)
         at += n;
         size -= n;
     }
-    return !a->store.failed || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
+    return !a->store.failed || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
 }
 
 bool asset_take_store(Asset *a, uint64_t at, uint64_t size, uint64_t data_at, uint64_t data_size,
@@ -117,7 +117,7 @@ bool png_scan(Asset *a, SoraError *err)
             return false;
         uint64_t size = 12 + (uint64_t)get_u32(head);
         if (size > a->size - at)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a chunk of the PNG is cut off", a->path);
+            return error_set(err, SORA_ERROR_INPUT, "%s: a chunk of the PNG is cut off", a->name);
         if (memcmp(head + 4, "IHDR", 4) == 0)
             a->insert_at = at + size;
         if (memcmp(head + 4, "caBX", 4) == 0 && !asset_take_store(a, at, size, at + 8, size - 12, err))
@@ -165,7 +165,7 @@ bool jpeg_scan(Asset *a, SoraError *err)
         if (!asset_read(a, at, head, sizeof head, err))
             return false;
         if (head[0] != 0xff)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a segment of the JPEG is damaged", a->path);
+            return error_set(err, SORA_ERROR_INPUT, "%s: a segment of the JPEG is damaged", a->name);
         if (head[1] == 0xff || head[1] == 0x01 || (head[1] >= 0xd0 && head[1] <= 0xd7)) {
             at += head[1] == 0xff ? 1 : 2; /* filling, or a marker without a length */
             continue;
@@ -174,7 +174,7 @@ bool jpeg_scan(Asset *a, SoraError *err)
             break;
         uint64_t size = 2 + (uint64_t)get_u16(head + 2);
         if (size < 4 || size > a->size - at)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a segment of the JPEG is cut off", a->path);
+            return error_set(err, SORA_ERROR_INPUT, "%s: a segment of the JPEG is cut off", a->name);
         if (head[1] == 0xe0 && at == 2)
             a->insert_at = at + size;
         if (head[1] == 0xeb && !take_segment(a, at, size, &end, &instance, err))
@@ -204,7 +204,7 @@ bool webp_scan(Asset *a, SoraError *err)
     a->insert_at = end;
     if (a->stores > 0 || (said <= a->size && at >= end)) /* with a store its hash says what is wrong */
         return true;
-    return error_set(err, SORA_ERROR_INPUT, "%s: the WebP is cut off", a->path);
+    return error_set(err, SORA_ERROR_INPUT, "%s: the WebP is cut off", a->name);
 }
 
 static void wrap_png(Span store, Bytes *out)
@@ -284,7 +284,7 @@ static bool mend_riff(Asset *a, uint64_t at, uint8_t *piece, size_t size, uint64
         return true;
     uint64_t riff = get_le32(piece + 4) + shift;
     if (riff > UINT32_MAX - 9)
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a WebP cannot be larger than 4 GiB", a->path);
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a WebP cannot be larger than 4 GiB", a->name);
     set_le32(piece + 4, (uint32_t)riff);
     return true;
 }
@@ -293,7 +293,7 @@ static bool write_out(const Asset *a, FILE *out, const void *data, size_t size, 
 {
     errno = 0;
     return fwrite(data, 1, size, out) == size ||
-           error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", a->path, strerror(errno ? errno : EIO));
+           error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", a->name, strerror(errno ? errno : EIO));
 }
 
 bool asset_embed(Asset *a, Span wrapped, FILE *out, SoraError *err)
@@ -302,7 +302,7 @@ bool asset_embed(Asset *a, Span wrapped, FILE *out, SoraError *err)
     Mender *mender = NULL;
     uint8_t *piece = malloc(ASSET_PIECE);
     if (piece == NULL) {
-        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
         goto out;
     }
     if (a->kind == ASSET_MP4 && !bmff_mender_open(&mender, a, wrapped.size, err))

@@ -14,7 +14,7 @@ enum { ASSET_MAX_STORE = 64 << 20, ASSET_PIECE = 64 << 10 };
 typedef struct Asset {
     AssetKind kind;
     FILE *file; /* open for reading */
-    const char *path;
+    const char *name; /* in messages */
     uint64_t size;
     uint64_t insert_at; /* where a store is put in: just after the file's own header, or last (WebP) */
     int stores;         /* how many stores there are; more than one is an error in what the file says */
@@ -24,8 +24,8 @@ typedef struct Asset {
 } Asset;
 
 /* The kind is told by content. SORA_ERROR_INPUT when it is none of the four, or damaged up to where a store
- * may be. asset_close() also after a failure. path must stay. */
-bool asset_open(Asset *a, const char *path, SoraError *err);
+ * may be. asset_close() also after a failure. name: that it has in messages; must stay. */
+bool asset_open(Asset *a, const char *path, const char *name, SoraError *err);
 void asset_close(Asset *a);
 
 const char *asset_media_type(AssetKind kind); /* "video/mp4" */

@@ -13,7 +13,7 @@ bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err)
 {
     uint8_t head[16];
     if (end - at < 8)
-        return error_set(err, SORA_ERROR_INPUT, "%s: a box of the MP4 is cut off at byte %llu", a->path,
+        return error_set(err, SORA_ERROR_INPUT, "%s: a box of the MP4 is cut off at byte %llu", a->name,
                          (unsigned long long)at);
     if (!asset_read(a, at, head, 8, err))
         return false;
@@ -21,7 +21,7 @@ bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err)
     memcpy(box->type, head + 4, 4);
     if (box->size == 1) {
         if (end - at < 16)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a box of the MP4 is cut off at byte %llu", a->path,
+            return error_set(err, SORA_ERROR_INPUT, "%s: a box of the MP4 is cut off at byte %llu", a->name,
                              (unsigned long long)at);
         if (!asset_read(a, at + 8, head + 8, 8, err))
             return false;
@@ -31,7 +31,7 @@ bool bmff_box(Asset *a, uint64_t at, uint64_t end, BmffBox *box, SoraError *err)
         box->size = end - at;
     }
     if (box->size < box->header || box->size > end - at)
-        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s of the MP4 at byte %llu is cut off", a->path,
+        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s of the MP4 at byte %llu is cut off", a->name,
                          box->type, (unsigned long long)at);
     return true;
 }
@@ -76,7 +76,7 @@ static bool take_update(Asset *a, const BmffBox *box, SoraError *err)
               asset_read(a, at + 8, head, sizeof head, err);
     uint64_t skip = ok ? 8 + 8 + (uint64_t)get_u32(head + 8) : 0;
     if (!ok || memcmp(head + 4, "jumb", 4) != 0 || skip > size || a->store.size > UINT32_MAX - size)
-        return error_set(err, SORA_ERROR_INPUT, "%s: an update of a manifest that is not there", a->path);
+        return error_set(err, SORA_ERROR_INPUT, "%s: an update of a manifest that is not there", a->name);
     if (!asset_append_store(a, at + skip, size - skip, err))
         return false;
     set_u32(a->store.data, (uint32_t)a->store.size);
@@ -94,7 +94,7 @@ bool bmff_scan(Asset *a, SoraError *err)
             break;
         }
         if (++boxes > BMFF_MAX_BOXES)
-            return error_set(err, SORA_ERROR_INPUT, "%s: more than %d boxes", a->path, BMFF_MAX_BOXES);
+            return error_set(err, SORA_ERROR_INPUT, "%s: more than %d boxes", a->name, BMFF_MAX_BOXES);
         if (memcmp(box.type, "ftyp", 4) == 0 && a->insert_at == 0)
             a->insert_at = at + box.size;
         if (memcmp(box.type, "moof", 4) == 0)
@@ -126,18 +126,18 @@ static bool add_table(Mender *m, Asset *a, const BmffBox *box, int width, SoraEr
     uint8_t head[8]; /* version and flags, number of entries */
     uint64_t at = box->at + box->header;
     if (box->size - box->header < sizeof head)
-        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s is too short", a->path, box->type);
+        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s is too short", a->name, box->type);
     if (!asset_read(a, at, head, sizeof head, err))
         return false;
     Table table = {at + sizeof head, get_u32(head + 4), width};
     if (table.count > (box->size - box->header - sizeof head) / (unsigned)width)
-        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s has more entries than bytes", a->path,
+        return error_set(err, SORA_ERROR_INPUT, "%s: box %.4s has more entries than bytes", a->name,
                          box->type);
     if (m->count == MAX_TABLES)
-        return error_set(err, SORA_ERROR_INPUT, "%s: more than %d tracks", a->path, MAX_TABLES);
+        return error_set(err, SORA_ERROR_INPUT, "%s: more than %d tracks", a->name, MAX_TABLES);
     Table *more = realloc(m->tables, ((size_t)m->count + 1) * sizeof *more);
     if (more == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
     m->tables = more;
     m->tables[m->count++] = table;
     return true;
@@ -174,13 +174,13 @@ bool bmff_mender_open(Mender **out, Asset *a, uint64_t shift, SoraError *err)
 {
     /* Offsets of fragments and items are elsewhere, and our own files have none. */
     if (a->fragmented)
-        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a fragmented MP4 cannot be signed", a->path);
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a fragmented MP4 cannot be signed", a->name);
     if (a->insert_at >= a->size)
-        return error_set(err, SORA_ERROR_INPUT, "%s: an MP4 without media cannot be signed", a->path);
+        return error_set(err, SORA_ERROR_INPUT, "%s: an MP4 without media cannot be signed", a->name);
     Mender *m = *out = calloc(1, sizeof *m);
     if (m == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
-    m->path = a->path;
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
+    m->path = a->name;
     m->insert_at = a->insert_at;
     m->shift = shift;
     BmffBox box;
@@ -188,7 +188,7 @@ bool bmff_mender_open(Mender **out, Asset *a, uint64_t shift, SoraError *err)
         if (!bmff_box(a, at, a->size, &box, err))
             return false;
         if (memcmp(box.type, "meta", 4) == 0)
-            return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: an MP4 with items cannot be signed", a->path);
+            return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: an MP4 with items cannot be signed", a->name);
         if (memcmp(box.type, "moov", 4) == 0 && !find_tables(m, a, at + box.header, at + box.size, 0, err))
             return false;
     }

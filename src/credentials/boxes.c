@@ -29,7 +29,7 @@ static bool add(Parts *p, const char *name, uint64_t at, uint64_t size)
         size_t room = p->room ? 2 * p->room : 64;
         Part *more = room <= MAX_PARTS ? realloc(p->list, room * sizeof *more) : NULL;
         if (more == NULL)
-            return error_set(p->err, SORA_ERROR_MEMORY, "%s: too many parts", p->asset->path);
+            return error_set(p->err, SORA_ERROR_MEMORY, "%s: too many parts", p->asset->name);
         p->list = more;
         p->room = room;
     }

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "media/video_writer.h"
 #include "credentials/keys.h"
 #include "credentials/sign.h"
 #include "credentials/verify.h"
@@ -55,61 +54,16 @@ bool sora_can_sign(const char *path)
     return false;
 }
 
+bool credentials_sign(const SoraCredentials *credentials, const SignTarget *file, const SoraSigning *how,
+                      SoraSigned *result, SoraError *err)
+{
+    return sign_file(&credentials->signer, file, how, result, err);
+}
+
 bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
                SoraSigned *result, SoraError *err)
 {
-    return sign_file(&credentials->signer, path, what, result, err);
-}
-
-/* A video that is being written. */
-typedef struct Writing {
-    const SoraCredentials *credentials;
-    const SoraSigning *what;
-    SoraSigned *result;
-} Writing;
-
-static bool finish(void *user, const char *temporary, const char *path, SoraError *err)
-{
-    Writing *w = user;
-    SoraSigning what = *w->what;
-    const char *slash = strrchr(path, '/');
-    if (what.title == NULL)
-        what.title = slash ? slash + 1 : path;
-    return sign_file(&w->credentials->signer, temporary, &what, w->result, err);
-}
-
-/* The prompt, which the file's own metadata have as their title. */
-static json_t *parse_parameters(const SoraVideo *video, const char **prompt)
-{
-    json_t *parameters = json_loads(sora_video_parameters(video), 0, NULL);
-    *prompt = json_string_value(json_object_get(parameters, "prompt"));
-    return parameters;
-}
-
-bool sora_video_write_signed(const SoraVideo *video, const char *path, const SoraCredentials *credentials,
-                             const SoraSigning *what, SoraSigned *result, SoraError *err)
-{
-    if (!sora_can_sign(path))
-        return error_set(err, SORA_ERROR_UNSUPPORTED,
-                         "%s: this kind of file cannot carry content credentials", path);
-    const char *prompt;
-    json_t *parameters = parse_parameters(video, &prompt);
-    VideoFormat format = {sora_video_width(video), sora_video_height(video), sora_video_fps(video), prompt,
-                          sora_video_parameters(video)};
-    Writing writing = {credentials, what, result};
-    FileFinish on_finish = {finish, &writing};
-    VideoWriter *w = video_writer_open(path, &format, err);
-    bool ok = w != NULL;
-    if (ok)
-        video_writer_on_finish(w, &on_finish);
-    for (int i = 0; ok && i < sora_video_frames(video); i++)
-        ok = video_writer_write(w, sora_video_frame(video, i), err);
-    if (ok)
-        ok = video_writer_commit(w, err);
-    else
-        video_writer_abort(w);
-    json_decref(parameters);
-    return ok;
+    return credentials_sign(credentials, &(SignTarget){path, NULL}, what, result, err);
 }
 
 SoraVerification *sora_verify(const char *path, const char *anchors, SoraError *err)

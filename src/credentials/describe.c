@@ -26,7 +26,7 @@ static json_t *describe_loras(const CborValue *agent)
 
 static void describe_actions(const Assertion *a, json_t *out)
 {
-    static const char *const keys[] = {"action", "digitalSourceType", "softwareAgent", "when"};
+    static const char *const keys[] = {"action", "digitalSourceType", "description", "softwareAgent", "when"};
     const CborValue *list = cbor_find_kind(a->value, "actions", CBOR_ARRAY);
     for (size_t i = 0; list != NULL && i < list->count && i < 1000; i++) {
         json_t *o = json_object();

@@ -62,7 +62,7 @@ static bool begin(Hasher *h, Asset *a, Span alg, SoraError *err)
     if (h->context == NULL || h->piece == NULL || !EVP_DigestInit_ex(h->context, digest, NULL)) {
         EVP_MD_CTX_free(h->context);
         free(h->piece);
-        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
+        return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
     }
     return true;
 }
@@ -147,7 +147,7 @@ static bool check_ranges(const Asset *a, const HashRange *ranges, size_t count, 
     for (size_t i = 0; i < count; i++)
         if (ranges[i].start > a->size || ranges[i].length > a->size - ranges[i].start)
             return error_set(err, SORA_ERROR_INPUT, "%s: a range left out of the hash ends after the file",
-                             a->path);
+                             a->name);
     return true;
 }
 
@@ -157,7 +157,7 @@ bool hash_data(Asset *a, Span alg, const HashRange *ranges, size_t count, Hash *
     if (!check_ranges(a, ranges, count, err) || !begin(&h, a, alg, err))
         return false;
     Layout layout = {.ranges = calloc(count + 1, sizeof *ranges), .range_count = count};
-    bool ok = layout.ranges != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->path);
+    bool ok = layout.ranges != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", a->name);
     if (ok && count > 0)
         memcpy(layout.ranges, ranges, count * sizeof *ranges);
     ok = ok && hash_layout(&h, &layout, err);
@@ -202,12 +202,12 @@ static bool add_range(Search *s, uint64_t start, uint64_t length)
 {
     Layout *l = s->layout;
     if (l->range_count == MAX_RANGES)
-        return error_set(s->err, SORA_ERROR_INPUT, "%s: too many ranges are left out", s->asset->path);
+        return error_set(s->err, SORA_ERROR_INPUT, "%s: too many ranges are left out", s->asset->name);
     if ((l->range_count & (l->range_count - 1)) == 0) {
         size_t room = l->range_count ? 2 * l->range_count : 1;
         HashRange *more = realloc(l->ranges, room * sizeof *more);
         if (more == NULL)
-            return error_set(s->err, SORA_ERROR_MEMORY, "%s: out of memory", s->asset->path);
+            return error_set(s->err, SORA_ERROR_MEMORY, "%s: out of memory", s->asset->name);
         l->ranges = more;
     }
     l->ranges[l->range_count++] = (HashRange){start, length};
@@ -316,7 +316,7 @@ static bool mark_boxes(Search *s)
             room = room ? 2 * room : 64;
             uint64_t *more = realloc(l->marks, room * sizeof *more);
             if (more == NULL)
-                return error_set(s->err, SORA_ERROR_MEMORY, "%s: out of memory", s->asset->path);
+                return error_set(s->err, SORA_ERROR_MEMORY, "%s: out of memory", s->asset->name);
             l->marks = more;
         }
         l->marks[l->mark_count++] = at;

@@ -2,21 +2,26 @@
 #ifndef SORA_CREDENTIALS_INPUTS_H
 #define SORA_CREDENTIALS_INPUTS_H
 
+#include <sys/stat.h>
 #include "credentials/manifest.h"
 #include "credentials/verify.h"
 
-typedef struct Inputs {
-    Ingredient *ingredients;
-    Verification *files; /* what the ingredients point into */
-    Bytes *results;
-    char **titles;
-    size_t count;
+enum { INPUTS_MAX = 64 };
+
+/* One of them, as it was when it was opened; it stays open. */
+typedef struct InputFile {
+    char *path, *title;
+    Verification verification; /* what the ingredient points into */
+    Bytes results;
+    struct stat identity;
+} InputFile;
+
+struct SoraInputs {
+    int count;
+    InputFile files[INPUTS_MAX];
+    Ingredient ingredients[INPUTS_MAX];
     Span *manifests; /* of all inputs, each once */
     size_t manifest_count;
-} Inputs;
-
-/* inputs_close() also after a failure. */
-bool inputs_open(Inputs *in, const SoraInput *list, int count, SoraError *err);
-void inputs_close(Inputs *in);
+};
 
 #endif

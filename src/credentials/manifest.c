@@ -120,6 +120,9 @@ static void put_prompt_ingredient(Build *b, const char *label)
     end_cbor(b, label, at, content);
 }
 
+/* In the order of SoraInputRole. */
+static const char *const relationships[] = {"parentOf", "inputTo", "componentOf"};
+
 static void put_ingredient(Build *b, const Ingredient *g, const char *label)
 {
     size_t content, at = begin_cbor(b, label, &content);
@@ -129,7 +132,7 @@ static void put_ingredient(Build *b, const Ingredient *g, const char *label)
     put_pair(o, "dc:title", g->title);
     if (g->media_type != NULL)
         put_pair(o, "dc:format", g->media_type);
-    put_pair(o, "relationship", g->role == SORA_INPUT_PARENT ? "parentOf" : "inputTo");
+    put_pair(o, "relationship", relationships[g->role]);
     if (g->label != NULL) {
         cbor_put_text(o, "validationResults");
         bytes_put(o, g->results.data, g->results.size);
@@ -191,38 +194,49 @@ static void put_agent(Build *b)
         cbor_put_text(o, b->plan->loras[i]);
 }
 
-static void put_action(Build *b, const char *action, const char *source, SoraInputRole role)
+typedef struct Action {
+    const char *name;        /* "c2pa.edited" */
+    const char *source;      /* digitalSourceType; NULL: none */
+    const char *description; /* NULL: none */
+    SoraInputRole role;      /* of the ingredients that it is about */
+} Action;
+
+static void put_action(Build *b, const Action *a)
 {
     Bytes *o = b->out;
-    bool has_inputs = count_role(b, role) > 0;
-    cbor_put_map(o, 3 + (source != NULL) + (size_t)has_inputs);
-    put_pair(o, "action", action);
+    bool has_inputs = count_role(b, a->role) > 0;
+    cbor_put_map(o, 3 + (a->source != NULL) + (a->description != NULL) + (size_t)has_inputs);
+    put_pair(o, "action", a->name);
     cbor_put_text(o, "when");
     cbor_put_tag(o, 0);
     cbor_put_text(o, b->plan->when);
     put_agent(b);
-    if (source != NULL)
-        put_pair(o, "digitalSourceType", source);
+    if (a->source != NULL)
+        put_pair(o, "digitalSourceType", a->source);
+    if (a->description != NULL)
+        put_pair(o, "description", a->description);
     if (has_inputs)
-        put_parameters(b, role);
+        put_parameters(b, a->role);
 }
 
-/* Made from nothing but words and pictures to look at: created. Made from a file: opened, then edited. */
+/* Made from nothing but words and what was looked at: created. Made from a file: opened, then edited. In both cases other
+ * files may have been placed in it. */
 static void put_actions(Build *b)
 {
     static const char label[] = "c2pa.actions.v2";
+    bool opens = count_role(b, SORA_INPUT_PARENT) > 0, places = count_role(b, SORA_INPUT_COMPONENT) > 0;
+    const char *source =
+        opens || places ? SOURCE "compositeWithTrainedAlgorithmicMedia" : SOURCE "trainedAlgorithmicMedia";
     size_t content, at = begin_cbor(b, label, &content);
     Bytes *o = b->out;
     cbor_put_map(o, 2);
     cbor_put_text(o, "actions");
-    if (count_role(b, SORA_INPUT_PARENT) == 0) {
-        cbor_put_array(o, 1);
-        put_action(b, "c2pa.created", SOURCE "trainedAlgorithmicMedia", SORA_INPUT_SOURCE);
-    } else {
-        cbor_put_array(o, 2);
-        put_action(b, "c2pa.opened", NULL, SORA_INPUT_PARENT);
-        put_action(b, "c2pa.edited", SOURCE "compositeWithTrainedAlgorithmicMedia", SORA_INPUT_SOURCE);
-    }
+    cbor_put_array(o, 1 + (size_t)opens + (size_t)places);
+    if (opens)
+        put_action(b, &(Action){.name = "c2pa.opened", .role = SORA_INPUT_PARENT});
+    put_action(b, &(Action){opens ? "c2pa.edited" : "c2pa.created", source, b->plan->operation, SORA_INPUT_SOURCE});
+    if (places)
+        put_action(b, &(Action){.name = "c2pa.placed", .role = SORA_INPUT_COMPONENT});
     cbor_put_text(o, "allActionsIncluded");
     cbor_put_bool(o, true);
     end_cbor(b, label, at, content);

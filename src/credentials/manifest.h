@@ -23,7 +23,7 @@ typedef struct ManifestPlan {
     AssetKind kind;
     char label[MANIFEST_LABEL], instance[MANIFEST_LABEL]; /* of the new manifest */
     char when[24];                                        /* 2026-01-31T12:00:00Z */
-    const char *title, *model, *prompt;                   /* NULL: left out */
+    const char *title, *model, *prompt, *operation;       /* NULL: left out */
     const char *const *loras;                             /* that changed the model; ends with NULL; or NULL */
     const Span *manifests;                                /* boxes of the inputs, copied as they are */
     size_t manifest_count;

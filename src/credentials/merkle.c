@@ -45,7 +45,7 @@ static bool make_room(Tree *t, void *items, size_t count, size_t *room, size_t e
     size_t more = *room ? 2 * *room : 64;
     void *now = realloc(*(void **)items, more * each);
     if (now == NULL)
-        return error_set(t->err, SORA_ERROR_MEMORY, "%s: out of memory", t->asset->path);
+        return error_set(t->err, SORA_ERROR_MEMORY, "%s: out of memory", t->asset->name);
     *(void **)items = now;
     *room = more;
     return true;

@@ -14,9 +14,8 @@ typedef struct Signing {
     const Signer *signer;
     const SoraSigning *how;
     SoraSigned *result;
-    const char *path;
+    const char *name; /* in messages */
     Asset in;
-    Inputs inputs;
     Bytes token;
     ManifestPlan plan;
     FileWriter out;
@@ -66,7 +65,7 @@ static bool write_store(Signing *s, bool placeholder, Bytes *wrapped, SoraError 
     if (ok) {
         asset_wrap(s->in.kind, bytes_span(&store), wrapped);
         if (wrapped->failed)
-            ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", s->path);
+            ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", s->name);
         /* what the hash leaves out is the wrapped bytes, but of a WebP's filling byte */
         s->plan.excluded =
             (HashRange){s->at, wrapped->size - (s->in.kind == ASSET_WEBP ? store.size & 1 : 0)};
@@ -84,11 +83,11 @@ static bool write_copy(Signing *s, SoraError *err)
     s->wrapped = wrapped.size;
     if (ok && s->in.kind != ASSET_MP4 && s->at + s->wrapped > UINT32_MAX)
         ok = error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a picture of more than 4 GiB cannot be signed",
-                       s->path);
+                       s->name);
     ok = ok && asset_embed(&s->in, bytes_span(&wrapped), s->out.stream, err);
     bytes_deinit(&wrapped);
     if (ok && fflush(s->out.stream) != 0)
-        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->path, strerror(errno));
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->name, strerror(errno));
     return ok;
 }
 
@@ -96,7 +95,7 @@ static bool write_copy(Signing *s, SoraError *err)
 static bool hash_copy(Signing *s, SoraError *err)
 {
     Asset copy = {0};
-    bool ok = asset_open(&copy, s->out.part_path, err);
+    bool ok = asset_open(&copy, s->out.part_path, s->name, err);
     if (ok && s->in.kind == ASSET_MP4) {
         Bytes list = {0};
         Arena arena;
@@ -119,10 +118,10 @@ static bool write_final(Signing *s, SoraError *err)
     Bytes wrapped = {0};
     bool ok = write_store(s, false, &wrapped, err);
     if (ok && wrapped.size != s->wrapped)
-        ok = error_set(err, SORA_ERROR_INTERNAL, "%s: the manifest changed its size", s->path);
+        ok = error_set(err, SORA_ERROR_INTERNAL, "%s: the manifest changed its size", s->name);
     if (ok && (fseeko(s->out.stream, (off_t)s->at, SEEK_SET) != 0 ||
                fwrite(wrapped.data, 1, wrapped.size, s->out.stream) != wrapped.size))
-        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->path, strerror(errno));
+        ok = error_set(err, SORA_ERROR_IO, "%s: cannot write: %s", s->name, strerror(errno));
     bytes_deinit(&wrapped);
     return ok;
 }
@@ -135,43 +134,44 @@ static bool is_text(const char *text)
 static bool make_plan(Signing *s, SoraError *err)
 {
     const SoraSigning *how = s->how;
-    bool texts = is_text(how->model) && is_text(how->prompt);
+    bool texts = is_text(how->model) && is_text(how->prompt) && is_text(how->operation);
     for (int i = 0; texts && how->loras != NULL && how->loras[i] != NULL; i++)
         texts = is_text(how->loras[i]);
     if (!texts)
-        return error_set(err, SORA_ERROR_INPUT, "%s: model, LoRA or prompt is not UTF-8", s->path);
-    if (!manifest_plan_init(&s->plan, s->in.kind, err) ||
-        !inputs_open(&s->inputs, how->inputs, how->input_count, err))
+        return error_set(err, SORA_ERROR_INPUT, "%s: model, LoRA, prompt or operation is not UTF-8", s->name);
+    if (!manifest_plan_init(&s->plan, s->in.kind, err))
         return false;
-    const char *slash = strrchr(s->path, '/'), *title = how->title ? how->title : slash ? slash + 1 : s->path;
+    const char *slash = strrchr(s->name, '/'), *title = how->title ? how->title : slash ? slash + 1 : s->name;
     ManifestPlan *p = &s->plan;
     p->title = is_text(title) ? title : NULL;
     p->model = how->model;
     p->loras = how->loras;
     p->prompt = how->prompt;
-    p->manifests = s->inputs.manifests;
-    p->manifest_count = s->inputs.manifest_count;
-    p->ingredients = s->inputs.ingredients;
-    p->ingredient_count = s->inputs.count;
+    p->operation = how->operation;
+    if (how->inputs != NULL) {
+        p->manifests = how->inputs->manifests;
+        p->manifest_count = how->inputs->manifest_count;
+        p->ingredients = how->inputs->ingredients;
+        p->ingredient_count = (size_t)how->inputs->count;
+    }
     p->signer = s->signer;
     p->signature_box = how->time_authority ? signature_room(s->signer) : 0;
     snprintf(s->result->manifest, sizeof s->result->manifest, "%s", p->label);
     return true;
 }
 
-bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraSigned *result,
+bool sign_file(const Signer *signer, const SignTarget *file, const SoraSigning *how, SoraSigned *result,
                SoraError *err)
 {
     SoraSigned ignored;
-    Signing s = {.signer = signer, .how = how, .result = result ? result : &ignored, .path = path};
+    Signing s = {.signer = signer, .how = how, .result = result ? result : &ignored, .name = file->name ? file->name : file->path};
     *s.result = (SoraSigned){0};
-    bool ok = asset_open(&s.in, path, err);
+    bool ok = asset_open(&s.in, file->path, s.name, err);
     if (ok && s.in.stores > 0)
-        ok = error_set(err, SORA_ERROR_INPUT, "%s: it has content credentials already", path);
-    ok = ok && make_plan(&s, err) && file_writer_open(&s.out, path, err) && write_copy(&s, err) &&
+        ok = error_set(err, SORA_ERROR_INPUT, "%s: it has content credentials already", s.name);
+    ok = ok && make_plan(&s, err) && file_writer_open_as(&s.out, file->path, s.name, err) && write_copy(&s, err) &&
          hash_copy(&s, err) && write_final(&s, err) && file_writer_commit(&s.out, err);
     file_writer_abort(&s.out);
-    inputs_close(&s.inputs);
     bytes_deinit(&s.token);
     asset_close(&s.in);
     return ok;

@@ -5,11 +5,18 @@
 #include <sora.h>
 #include "credentials/signer.h"
 
-enum { SIGN_MAX_INPUTS = 64 };
+typedef struct SignTarget {
+    const char *path;
+    const char *name; /* that it has in messages and, with no other title, in the manifest; NULL: path */
+} SignTarget;
 
-/* Puts a manifest into the file at path, in constant memory: the signed file replaces it in one step, and
- * after a failure it is as it was. A file that has a manifest is refused. result may be NULL. */
-bool sign_file(const Signer *signer, const char *path, const SoraSigning *how, SoraSigned *result,
+/* Puts a manifest into the file, in constant memory: the signed file replaces it in one step, and after a
+ * failure it is as it was. A file that has a manifest is refused. result may be NULL. */
+bool sign_file(const Signer *signer, const SignTarget *file, const SoraSigning *how, SoraSigned *result,
                SoraError *err);
+
+/* sora_sign(), with a name. */
+bool credentials_sign(const SoraCredentials *credentials, const SignTarget *file, const SoraSigning *how,
+                      SoraSigned *result, SoraError *err);
 
 #endif

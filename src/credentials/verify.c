@@ -438,7 +438,7 @@ bool verify_file(Verification *v, const char *path, const Anchors *anchors, Sora
 {
     *v = (Verification){0};
     report_init(&v->report);
-    bool ok = asset_open(&v->asset, path, err);
+    bool ok = asset_open(&v->asset, path, path, err);
     v->has_store = v->report.present = v->asset.stores > 0;
     if (!v->has_store)
         return ok;

@@ -231,12 +231,12 @@ static bool init_video(Generation *n, SoraError *err)
     v->height = p->height;
     v->frames = p->frames;
     v->fps = p->fps;
-    v->title = strdup(p->prompt);
+    v->prompt = p->private_prompt ? NULL : strdup(p->prompt);
     if (!video_init_frames(v, err) || !uuid_make_v7(v->id, err))
         return false;
     if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
         return false;
-    return v->title != NULL || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
+    return v->prompt != NULL || p->private_prompt || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
 }
 
 /* The pictures come first, for the size may follow from theirs. */

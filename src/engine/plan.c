@@ -148,6 +148,7 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
         .seed = r->seed,
         .cache_threshold = r->cache_threshold,
         .watermark = r->watermark,
+        .private_prompt = r->private_prompt,
     };
     choose_guidance(p, r, m);
     if (picture != NULL && m->follow_picture && r->width == 0 && r->height == 0)
@@ -177,9 +178,10 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
     /* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
-                             "generator", "sora " SORA_VERSION, "model", model, "prompt", p->prompt,
-                             "negative_prompt", p->negative_prompt, "seed",
+    const char *prompt = p->private_prompt ? NULL : p->prompt, *negative = p->private_prompt ? NULL : p->negative_prompt;
+    json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
+                             "generator", "sora " SORA_VERSION, "model", model, "prompt", prompt,
+                             "negative_prompt", negative, "seed",
                              p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
                              "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
                              "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,

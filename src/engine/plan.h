@@ -33,6 +33,7 @@ typedef struct Plan {
     SoraSolver solver;
     uint64_t seed;
     bool watermark;
+    bool private_prompt; /* the parameters do not tell the prompts */
     CanvasShape latent;
 } Plan;
 

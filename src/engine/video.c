@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "media/video_writer.h"
-
 static size_t frame_bytes(const SoraVideo *v)
 {
     return (size_t)v->width * (size_t)v->height * 3;
@@ -94,20 +92,9 @@ const SoraNote *sora_video_note(const SoraVideo *video, int i)
     return notes_at(&video->notes, i);
 }
 
-bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err)
+const char *sora_video_prompt(const SoraVideo *video)
 {
-    VideoFormat format = {video->width, video->height, video->fps, video->title, video->parameters};
-    VideoWriter *w = video_writer_open(path, &format, err);
-    if (w == NULL)
-        return false;
-    for (int i = 0; i < video->frames; i++) {
-        if (!video_writer_write(w, sora_video_frame(video, i), err)) {
-            video_writer_abort(w);
-            return false;
-        }
-        video_leave(video, i);
-    }
-    return video_writer_commit(w, err);
+    return video->prompt;
 }
 
 void sora_video_free(SoraVideo *video)
@@ -116,7 +103,7 @@ void sora_video_free(SoraVideo *video)
         return;
     file_memory_deinit(&video->rgb);
     notes_deinit(&video->notes);
-    free(video->title);
+    free(video->prompt);
     free(video->parameters);
     free(video);
 }

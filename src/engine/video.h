@@ -12,7 +12,8 @@ struct SoraVideo {
     int width, height, frames;
     double fps;
     FileMemory rgb; /* bytes [frames, height, width, 3] */
-    char *title, *parameters;
+    char *prompt; /* NULL: it is not told */
+    char *parameters;
     Notes notes; /* about the request */
     char id[UUID_SIZE];
 };

@@ -16,7 +16,7 @@ bool trace_record(const TraceRecord *r, Fingerprint *fingerprint, SoraError *err
     if (!trace_entry_make(&entry, r->path, err))
         return false;
     snprintf(entry.id, sizeof entry.id, "%s", sora_video_id(r->video));
-    snprintf(entry.model, sizeof entry.model, "%s", r->model);
+    snprintf(entry.model, sizeof entry.model, "%s", r->model ? r->model : "");
     int count = sora_video_frames(r->video);
     fingerprint_end(fingerprint, count > 1 ? count / sora_video_fps(r->video) : 0);
     TraceIndex *index = trace_index_open(r->index, TRACE_INDEX_WRITE, err);

@@ -7,7 +7,8 @@
 /* path: of the file that was written; only its name is kept. index: the index's path. */
 typedef struct TraceRecord {
     const SoraVideo *video; /* for its id and length */
-    const char *path, *model, *index;
+    const char *path, *index;
+    const char *model; /* NULL: not known */
 } TraceRecord;
 
 /* fingerprint: of rate FINGERPRINT_STORED_RATE, with all frames of the video added by trace_record_frame(); it is ended here. */

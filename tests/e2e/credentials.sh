@@ -72,7 +72,7 @@ expect 2 '"required" is not true or false' "$sora" "a dog" $fast -o b.mp4
 rm "$keys/policy.json"
 
 # The prompt, when asked for; a picture is the parent and keeps its manifest.
-expect 0 "" "$sora" "a dog" $fast -o b.mp4 --tell-prompt --image a-0001.png
+expect 0 "" "$sora" "a dog" $fast -o b.mp4 --tell-prompt signed --image a-0001.png
 expect 0 "" "$sora" verify b.mp4 --trust "$keys/root.pem"
 printed 'b.mp4: valid, and the signer is trusted'
 printed 'made from   prompt \(inputTo\): a dog$'
@@ -95,7 +95,20 @@ printed 'assertion.hashedURI.mismatch|"relationship": ?"parentOf"'
 cp "$pictures/corners.jpg" f.jpg
 expect 1 'one parent at most' "$sign_file" --parent a.mp4 --parent d.png f.jpg
 rm f.jpg
-rm ./*.mp4 ./*.png
+# One switch says where the prompt can be read: nowhere, in the metadata, or in the manifest too.
+expect 2 'tell-prompt signed: f.gif has no manifest' "$sora" "a dog" $fast -o f.gif --tell-prompt signed
+expect 2 'tell-prompt signed: f.mp4 has no manifest' "$sora" "a dog" $fast -o f.mp4 --tell-prompt signed --no-credentials
+for kind in mp4 webm gif png jpg webp; do
+    frames=5
+    case $kind in png | jpg | webp) frames=1 ;; esac
+    expect 0 "" "$sora" "a secret dog" -n "a hidden cat" --steps 1 --frames $frames -o g.$kind --tell-prompt nowhere --seed 4711
+    checks=$((checks + 1))
+    grep -aEq 'secret dog|hidden cat' g.$kind && fail "g.$kind tells the prompt"
+    grep -aq '4711' g.$kind || fail "g.$kind lacks its parameters"
+    expect 0 "" "$sora" "a secret dog" --steps 1 --frames $frames -o g.$kind
+    grep -aq 'a secret dog' g.$kind || fail "g.$kind does not tell the prompt"
+done
+rm ./*.mp4 ./*.png g.*
 
 # Pictures of every kind: parameters and all, signed one by one.
 for kind in jpg jpeg webp png; do

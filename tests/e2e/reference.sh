@@ -45,7 +45,7 @@ judge --dense=200 --every=$bits "$work/video.mp4" "$work/picture.png"
 judge --dense=100 --every=$bits "$work/picture.jpg" "$work/picture.webp"
 
 # Made from others, the prompt told, long stores in several JPEG segments.
-"$sora" "a dog" --steps 1 --frames 5 --image picture.png --tell-prompt -o from.mp4 >"$work.out" || fail "from.mp4"
+"$sora" "a dog" --steps 1 --frames 5 --image picture.png --tell-prompt signed -o from.mp4 >"$work.out" || fail "from.mp4"
 "$sora" "a dog" --steps 1 --frames 1 --image "$pictures/corners.jpg" -o plain.png >"$work.out" || fail "plain.png"
 cp "$pictures/corners.webp" blend.webp
 "$sign_file" --input from.mp4 --input picture.jpg blend.webp >"$work.out" || fail "blend.webp"
@@ -54,7 +54,13 @@ cp "$pictures/corners.jpg" long.jpg
 sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' picture.png >changed.png
 "$sora" "a dog" --steps 1 --frames 5 --no-credentials -o changed.mp4 >"$work.out"
 "$sign_file" --parent changed.png changed.mp4 >"$work.out" || fail "changed.mp4"
-judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4"
+cp "$pictures/corners.webp" placed.webp
+"$sign_file" --component from.mp4 --component picture.jpg --operation blended placed.webp >"$work.out" || fail "placed.webp"
+cp "$pictures/corners.jpg" extended.jpg
+"$sign_file" --parent placed.webp --component picture.jpg --input blend.webp --operation "extended by 3 s" extended.jpg \
+    >"$work.out" || fail "extended.jpg"
+judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4" "$work/placed.webp" \
+    "$work/extended.jpg"
 judge --tamper "$work/from.mp4"
 judge --dense=150 --every=$bits "$work/from.mp4"
 

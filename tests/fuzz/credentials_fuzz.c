@@ -27,14 +27,14 @@ static void embed(const char *path)
     size_t size = 0;
     FILE *memory = open_memstream(&data, &size);
     assert(memory != NULL);
-    bool ok = asset_open(&in, path, &err) && in.stores == 0;
+    bool ok = asset_open(&in, path, path, &err) && in.stores == 0;
     if (ok)
         asset_wrap(in.kind, (Span){store, sizeof store}, &wrapped);
     ok = ok && asset_embed(&in, bytes_span(&wrapped), memory, &err);
     fclose(memory);
     if (ok && in.kind != ASSET_JPEG && in.insert_at > 8) { /* a JPEG's store must begin with a real box */
         int fd = make_file((const uint8_t *)data, size, name);
-        assert(asset_open(&out, name, &err) && out.stores == 1 && out.store.size == sizeof store);
+        assert(asset_open(&out, name, name, &err) && out.stores == 1 && out.store.size == sizeof store);
         close(fd);
     }
     asset_close(&out);

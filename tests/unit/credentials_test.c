@@ -60,7 +60,7 @@ static void write_file(const char *path, const void *data, size_t size)
 static void sign(const char *path, const SoraSigning *how)
 {
     SoraError err = {0};
-    if (!sign_file(&signer, path, how, NULL, &err))
+    if (!sign_file(&signer, &(SignTarget){path, NULL}, how, NULL, &err))
         fail_msg("%s", err.message);
 }
 
@@ -249,7 +249,7 @@ static void check_tables(const char *path, const Tables *t)
     SoraError err = {0};
     Asset a;
     BmffBox box = {0};
-    assert_true(asset_open(&a, path, &err));
+    assert_true(asset_open(&a, path, path, &err));
     uint64_t at = 0;
     for (; at < a.size; at += box.size) {
         assert_true(bmff_box(&a, at, a.size, &box, &err));
@@ -307,7 +307,7 @@ static void expect_refused(const char *path, const SoraSigning *how, const char 
     SoraError err = {0};
     struct stat before, after;
     stat(path, &before);
-    assert_false(sign_file(&signer, path, how, NULL, &err));
+    assert_false(sign_file(&signer, &(SignTarget){path, NULL}, how, NULL, &err));
     if (strstr(err.message, part) == NULL)
         fail_msg("\"%s\" lacks \"%s\"", err.message, part);
     stat(path, &after);
@@ -333,10 +333,7 @@ static void test_refused(void **state)
     expect_refused(path, &plain, "not MP4, PNG, JPEG or WebP");
     path = make_small(ASSET_PNG);
     expect_refused(path, &(SoraSigning){.prompt = "\xff"}, "not UTF-8");
-    SoraInput parents[] = {{path, NULL, SORA_INPUT_PARENT}, {path, NULL, SORA_INPUT_PARENT}};
-    expect_refused(path, &(SoraSigning){.inputs = parents, .input_count = 2}, "one parent");
-    SoraInput none = {in_folder("none.png"), NULL, SORA_INPUT_PARENT};
-    expect_refused(path, &(SoraSigning){.inputs = &none, .input_count = 1}, "no such file");
+    expect_refused(path, &(SoraSigning){.operation = "\xff"}, "not UTF-8");
     sign(path, &plain);
     expect_refused(path, &plain, "credentials already");
 }
@@ -421,30 +418,115 @@ static void test_cbor(void **state)
     expect_cbor(deep, sizeof deep, false);
 }
 
-/* Ingredients: kept, named, judged; a manifest that comes twice is kept once. */
-static void test_inputs(void **state)
+static SoraInputs *open_inputs(const SoraInput *list, int count)
+{
+    SoraError err = {0};
+    SoraInputs *in = sora_inputs_open(list, count, &err);
+    if (in == NULL)
+        fail_msg("%s", err.message);
+    return in;
+}
+
+static char *describe(const char *path, size_t manifests)
 {
     SoraError err = {0};
     Verification v;
     Anchors *own = anchors_open(in_folder("keys/root.pem"), &err);
-    const char *first = make_small(ASSET_PNG);
-    sign(first, &(SoraSigning){.model = "nano"});
-    const char *second = make_small(ASSET_WEBP);
-    SoraInput inputs[] = {{first, NULL, SORA_INPUT_PARENT}, {first, "again", SORA_INPUT_SOURCE}};
-    sign(second, &(SoraSigning){.prompt = "a dog", .inputs = inputs, .input_count = 2});
-    assert_true(verify_file(&v, second, own, &err));
+    assert_true(verify_file(&v, path, own, &err));
     assert_true(report_is_trusted(&v.report));
-    assert_int_equal(v.store.count, 2);
-    json_t *json = report_json(&v.report, second);
+    assert_int_equal(v.store.count, manifests);
+    json_t *json = report_json(&v.report, path);
     char *text = json_dumps(json, JSON_COMPACT);
-    assert_non_null(strstr(text, "\"title\":\"again\",\"relationship\":\"inputTo\""));
-    assert_non_null(strstr(text, "\"relationship\":\"parentOf\""));
-    assert_non_null(strstr(text, "\"data\":\"a dog\""));
-    assert_non_null(strstr(text, "compositeWithTrainedAlgorithmicMedia"));
-    free(text);
     json_decref(json);
     verification_deinit(&v);
     anchors_free(own);
+    return text;
+}
+
+static void expect_parts(char *text, const char *const *parts)
+{
+    for (; *parts != NULL; parts++)
+        if (strstr(text, *parts) == NULL)
+            fail_msg("\"%s\" is not in %s", *parts, text);
+    free(text);
+}
+
+/* Ingredients: kept, named, judged; a manifest that comes twice is kept once. */
+static void test_inputs(void **state)
+{
+    const char *first = make_small(ASSET_PNG);
+    sign(first, &(SoraSigning){.model = "nano"});
+    const char *second = make_small(ASSET_WEBP);
+    SoraInputs *in = open_inputs((SoraInput[]){{first, NULL, SORA_INPUT_PARENT}, {first, "again", SORA_INPUT_SOURCE}}, 2);
+    sign(second, &(SoraSigning){.prompt = "a dog", .inputs = in});
+    sora_inputs_close(in);
+    expect_parts(describe(second, 2),
+                 (const char *const[]){"\"title\":\"again\",\"relationship\":\"inputTo\"", "\"relationship\":\"parentOf\"",
+                                       "\"data\":\"a dog\"", "c2pa.opened", "c2pa.edited", "compositeWithTrainedAlgorithmicMedia",
+                                       NULL});
+}
+
+/* What a studio does: two videos become one, without a parent or with one. */
+static void test_components(void **state)
+{
+    const char *picture = make_small(ASSET_PNG), *other = make_small(ASSET_JPEG);
+    sign(picture, &(SoraSigning){.model = "nano"});
+    const char *blend = make_small(ASSET_MP4);
+    SoraInputs *in = open_inputs((SoraInput[]){{picture, "one", SORA_INPUT_COMPONENT}, {other, "two", SORA_INPUT_COMPONENT}}, 2);
+    sign(blend, &(SoraSigning){.operation = "blended", .inputs = in});
+    sora_inputs_close(in);
+    expect_parts(describe(blend, 2), (const char *const[]){"c2pa.created", "\"description\":\"blended\"", "c2pa.placed",
+                                                           "\"title\":\"one\",\"relationship\":\"componentOf\"",
+                                                           "\"title\":\"two\",\"relationship\":\"componentOf\"",
+                                                           "compositeWithTrainedAlgorithmicMedia", NULL});
+    const char *extended = make_small(ASSET_WEBP);
+    in = open_inputs((SoraInput[]){{blend, NULL, SORA_INPUT_PARENT}, {picture, NULL, SORA_INPUT_COMPONENT}}, 2);
+    sign(extended, &(SoraSigning){.operation = "extended", .inputs = in});
+    sora_inputs_close(in);
+    expect_parts(describe(extended, 3), (const char *const[]){"c2pa.opened", "\"description\":\"extended\"", "c2pa.placed", NULL});
+}
+
+static void expect_no_inputs(const SoraInput *list, int count, const char *part)
+{
+    SoraError err = {0};
+    assert_null(sora_inputs_open(list, count, &err));
+    if (strstr(err.message, part) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", err.message, part);
+}
+
+static void test_inputs_refused(void **state)
+{
+    const char *path = make_small(ASSET_PNG);
+    SoraInput many[65];
+    for (int i = 0; i < 65; i++)
+        many[i] = (SoraInput){path, NULL, SORA_INPUT_SOURCE};
+    expect_no_inputs((SoraInput[]){{path, NULL, SORA_INPUT_PARENT}, {path, NULL, SORA_INPUT_PARENT}}, 2, "one parent");
+    expect_no_inputs(&(SoraInput){in_folder("none.png"), NULL, SORA_INPUT_PARENT}, 1, "none.png: cannot open");
+    expect_no_inputs(&(SoraInput){folder, NULL, SORA_INPUT_PARENT}, 1, "not a file");
+    expect_no_inputs(&(SoraInput){path, NULL, (SoraInputRole)9}, 1, "role 9 is none");
+    expect_no_inputs(many, 65, "at most 64");
+    expect_no_inputs(many, -1, "-1 inputs");
+    sora_inputs_close(open_inputs(many, 64));
+    sora_inputs_close(open_inputs(NULL, 0));
+}
+
+/* Who is deleted afterwards is named all the same; who is exchanged is found. */
+static void test_inputs_stay(void **state)
+{
+    SoraError err = {0};
+    const char *parent = in_folder("parent.png"), *child = make_small(ASSET_JPEG);
+    assert_true(file_copy(make_small(ASSET_PNG), parent, &err));
+    sign(parent, &(SoraSigning){.model = "nano"});
+    SoraInputs *in = open_inputs(&(SoraInput){parent, NULL, SORA_INPUT_PARENT}, 1);
+    assert_true(sora_inputs_unchanged(in, &err));
+    unlink(parent);
+    assert_true(sora_inputs_unchanged(in, &err));
+    assert_true(file_copy("tests/data/pictures/corners.webp", parent, &err));
+    assert_false(sora_inputs_unchanged(in, &err));
+    assert_non_null(strstr(err.message, "parent.png: it was changed"));
+    sign(child, &(SoraSigning){.inputs = in});
+    sora_inputs_close(in);
+    expect_parts(describe(child, 2), (const char *const[]){"\"title\":\"parent.png\",\"relationship\":\"parentOf\"", NULL});
 }
 
 int main(void)
@@ -455,6 +537,8 @@ int main(void)
         cmocka_unit_test(test_webp),    cmocka_unit_test(test_offsets),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_finish),
         cmocka_unit_test(test_inputs),  cmocka_unit_test(test_constant_memory),
+        cmocka_unit_test(test_components), cmocka_unit_test(test_inputs_refused),
+        cmocka_unit_test(test_inputs_stay),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
