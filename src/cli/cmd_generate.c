@@ -335,7 +335,6 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
                                                .index = a->no_trace ? NULL : index});
     double began = clock_seconds();
     request->user = &m;
-    interrupt_catch();
     progress_begin(&m.progress);
     SoraVideo *video = NULL;
     SoraEngine *engine = sora_engine_open(model->name, &model->options, err);
@@ -386,6 +385,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     const GenerateArgs *a = values;
     SoraRequest request;
     size_t memory;
+    interrupt_catch(); /* before the first file is tried */
     fill_request(&request, a);
     request.prompt = choose_prompt(a, arguments, count, err);
     if (request.prompt == NULL || !parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err) ||

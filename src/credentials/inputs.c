@@ -1,6 +1,5 @@
 #include "credentials/inputs.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,11 +58,9 @@ static bool validate(InputFile *f, const Anchors *nobody, bool *carries, SoraErr
 {
     SoraError why = {0};
     *carries = verify_file(&f->verification, f->path, nobody, &why);
-    if (!*carries && why.code != SORA_ERROR_INPUT)
+    if (f->verification.asset.file == NULL || (!*carries && why.code != SORA_ERROR_INPUT))
         return error_set(err, why.code, "%s", why.message);
-    if (f->verification.asset.file == NULL || fstat(fileno(f->verification.asset.file), &f->identity) != 0)
-        return error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", f->path, strerror(errno));
-    return S_ISREG(f->identity.st_mode) || error_set(err, SORA_ERROR_INPUT, "%s: not a file", f->path);
+    return fstat(fileno(f->verification.asset.file), &f->identity) == 0 || error_system(err, f->path, "cannot read");
 }
 
 static bool add_input(SoraInputs *in, const SoraInput *input, const Anchors *nobody, SoraError *err)

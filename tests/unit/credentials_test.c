@@ -502,7 +502,7 @@ static void test_inputs_refused(void **state)
         many[i] = (SoraInput){path, NULL, SORA_INPUT_SOURCE};
     expect_no_inputs((SoraInput[]){{path, NULL, SORA_INPUT_PARENT}, {path, NULL, SORA_INPUT_PARENT}}, 2, "one parent");
     expect_no_inputs(&(SoraInput){in_folder("none.png"), NULL, SORA_INPUT_PARENT}, 1, "none.png: cannot open");
-    expect_no_inputs(&(SoraInput){folder, NULL, SORA_INPUT_PARENT}, 1, "not a file");
+    expect_no_inputs(&(SoraInput){folder, NULL, SORA_INPUT_PARENT}, 1, "not a regular file");
     expect_no_inputs(&(SoraInput){path, NULL, (SoraInputRole)9}, 1, "role 9 is none");
     expect_no_inputs(many, 65, "at most 64");
     expect_no_inputs(many, -1, "-1 inputs");
