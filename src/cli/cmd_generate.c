@@ -180,12 +180,13 @@ static void on_note(const SoraNote *note, void *user)
 /* What was given for nothing. */
 static void note_options(Making *m, const GenerateArgs *a)
 {
-    bool unsigned_file = m->output.signing->credentials == NULL;
-    if (unsigned_file && (a->signing.tell_prompt || a->signing.time_authority != NULL))
-        on_note(&(SoraNote){"credentials", a->signing.tell_prompt
-                                               ? "--tell-prompt has no effect on a file without content credentials"
-                                               : "--time-authority has no effect on a file without content credentials"},
+    bool unsigned_file = m->delivery.plan.credentials == NULL;
+    if (unsigned_file && a->tell_prompt == TELL_SIGNED)
+        on_note(&(SoraNote){"credentials", "--tell-prompt signed has no effect on a file without content credentials; its "
+                                           "metadata tell the prompt"},
                 m);
+    if (unsigned_file && a->signing.time_authority != NULL)
+        on_note(&(SoraNote){"credentials", "--time-authority has no effect on a file without content credentials"}, m);
     if (a->no_trace && a->trace_index != NULL)
         on_note(&(SoraNote){"trace_index", "--trace-index has no effect with --no-trace"}, m);
 }
@@ -374,8 +375,6 @@ static bool check_image(const char *path, SoraError *err)
 
 static bool check_args(const GenerateArgs *a, SoraError *err)
 {
-    if (a->tell_prompt == TELL_SIGNED && (a->signing.none || !sora_can_sign(a->output)))
-        return error_set(err, SORA_ERROR_INPUT, "--tell-prompt signed: %s has no manifest that could tell it", a->output);
     return (a->negative == NULL || check_prompt(a->negative, "negative prompt", err)) && check_image(a->image, err) &&
            check_image(a->last_image, err);
 }

@@ -84,7 +84,8 @@ printed '"loras": \["some.safetensors:0.5"\].*"notes": \[\{"about": "lora", "tex
 expect 0 "" "$sora" verify a.mp4
 printed 'model tiny, .*, LoRA some.safetensors:0.5'
 rm a.mp4
-expect 0 '^sora: note: --tell-prompt has no effect' "$sora" "a dog" --steps 1 -m model --tell-prompt --no-credentials -o a.mp4
+expect 0 '^sora: note: --tell-prompt signed has no effect' "$sora" "a dog" --steps 1 -m model --tell-prompt signed --no-credentials \
+    -o a.mp4
 expect 0 '^sora: note: --trace-index has no effect' "$sora" "a dog" --steps 1 -m model --trace-index x --no-trace -o a.mp4
 rm a.mp4 some.safetensors
 only model
