@@ -35,7 +35,7 @@ static bool show(void *user, int64_t done, int64_t total)
     enum { MB = 1000000 };
     Showing *s = user;
     if (s->replaces != NULL)
-        place_announce("sora convert", s->replaces);
+        place_announce("sora convert", &(Place){s->replaces, 1});
     s->replaces = NULL;
     progress_show(&s->bar, &(ProgressStep){"convert", "MB", (int)(done / MB), (int)((total + MB - 1) / MB)});
     return !interrupt_requested();

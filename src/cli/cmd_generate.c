@@ -1,11 +1,13 @@
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/place.h"
 #include "cli/progress.h"
 #include "cli/signing.h"
 #include "deliver/deliver.h"
@@ -22,12 +24,12 @@ typedef struct GenerateArgs {
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
     OptionList loras;
     const char *trace_index, *memory;
-    bool watermark, no_trace, json;
+    bool watermark, no_trace, json, keep; /* keep: nobody named the output, so what has its name stays */
     SigningArgs signing;
 } GenerateArgs;
 
 /* 0 and -1 stand for the model's own, as in sora.h. */
-static const GenerateArgs defaults = {.output = "out.mp4", .guidance = -1, .low_guidance = -1};
+static const GenerateArgs defaults = {.guidance = -1, .low_guidance = -1};
 
 /* In the order of SoraSolver, SoraPrecision and of the names below. */
 enum { TELL_METADATA, TELL_SIGNED, TELL_NOWHERE }; /* of --tell-prompt */
@@ -87,7 +89,7 @@ static const Option options[] = {
     {0, "cpu", OPTION_CHOICE, offsetof(GenerateArgs, cpu), .help = "at most these instructions",
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
-     .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4)"},
+     .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4; if that is there, out-2.mp4 and so on)"},
     {0, "tell-prompt", OPTION_CHOICE, offsetof(GenerateArgs, tell_prompt),
      .help = "where everybody can read the prompt: in the file's metadata (default), there and in the signed manifest, or "
              "nowhere in the file",
@@ -221,36 +223,29 @@ static void fill_request(SoraRequest *request, const GenerateArgs *a)
     request->frame = on_frame;
 }
 
-/* Will the file take this frame rate? Asked before the work. The size is the model's to judge, and even. */
-static bool check_output(const SoraEngine *engine, const SoraRequest *r, const char *path, SoraError *err)
+/* Will the files take this frame rate, and may they be written? Asked before the work. The size is the model's to judge, and
+ * even. */
+static bool check_output(const SoraEngine *engine, const SoraRequest *r, const GenerateArgs *a, SoraError *err)
 {
     SoraRequest own;
     sora_engine_defaults(engine, &own);
+    Place place = {a->output, r->frames > 0 ? r->frames : own.frames};
     VideoFormat format = {2, 2, r->fps > 0 ? r->fps : own.fps, NULL, NULL};
-    return video_writer_check(path, &format, err);
-}
-
-/* Pictures, of which several are numbered? Then the length of the extension, with its dot. */
-static size_t picture_extension(const char *path)
-{
-    static const char *const extensions[] = {".png", ".jpg", ".jpeg", ".webp"};
-    size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
-        size_t size = strlen(extensions[i]);
-        if (n > size && strcasecmp(path + n - size, extensions[i]) == 0)
-            return size;
-    }
-    return 0;
+    const char *const inputs[] = {a->image, a->last_image, a->model, a->transformer, a->transformer_2, a->text_encoder, a->vae,
+                                  a->image_encoder, a->tokenizer, a->trace_index};
+    if (!video_writer_check(a->output, &format, err) || !video_writer_check_frames(a->output, place.frames, err) ||
+        !place_check(&place, inputs, sizeof inputs / sizeof *inputs, err))
+        return false;
+    place_announce("sora", &place);
+    return true;
 }
 
 /* A sequence of pictures is named by its pattern; large seeds are strings, as in the parameters. */
 static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Making *m, double seconds, SoraError *err)
 {
     const Delivery *d = &m->delivery;
-    size_t extension = sora_video_frames(video) > 1 ? picture_extension(a->output) : 0;
-    size_t stem = strlen(a->output) - extension;
-    json_t *output = extension > 0 ? json_sprintf("%.*s-%%04d%s", (int)stem, a->output, a->output + stem)
-                                   : json_string(a->output);
+    const char *dot = video_is_series(d->path, sora_video_frames(video)) ? strrchr(d->path, '.') : NULL;
+    json_t *output = dot != NULL ? json_sprintf("%.*s-%%04d%s", (int)(dot - d->path), d->path, dot) : json_string(d->path);
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
@@ -267,12 +262,27 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
     return true;
 }
 
-static void print_line(const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds)
+static void print_line(const SoraVideo *video, const GenerateArgs *a, const Signing *s, const char *name, double seconds)
 {
     int frames = sora_video_frames(video);
-    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s%s%s\n", a->output, frames,
+    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s%s%s\n", name, frames,
            frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video),
            a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
+}
+
+/* What was made, and where it is. */
+static bool report(const Making *m, const SoraVideo *video, const GenerateArgs *a, const Signing *s, double seconds, SoraError *err)
+{
+    const Delivery *d = &m->delivery;
+    Place place = {d->path, sora_video_frames(video)};
+    char name[2 * PATH_MAX];
+    place_name(name, sizeof name, &place);
+    signing_report(&d->result, name);
+    place_warn_of_others(&place);
+    if (a->json)
+        return print_json(video, a, m, seconds, err);
+    print_line(video, a, s, name, seconds);
+    return true;
 }
 
 /* The picture that the video begins with is its parent; the one that it ends with is a part of it. */
@@ -333,7 +343,8 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
                                                .signing = {.prompt = a->tell_prompt == TELL_SIGNED ? request->prompt : NULL,
                                                            .inputs = inputs,
                                                            .time_authority = a->signing.time_authority},
-                                               .index = a->no_trace ? NULL : index});
+                                               .index = a->no_trace ? NULL : index,
+                                               .keep = a->keep});
     double began = clock_seconds();
     request->user = &m;
     progress_begin(&m.progress);
@@ -346,18 +357,13 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
         m.delivery.plan.signing.model = sora_engine_name(engine);
         m.delivery.plan.signing.loras = sora_engine_loras(engine);
     }
-    if (engine != NULL && check_output(engine, request, a->output, err))
+    if (engine != NULL && check_output(engine, request, a, err))
         video = sora_generate(engine, request, err);
     progress_end(&m.progress);
     if (m.changed.code != SORA_OK)
         *err = m.changed;
     bool ok = video != NULL && delivery_commit(&m.delivery, video, err);
-    if (ok)
-        signing_report(&m.delivery.result, a->output);
-    if (ok && a->json)
-        ok = print_json(video, a, &m, clock_seconds() - began, err);
-    else if (ok)
-        print_line(video, a, signing, clock_seconds() - began);
+    ok = ok && report(&m, video, a, signing, clock_seconds() - began, err);
     delivery_deinit(&m.delivery);
     json_decref(m.notes);
     sora_video_free(video);
@@ -379,12 +385,10 @@ static bool check_args(const GenerateArgs *a, SoraError *err)
            check_image(a->last_image, err);
 }
 
-static bool run(const void *values, char **arguments, int count, SoraError *err)
+static bool generate(const GenerateArgs *a, char **arguments, int count, SoraError *err)
 {
-    const GenerateArgs *a = values;
     SoraRequest request;
     size_t memory;
-    interrupt_catch(); /* before the first file is tried */
     fill_request(&request, a);
     request.prompt = choose_prompt(a, arguments, count, err);
     if (request.prompt == NULL || !parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err) ||
@@ -397,6 +401,22 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
               make(a, &request, &signing, inputs, &(Model){a->model, options_of(a, memory)}, err);
     sora_inputs_close(inputs);
     signing_close(&signing);
+    return ok;
+}
+
+static bool run(const void *values, char **arguments, int count, SoraError *err)
+{
+    GenerateArgs own = *(const GenerateArgs *)values;
+    const GenerateArgs *a = &own;
+    char *name = own.output == NULL ? file_free_name("out.mp4") : NULL;
+    if (own.output == NULL && name == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    if (name != NULL)
+        own.output = name;
+    own.keep = name != NULL;
+    interrupt_catch(); /* before the first file is tried */
+    bool ok = generate(a, arguments, count, err);
+    free(name);
     return ok;
 }
 

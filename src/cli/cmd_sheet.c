@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/place.h"
 #include "cli/progress.h"
 #include "cli/prompt_sheet.h"
 #include "cli/signing.h"
@@ -31,10 +32,23 @@ static const Option options[] = {
     {0},
 };
 
+typedef struct Showing {
+    Progress bar;
+    int videos;
+} Showing;
+
 static bool show(const SoraProgress *p, void *user)
 {
-    progress_show(user, &(ProgressStep){"videos", "videos", p->done, p->total});
+    Showing *s = user;
+    s->videos = p->total;
+    progress_show(&s->bar, &(ProgressStep){"videos", "videos", p->done, p->total});
     return !interrupt_requested();
+}
+
+static void print_result(const Showing *s, const char *path, const SoraSigned *result)
+{
+    signing_report(result, path);
+    printf("%s: %d video%s\n", path, s->videos, s->videos == 1 ? "" : "s");
 }
 
 static bool run(const void *values, char **arguments, int count, SoraError *err)
@@ -42,10 +56,13 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     const SheetArgs *a = values;
     if (a->prompts == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--prompts FILE is missing");
+    Place place = {arguments[0], 1};
+    if (!place_check(&place, (const char *const[]){a->prompts, a->model}, 2, err))
+        return false;
     Signing signing;
+    interrupt_catch();
     if (!signing_open(&signing, &a->signing, arguments[0], err))
         return false;
-    interrupt_catch();
     SoraEngine *engine = sora_engine_open(a->model, &(SoraOptions){.threads = a->threads}, err);
     if (engine == NULL) {
         signing_close(&signing);
@@ -54,15 +71,16 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     Delivery delivery; /* of one picture; frames go nowhere */
     delivery_init(&delivery, &(DeliveryPlan){.path = arguments[0], .credentials = signing.credentials,
                                              .signing = {.model = sora_engine_name(engine), .time_authority = a->signing.time_authority}});
-    Progress bar;
-    progress_begin(&bar);
+    Showing s = {.videos = 0};
+    place_announce("sora sheet", &place);
+    progress_begin(&s.bar);
     PromptSheet sheet = {.prompts = a->prompts, .output = arguments[0],
                          .finish = signing.credentials ? &delivery.finish : NULL, .seeds = a->seeds, .columns = a->columns,
-                         .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &bar};
+                         .steps = a->steps, .guidance_scale = a->guidance, .progress = show, .user = &s};
     bool ok = prompt_sheet_make(engine, &sheet, err);
-    progress_end(&bar);
+    progress_end(&s.bar);
     if (ok)
-        signing_report(&delivery.result, arguments[0]);
+        print_result(&s, arguments[0], &delivery.result);
     delivery_deinit(&delivery);
     signing_close(&signing);
     sora_engine_close(engine);

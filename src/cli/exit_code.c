@@ -10,7 +10,7 @@ const ExitCode EXIT_CODES[] = {
     {EXIT_IO, "reading or writing failed"},
     {EXIT_MEMORY, "not enough memory"},
     {EXIT_UNSUPPORTED, "this build or machine cannot do it"},
-    {EXIT_CANCELLED, "cancelled by Ctrl-C"},
+    {EXIT_CANCELLED, "cancelled by Ctrl-C or another signal"},
     {0, NULL},
 };
 

@@ -140,8 +140,7 @@ static bool check_sheet(const Making *m, SoraEngine *engine, SoraError *err)
     if (!ok || !file_writer_open(&probe, m->sheet->output, err))
         return false;
     file_writer_abort(&probe);
-    return !dir_exists(m->sheet->output) ||
-           error_set(err, SORA_ERROR_IO, "%s: cannot write: it is a folder", m->sheet->output);
+    return true;
 }
 
 static bool make_sheet(Making *m, SoraEngine *engine, SoraError *err)

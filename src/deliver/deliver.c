@@ -1,5 +1,6 @@
 #include "deliver/deliver.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,9 @@ bool delivery_commit(Delivery *d, const SoraVideo *video, SoraError *err)
         return false;
     if (d->path == NULL && (d->path = strdup(d->plan.path)) == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", d->plan.path);
-    TraceRecord record = {.video = video, .path = d->path, .model = d->plan.signing.model, .index = d->plan.index};
+    char name[PATH_MAX]; /* a series is known by its first picture */
+    video_frame_name(name, sizeof name, d->path, video_is_series(d->path, sora_video_frames(video)) ? 0 : -1);
+    TraceRecord record = {.video = video, .path = name, .model = d->plan.signing.model, .index = d->plan.index};
     if (d->plan.index != NULL && !trace_record(&record, &d->fingerprint, &why))
         forget_trace(d, &why);
     return true;

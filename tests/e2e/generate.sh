@@ -43,7 +43,8 @@ rm a.png b.mp4 keep
 expect 0 "" "$sora" 犬が歩く $fast
 expect 0 '^sora: note: the prompt has 32001 pieces, and the model hears 15; cut off: "xxx' \
     "$sora" generate -p "$(head -c 32000 /dev/zero | tr '\0' x)" $fast
-rm out.mp4
+only out-2.mp4 out.mp4
+rm out.mp4 out-2.mp4
 
 # Sizes and counts that the model cannot make; the message says what works.
 expect 2 'width: 129 is not a multiple of 16; 128 works' "$sora" "a dog" --size 129x128 --steps 1
@@ -69,13 +70,15 @@ expect 2 'last image: this model needs one' "$sora" "a dog" -m "$work.flf2v" $fa
 expect 2 'last image: this model does not take one' "$sora" "a dog" $fast --image "$one" --last-image "$two"
 expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --no-credentials --image "$one" --last-image "$two" --json
 printed '"last_image": ?true'
-cp out.mp4 keep
+mv out.mp4 keep
 expect 0 "" "$sora" "a dog" -m "$work.flf2v" $fast --no-credentials --image "$one" --last-image "$one"
 cmp -s keep out.mp4 && fail "the last picture does not count"
+rm out.mp4
 expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3 --low-guidance 3
-cp out.mp4 keep
+mv out.mp4 keep
 expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3
 cmp -s keep out.mp4 || fail "one number is not for both experts"
+rm out.mp4
 expect 0 "" "$sora" "a dog" -m "$work.experts" --no-credentials --steps 4 --frames 5 --guidance 3 --low-guidance 9 --json
 printed '"low_guidance_scale": ?9'
 expect 2 'low-guidance' "$sora" "a dog" -m "$work.experts" --low-guidance 101
@@ -132,10 +135,10 @@ if unshare -rm mount -t tmpfs none "$work" 2>/dev/null; then
 fi
 
 # Ctrl-C and kill: no file, code 130.
-for signal in INT TERM; do
+for signal in INT TERM HUP QUIT; do
     checks=$((checks + 1))
     # A background job of a script ignores SIGINT unless it is asked not to.
-    (trap - INT; exec "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4) 2>"$work.err" >"$work.out" &
+    (trap - INT QUIT; exec "$sora" "a dog walks left" --steps 1000 --size 256x256 --frames 65 -o a.mp4) 2>"$work.err" >"$work.out" &
     listens $!
     sleep 0.3 # on to the steps
     kill -s $signal $!

@@ -47,6 +47,60 @@ for command in "verify pipe" "trace pipe" "trace --index pipe pipe" "sheet --pro
 done
 rm -r ./*
 
+# A video without a name gets a free one; with one it replaces what is there, which is said.
+fast="--steps 1 --frames 5 --no-credentials"
+expect 0 "" "$sora" "a dog" $fast
+printed '^out.mp4: 5 frames'
+expect 0 "" "$sora" "a dog" $fast --json
+printed '"output": ?"out-2.mp4"'
+only out-2.mp4 out.mp4
+cp out.mp4 keep
+expect 0 '^sora: out.mp4 is there and will be replaced$' "$sora" "a cat" $fast -o out.mp4
+cmp -s keep out.mp4 && fail "out.mp4 was not replaced"
+# Two at once: neither loses its video.
+rm ./*
+checks=$((checks + 1))
+"$sora" "a dog" $fast >"$work.out" & "$sora" "a dog" $fast >"$work.out2"
+wait $!
+only out-2.mp4 out.mp4
+rm ./*
+
+# A picture is never replaced by the video that it begins, under whatever name.
+expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o a.png
+ln a.png b.png
+mkdir sub
+ln -s ../a.png sub/c-0003.png
+expect 2 '^sora: a.png: it is an input as well; name another output$' "$sora" "a dog" --frames 1 --image a.png -o a.png
+expect 2 '^sora: b.png: it is an input as well' "$sora" "a dog" --frames 1 --image a.png -o b.png
+expect 2 '^sora: sub/c-0003.png: it is an input as well' "$sora" "a dog" $fast --image a.png -o sub/c.png
+expect 2 '^sora sheet: a.png: it is an input as well' "$sora" sheet --prompts b.png a.png
+rm -r ./*
+
+# A series of pictures is named as it is, also by trace; longer ones before it are mentioned.
+expect 0 "" "$sora" "a dog" --steps 1 --frames 9 -o a.jpg
+printed '^a-0001.jpg to a-0009.jpg: 9 frames of'
+expect 0 "" "$sora" trace a-0001.jpg
+printed ', file a-0001.jpg,'
+expect 0 "" "$sora" "a dog" --steps 1 --frames 5 -o b.jpg
+expect 0 '^sora: a-0006.jpg to a-0009.jpg were there before and are no part of this video$' "$sora" "a cat" $fast -o a.jpg
+expect 0 "" "$sora" "a cat" $fast -o b.jpg --json
+printed '"output": ?"b-%04d.jpg"'
+expect 0 'sora sheet: b-0001.jpg is there and will be replaced' \
+    sh -c 'echo "a dog" >prompts; exec "$0" sheet --prompts prompts --steps 1 b-0001.jpg' "$sora"
+printed '^b-0001.jpg: 1 video$'
+rm ./*
+
+# Names that are as long as they can be, signed too; one more is found before the work.
+long=$(printf '%0251d' 0)
+for name in "$long.mp4" "$(printf '%0236d' 0).mp4" "$long.png"; do
+    expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o "$name"
+    expect 0 "" "$sora" verify "$name"
+    rm "$name"
+done
+expect 4 'cannot write: File name too long$' "$sora" "a dog" -o "0$long.mp4"
+expect 4 '-0005.png: cannot write: File name too long$' "$sora" "a dog" --steps 1 --frames 5 -o "$long.png"
+only
+
 # Training, on a video: where the result is, a line without a terminal, and what is left of it at any signal.
 expect 0 "" "$sora" "a dog" --steps 1 --frames 5 --no-credentials -o clips.mp4
 mkdir clips
