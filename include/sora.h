@@ -159,6 +159,8 @@ void sora_engine_defaults(const SoraEngine *engine, SoraRequest *request);
 /* Note i (from 0) about the model's files and the options: changes of a LoRA that fit nothing, tensors that no network
  * asks for. NULL after the last one. The engine's. */
 const SoraNote *sora_engine_note(const SoraEngine *engine, int i);
+/* The words that the model knows, as JSON (docs/model-format.md: words.json); NULL: it does not say. The engine's. */
+const char *sora_engine_words(const SoraEngine *engine);
 /* The LoRAs that change the transformer: "NAME:STRENGTH", followed by ":high" or ":low" if it is one expert's only. Ends
  * with NULL; the engine's. */
 const char *const *sora_engine_loras(const SoraEngine *engine);
@@ -179,7 +181,7 @@ const char *sora_video_prompt(const SoraVideo *video);
 /* The name of this run, another one each time: a UUID of version 7. Under it `sora trace` knows the video. The
  * video's own. */
 const char *sora_video_id(const SoraVideo *video);
-/* Note i (from 0) about the request: words that were cut off, options without effect. NULL after the last one. The
+/* Note i (from 0) about the request: words that the model does not know or that were cut off, options without effect. NULL after the last one. The
  * video's. */
 const SoraNote *sora_video_note(const SoraVideo *video, int i);
 

@@ -243,7 +243,30 @@ static const Command SCORE = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
     .examples = "  sora train score models/nano/vae --clips 200\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &LISTEN, &SCORE, NULL};
+static const Option words_options[] = {
+    {'o', "out", OPTION_STRING, offsetof(TrainArgs, out), "FILE", .help = "where to (default words.json)"},
+    {0, "stage", OPTION_STRING, offsetof(TrainArgs, stage), "PACK", .help = "the art of Emoji Stage"},
+    {0},
+};
+
+static bool run_words(const void *values, char **arguments, int count, SoraError *err)
+{
+    const TrainArgs *a = values;
+    const char *path = a->out != NULL ? a->out : "words.json";
+    if (!train_words(arguments[0], a->stage, path, err))
+        return false;
+    printf("%s: what a model of %s knows\n", path, arguments[0]);
+    return true;
+}
+
+static const Command WORDS = {
+    .name = "words", .summary = "what a model knows, for its folder", .arguments = "CONFIG", .options = words_options,
+    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_words,
+    .description = "Writes words.json, as train transformer does by itself: the words of the captions that this configuration "
+                   "trains with.",
+    .examples = "  sora train words models/nano/train/actors.json --out models/nano/words.json\n"};
+
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &LISTEN, &SCORE, &WORDS, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

@@ -143,6 +143,15 @@ static bool open_tokenizer(SoraEngine *e, const char *dir, SoraError *err)
     return e->tokenizer != NULL;
 }
 
+/* words.json of a folder of ours; others do not say what they know. */
+static bool open_vocabulary(SoraEngine *e, const char *dir, SoraError *err)
+{
+    char *path = join(dir, "words.json", err);
+    bool ok = path != NULL && (!file_exists(path) || (e->vocabulary = vocabulary_open(path, err)) != NULL);
+    free(path);
+    return ok;
+}
+
 static ModelPaths paths_of(const char *model, const SoraOptions *o)
 {
     return (ModelPaths){.model = model,
@@ -164,7 +173,7 @@ static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, S
          (e->files = model_files_open(&paths, err)) != NULL;
     if (!ok && !found && err != NULL && err->code == SORA_ERROR_NOT_FOUND && dir_exists(dir))
         (void)manifest_load(&e->manifest, manifest, err); /* an empty folder misses its model.json */
-    ok = ok && open_tokenizer(e, dir, err) && open_loras(e, o, err);
+    ok = ok && open_tokenizer(e, dir, err) && (!found || open_vocabulary(e, dir, err)) && open_loras(e, o, err);
     for (int slot = 0; slot < SLOT_COUNT && ok; slot++)
         ok = open_part(e, o, (ModelSlot)slot, dir, err);
     ok = ok && (found || guess_manifest(e, manifest, err));
@@ -287,6 +296,7 @@ void sora_engine_close(SoraEngine *engine)
     notes_deinit(&engine->notes);
     model_files_close(engine->files);
     tokenizer_close(engine->tokenizer);
+    vocabulary_close(engine->vocabulary);
     pager_deinit(&engine->pager);
     cpu_backend_free(engine->backend);
     manifest_deinit(&engine->manifest);
@@ -301,6 +311,11 @@ const char *sora_version(void)
 const char *sora_engine_name(const SoraEngine *engine)
 {
     return engine->manifest.name;
+}
+
+const char *sora_engine_words(const SoraEngine *engine)
+{
+    return engine->vocabulary != NULL ? vocabulary_json(engine->vocabulary) : NULL;
 }
 
 const SoraNote *sora_engine_note(const SoraEngine *engine, int i)

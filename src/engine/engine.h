@@ -7,6 +7,7 @@
 #include "engine/pager.h"
 #include "engine/pipeline.h"
 #include "engine/plan.h"
+#include "text/vocabulary.h"
 #include "weights/model_files.h"
 
 /* A network and where its tensors are. */
@@ -23,6 +24,7 @@ struct SoraEngine {
     Backend *backend;
     Pager pager; /* around it */
     Tokenizer *tokenizer;
+    Vocabulary *vocabulary; /* NULL: the model does not say what it knows */
     ModelFiles *files;
     Lora **loras; /* heap */
     int lora_count;

@@ -30,4 +30,26 @@ const char *text_item(const char *list, int k, char buffer[128]);
 void caption_english(Facts *facts, StageCaptionKind kind, Text *out);
 void caption_japanese(Facts *facts, StageCaptionKind kind, Text *out);
 
+/* What of a scene has words. */
+typedef enum WordClass {
+    WORDS_NOUNS,
+    WORDS_SCENERY, /* nouns that stand by */
+    WORDS_COLOURS,
+    WORDS_COUNTS,
+    WORDS_ACTIONS,
+    WORDS_DIRECTIONS,
+    WORDS_PLACES,
+    WORDS_TIMES,
+    WORDS_WEATHERS,
+    WORDS_CAMERAS,
+    WORDS_OTHERS, /* what captions say besides */
+} WordClass;
+enum { WORD_CLASSES = WORDS_OTHERS + 1 };
+
+/* What captions call the value, '|' separated, the plainest first; some
+ * items are whole sentences, some are empty. noun:
+ * of nouns and actions. */
+void caption_english_words(WordClass class, int value, const Noun *noun, Text *out);
+void caption_japanese_words(WordClass class, int value, const Noun *noun, Text *out);
+
 #endif

@@ -8,6 +8,33 @@ static const char *const COLOURS[COLOUR_COUNT] = {"",       "red",  "orange", "y
                                                   "purple", "pink", "brown",  "black",  "white"};
 static const char *const COUNTS[6] = {"", "one", "two", "three", "four", "five"};
 
+static const char *const PLACES[PLACE_COUNT] = {
+    "meadow", "forest", "beach",       "desert", "snow", "city", "lake",        "underwater",
+    "space",  "moon",   "living room", "stage",  "sky",  "farm", "soccer field"};
+static const char *const TIMES[TIME_COUNT] = {"day", "sunset", "night", "dawn"};
+static const char *const AT_TIME[TIME_COUNT] = {"", "at sunset", "at night", "at dawn"};
+static const char *const LIGHT[TIME_COUNT] = {
+    "It is day. |It is daytime. ", "The sun is setting and the light is warm. |It is sunset. ",
+    "It is night. |It is dark. ", "It is early morning. |It is dawn. "};
+static const char *const WEATHERS[WEATHER_COUNT] = {"", "rain", "snowfall", "fog"};
+static const char *const IN_WEATHER[WEATHER_COUNT] = {"", "in the rain", "in falling snow", "in the fog"};
+static const char *const WHILE_WEATHER[WEATHER_COUNT] = {"", "while it rains", "while it snows", "on a foggy day"};
+static const char *const WEATHER[WEATHER_COUNT] = {"", "It is raining. ", "Snow is falling. ", "There is fog. "};
+static const char *const AND_CAMERA[CAMERA_COUNT] = {"",
+                                                     ", the camera pans left",
+                                                     ", the camera pans right",
+                                                     ", the camera moves closer|, the camera zooms in",
+                                                     ", the camera moves back|, the camera zooms out",
+                                                     ", the camera rises|, the camera moves up",
+                                                     ", the camera follows|, tracking shot"};
+static const char *const CAMERA[CAMERA_COUNT] = {"The camera does not move.|Static camera.",
+                                                 "The camera pans to the left.",
+                                                 "The camera pans to the right.",
+                                                 "The camera slowly moves closer.",
+                                                 "The camera slowly moves back.",
+                                                 "The camera moves up.",
+                                                 "The camera follows the movement."};
+
 static bool chance(Facts *f, float p)
 {
     return rng_uniform(&f->rng) < p;
@@ -283,18 +310,14 @@ static bool outdoors(const Facts *f)
 
 static const char *time_phrase(Facts *f)
 {
-    static const char *const PHRASE[TIME_COUNT] = {"", "at sunset", "at night", "at dawn"};
-    return outdoors(f) ? PHRASE[f->scene.time] : "";
+    return outdoors(f) ? AT_TIME[f->scene.time] : "";
 }
 
 static const char *weather_phrase(Facts *f)
 {
-    static const char *const PHRASE[WEATHER_COUNT] = {"", "in the rain", "in falling snow", "in the fog"};
-    static const char *const WHILE[WEATHER_COUNT] = {"", "while it rains", "while it snows",
-                                                     "on a foggy day"};
     if (f->scene.weather == WEATHER_FOG && f->scene.time != TIME_DAY)
-        return PHRASE[WEATHER_FOG];
-    return (chance(f, 0.6f) ? PHRASE : WHILE)[f->scene.weather];
+        return IN_WEATHER[WEATHER_FOG];
+    return (chance(f, 0.6f) ? IN_WEATHER : WHILE_WEATHER)[f->scene.weather];
 }
 
 static void add_other(Facts *f, Text *t)
@@ -379,16 +402,9 @@ static void add_predicate(Facts *f, Text *t, bool full)
 
 static void add_camera(Facts *f, Text *t)
 {
-    static const char *const PHRASE[CAMERA_COUNT] = {"",
-                                                     ", the camera pans left",
-                                                     ", the camera pans right",
-                                                     ", the camera moves closer|, the camera zooms in",
-                                                     ", the camera moves back|, the camera zooms out",
-                                                     ", the camera rises|, the camera moves up",
-                                                     ", the camera follows|, tracking shot"};
     char buffer[128];
     if (!f->still)
-        text_add(t, "%s", text_pick(&f->rng, PHRASE[f->scene.camera], buffer));
+        text_add(t, "%s", text_pick(&f->rng, AND_CAMERA[f->scene.camera], buffer));
 }
 
 static void add_clause(Facts *f, Text *t, bool full)
@@ -472,18 +488,6 @@ static void write_medium(Facts *f, Text *t)
 
 static void write_detailed(Facts *f, Text *t)
 {
-    static const char *const LIGHT[TIME_COUNT] = {
-        "It is day. |It is daytime. ", "The sun is setting and the light is warm. |It is sunset. ",
-        "It is night. |It is dark. ", "It is early morning. |It is dawn. "};
-    static const char *const WEATHER[WEATHER_COUNT] = {"", "It is raining. ", "Snow is falling. ",
-                                                       "There is fog. "};
-    static const char *const CAMERA[CAMERA_COUNT] = {"The camera does not move.|Static camera.",
-                                                     "The camera pans to the left.",
-                                                     "The camera pans to the right.",
-                                                     "The camera slowly moves closer.",
-                                                     "The camera slowly moves back.",
-                                                     "The camera moves up.",
-                                                     "The camera follows the movement."};
     char buffer[128];
     size_t at = t->n;
     add_clause(f, t, true);
@@ -513,11 +517,6 @@ static void write_detailed(Facts *f, Text *t)
 static void write_tags(Facts *f, Text *t)
 {
     const StageScene *s = &f->scene;
-    static const char *const PLACES[PLACE_COUNT] = {
-        "meadow", "forest", "beach",       "desert", "snow", "city", "lake",        "underwater",
-        "space",  "moon",   "living room", "stage",  "sky",  "farm", "soccer field"};
-    static const char *const WEATHERS[WEATHER_COUNT] = {"", "rain", "snowfall", "fog"};
-    static const char *const TIMES[TIME_COUNT] = {"day", "sunset", "night", "dawn"};
     char buffer[128];
     if (s->count > 1)
         text_add(t, "%s ", COUNTS[s->count]);
@@ -557,6 +556,70 @@ void caption_english(Facts *f, StageCaptionKind kind, Text *t)
         break;
     case CAPTION_DETAILED:
         write_detailed(f, t);
+        break;
+    }
+}
+
+/* The verbs of those actions whose sentences are made piece by piece. */
+static const char *own_verbs(int action)
+{
+    switch (action) {
+    case ACTION_CIRCLE:
+        return "circling|circles|around";
+    case ACTION_KNOCK:
+        return "knocks|rolls|rolling|hits|into|away";
+    case ACTION_BEHIND:
+        return "behind|comes out on the other side";
+    default:
+        return "";
+    }
+}
+
+void caption_english_words(WordClass class, int value, const Noun *noun, Text *out)
+{
+    char ride[128];
+    Verb v;
+    switch (class) {
+    case WORDS_NOUNS:
+    case WORDS_SCENERY:
+        text_add(out, "%s|%s|%s", noun->en, noun->plural, noun->syn_en);
+        break;
+    case WORDS_COLOURS:
+        text_add(out, "%s", COLOURS[value]);
+        break;
+    case WORDS_COUNTS:
+        if (value > 0)
+            text_add(out, "%s|%d", COUNTS[value], value);
+        break;
+    case WORDS_ACTIONS:
+        if (value == ACTION_RIDE && noun->verb[0] != 0) {
+            text_add(out, "%s|", text_item(noun->verb, 1, ride));
+            text_add(out, "%s", text_item(noun->verb, 0, ride));
+            break;
+        }
+        v = action_verb(noun, value);
+        text_add(out, "%s", own_verbs(value));
+        if (out->n == 0)
+            text_add(out, "%s|%s|%s", v.one, v.many, v.ing);
+        break;
+    case WORDS_DIRECTIONS:
+        text_add(out, "%s", value == DIRECTION_LEFT ? "left" : value == DIRECTION_RIGHT ? "right" : "");
+        break;
+    case WORDS_PLACES:
+        text_add(out, "%s|%s|%s|%s", PLACES[value], MOVING[value], STANDING[value], ABOVE[value]);
+        break;
+    case WORDS_TIMES:
+        text_add(out, "%s|%s|%s", TIMES[value], AT_TIME[value], LIGHT[value]);
+        break;
+    case WORDS_WEATHERS:
+        text_add(out, "%s|%s|%s|%s", WEATHERS[value], IN_WEATHER[value], WHILE_WEATHER[value], WEATHER[value]);
+        break;
+    case WORDS_CAMERAS:
+        text_add(out, "%s|%s", CAMERA[value], AND_CAMERA[value]);
+        break;
+    case WORDS_OTHERS:
+        text_add(out, "quickly|slowly|sunny|green|blue sky|sandy|next to|past|above|over|stands in the background|"
+                      "can be seen|it is a sunny day|rain falls");
         break;
     }
 }

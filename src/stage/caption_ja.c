@@ -10,6 +10,41 @@ static const char *const COLOURS[COLOUR_COUNT] = {
 static const char *const NUMBERS[6] = {"", "一", "二", "三", "四", "五"};
 static const char *const THINGS[6] = {"", "一つ", "二つ", "三つ", "四つ", "五つ"};
 
+static const char *const PLACE_NAMES[PLACE_COUNT] = {"草原|草原|緑の草原|野原",
+                                                     "森|森の中",
+                                                     "砂浜|浜辺|海辺",
+                                                     "砂漠",
+                                                     "雪山|雪の中|雪原",
+                                                     "街|街|街の通り|通り",
+                                                     "湖|山の湖",
+                                                     "海の中|海の中|水の中",
+                                                     "宇宙|宇宙空間",
+                                                     "月面|月の上",
+                                                     "部屋|居間|部屋の中",
+                                                     "舞台|舞台の上",
+                                                     "空|大空",
+                                                     "農場|畑",
+                                                     "サッカー場|グラウンド"};
+static const char *const OF_TIME[TIME_COUNT] = {"", "夕焼けの|夕方の", "夜の", "夜明けの|朝焼けの"};
+static const char *const OF_WEATHER[WEATHER_COUNT] = {"", "雨の", "雪の降る", "霧の"};
+static const char *const LIGHT[TIME_COUNT] = {"昼間である。", "夕焼けで光が暖かい。", "夜で暗い。",
+                                              "夜明けの光が差している。"};
+static const char *const WEATHER[WEATHER_COUNT] = {"", "雨が降っている。", "雪が降っている。", "霧が出ている。"};
+static const char *const CAMERA[CAMERA_COUNT] = {
+    "カメラは動かない", "カメラは左へ動く", "カメラは右へ動く", "カメラが近づく",
+    "カメラが離れる",   "カメラが上がる",   "カメラが追う"};
+/* In tags. */
+static const char *const PLACES[PLACE_COUNT] = {"草原", "森",   "浜辺",   "砂漠", "雪山",
+                                                "街",   "湖",   "海の中", "宇宙", "月面",
+                                                "部屋", "舞台", "空",     "農場", "サッカー場"};
+static const char *const TIMES[TIME_COUNT] = {"昼", "夕方", "夜", "夜明け"};
+static const char *const WEATHERS[WEATHER_COUNT] = {"", "雨", "雪", "霧"};
+static const char *const ACTIONS[ACTION_COUNT] = {
+    "",       "歩く", "走る",   "進む",       "走る",       "走る",   "飛ぶ",
+    "泳ぐ",   "進む", "跳ねる", "跳ねる",     "落ちる",     "弾む",   "転がる",
+    "昇る",   "上昇", "回る",   "大きくなる", "小さくなる", "近づく", "踊る",
+    "浮かぶ", "回る", "当たる", "後ろを通る", "追いかける", "飛ぶ"};
+
 static bool chance(Facts *f, float p)
 {
     return rng_uniform(&f->rng) < p;
@@ -94,26 +129,32 @@ static const char *idle_verb(const Noun *n)
     }
 }
 
+/* What it does, '|' separated; beside: there is another one. */
+static const char *verbs(const Noun *n, int action, bool beside)
+{
+    if (action == ACTION_IDLE)
+        return idle_verb(n);
+    if (action == ACTION_FLY && n->role == ROLE_FLOATER)
+        return "漂う|流れていく";
+    if (action == ACTION_FLY && n->role == ROLE_CELESTIAL)
+        return "漂う|動く";
+    if (action == ACTION_SAIL && strcmp(n->en, "swan") == 0)
+        return "泳ぐ|進む";
+    if (action == ACTION_HOVER && n->role == ROLE_FLYER)
+        return !beside                           ? "空中に浮かぶ|浮かんでいる"
+               : strcmp(n->en, "butterfly") == 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ"
+                                                 : "飛ぶ|飛んでいる";
+    return VERBS[action] != NULL ? VERBS[action] : "";
+}
+
 static const char *verb(Facts *f, char buffer[128])
 {
     const Noun *n = f->noun;
     int action = f->scene.action;
-    const char *list = VERBS[action];
     if (n->verb[0] != 0 && action == ACTION_RIDE)
         return text_item(n->verb, 2, buffer);
-    if (action == ACTION_IDLE)
-        list = idle_verb(n);
-    else if (action == ACTION_FLY && n->role == ROLE_FLOATER)
-        list = "漂う|流れていく";
-    else if (action == ACTION_FLY && n->role == ROLE_CELESTIAL)
-        list = "漂う|動く";
-    else if (action == ACTION_SAIL && strcmp(n->en, "swan") == 0)
-        list = "泳ぐ|進む";
-    else if (action == ACTION_HOVER && n->role == ROLE_FLYER)
-        list = f->scene.other < 0                ? "空中に浮かぶ|浮かんでいる"
-               : strcmp(n->en, "butterfly") == 0 ? "飛ぶ|飛んでいる|ひらひら飛ぶ"
-                                                 : "飛ぶ|飛んでいる";
-    return list != NULL ? text_pick(&f->rng, list, buffer) : "";
+    const char *list = verbs(n, action, f->scene.other >= 0);
+    return *list != 0 ? text_pick(&f->rng, list, buffer) : "";
 }
 
 /* How the subject gets along, for "behind". */
@@ -160,35 +201,18 @@ static bool outdoors(const Facts *f)
 /* "夜の街", "晴れた草原", "雨の街の通り" */
 static void add_place_name(Facts *f, Text *t, bool with_time)
 {
-    static const char *const PLACES[PLACE_COUNT] = {"草原|草原|緑の草原|野原",
-                                                    "森|森の中",
-                                                    "砂浜|浜辺|海辺",
-                                                    "砂漠",
-                                                    "雪山|雪の中|雪原",
-                                                    "街|街|街の通り|通り",
-                                                    "湖|山の湖",
-                                                    "海の中|海の中|水の中",
-                                                    "宇宙|宇宙空間",
-                                                    "月面|月の上",
-                                                    "部屋|居間|部屋の中",
-                                                    "舞台|舞台の上",
-                                                    "空|大空",
-                                                    "農場|畑",
-                                                    "サッカー場|グラウンド"};
-    static const char *const TIMES[TIME_COUNT] = {"", "夕焼けの|夕方の", "夜の", "夜明けの|朝焼けの"};
-    static const char *const WEATHERS[WEATHER_COUNT] = {"", "雨の", "雪の降る", "霧の"};
     char buffer[128];
     if (with_time && outdoors(f)) {
         if (f->scene.weather != WEATHER_CLEAR && chance(f, 0.75f))
-            text_add(t, "%s", WEATHERS[f->scene.weather]);
+            text_add(t, "%s", OF_WEATHER[f->scene.weather]);
         else if (f->sunny && chance(f, 0.35f))
             text_add(t, "%s", chance(f, 0.8f) ? "晴れた" : "昼の");
-        text_add(t, "%s", text_pick(&f->rng, TIMES[f->scene.time], buffer));
+        text_add(t, "%s", text_pick(&f->rng, OF_TIME[f->scene.time], buffer));
     }
     const char *place =
         text_pick(&f->rng,
                   f->scene.place == PLACE_SNOW && f->scene.weather == WEATHER_SNOW ? "雪山|雪原"
-                                                                                   : PLACES[f->scene.place],
+                                                                                   : PLACE_NAMES[f->scene.place],
                   buffer);
     if ((f->sunny || f->scene.weather != WEATHER_CLEAR) && strncmp(place, "緑の", 6) == 0)
         place = "草原";
@@ -333,24 +357,11 @@ static void add_clause(Facts *f, Text *t, bool full)
 
 static const char *camera_phrase(const Facts *f)
 {
-    static const char *const PHRASE[CAMERA_COUNT] = {
-        "カメラは動かない", "カメラは左へ動く", "カメラは右へ動く", "カメラが近づく",
-        "カメラが離れる",   "カメラが上がる",   "カメラが追う"};
-    return PHRASE[f->scene.camera];
+    return CAMERA[f->scene.camera];
 }
 
 static void write_tags(Facts *f, Text *t)
 {
-    static const char *const PLACES[PLACE_COUNT] = {"草原", "森",   "浜辺",   "砂漠", "雪山",
-                                                    "街",   "湖",   "海の中", "宇宙", "月面",
-                                                    "部屋", "舞台", "空",     "農場", "サッカー場"};
-    static const char *const TIMES[TIME_COUNT] = {"昼", "夕方", "夜", "夜明け"},
-                             *const WEATHERS[WEATHER_COUNT] = {"", "雨", "雪", "霧"};
-    static const char *const ACTIONS[ACTION_COUNT] = {
-        "",       "歩く", "走る",   "進む",       "走る",       "走る",   "飛ぶ",
-        "泳ぐ",   "進む", "跳ねる", "跳ねる",     "落ちる",     "弾む",   "転がる",
-        "昇る",   "上昇", "回る",   "大きくなる", "小さくなる", "近づく", "踊る",
-        "浮かぶ", "回る", "当たる", "後ろを通る", "追いかける", "飛ぶ"};
     const StageScene *s = &f->scene;
     char buffer[128];
     text_add(t, "%s%s", text_item(COLOURS[s->colour], 0, buffer), f->noun->ja);
@@ -375,10 +386,6 @@ static void write_tags(Facts *f, Text *t)
 
 static void write_detailed(Facts *f, Text *t)
 {
-    static const char *const LIGHT[TIME_COUNT] = {"昼間である。", "夕焼けで光が暖かい。", "夜で暗い。",
-                                                  "夜明けの光が差している。"};
-    static const char *const WEATHER[WEATHER_COUNT] = {"", "雨が降っている。", "雪が降っている。",
-                                                       "霧が出ている。"};
     add_place(f, t, false);
     if (f->still || chance(f, 0.5f))
         text_add(t, "、");
@@ -421,5 +428,48 @@ void caption_japanese(Facts *f, StageCaptionKind kind, Text *t)
         if (f->scene.camera != CAMERA_STATIC && !f->still && chance(f, 0.7f))
             text_add(t, "。%s", camera_phrase(f));
         text_add(t, "。");
+    }
+}
+
+void caption_japanese_words(WordClass class, int value, const Noun *noun, Text *out)
+{
+    char ride[128];
+    switch (class) {
+    case WORDS_NOUNS:
+    case WORDS_SCENERY:
+        text_add(out, "%s|%s", noun->ja, noun->syn_ja);
+        break;
+    case WORDS_COLOURS:
+        text_add(out, "%s", COLOURS[value]);
+        break;
+    case WORDS_COUNTS:
+        if (value > 0)
+            text_add(out, "%s|%s|%s%s|%s", NUMBERS[value], THINGS[value], NUMBERS[value], noun->counter, noun->counter);
+        break;
+    case WORDS_ACTIONS:
+        if (value == ACTION_RIDE && noun->verb[0] != 0)
+            text_add(out, "%s", text_item(noun->verb, 2, ride));
+        else
+            text_add(out, "%s|%s|%s", ACTIONS[value], verbs(noun, value, false), verbs(noun, value, true));
+        break;
+    case WORDS_DIRECTIONS:
+        text_add(out, "%s", value == DIRECTION_LEFT ? "左" : value == DIRECTION_RIGHT ? "右" : "");
+        break;
+    case WORDS_PLACES:
+        text_add(out, "%s|%s", PLACES[value], PLACE_NAMES[value]);
+        break;
+    case WORDS_TIMES:
+        text_add(out, "%s|%s|%s", TIMES[value], OF_TIME[value], LIGHT[value]);
+        break;
+    case WORDS_WEATHERS:
+        text_add(out, "%s|%s|%s", WEATHERS[value], OF_WEATHER[value], WEATHER[value]);
+        break;
+    case WORDS_CAMERAS:
+        text_add(out, "%s", CAMERA[value]);
+        break;
+    case WORDS_OTHERS:
+        text_add(out, "速く|ゆっくり|晴れた|よく晴れている|昼の|隣|周り|後ろ|上|奥|通る|通り|反対側から出てくる|追いかけて|"
+                      "当たってはじき飛ばす|見える|立っている");
+        break;
     }
 }

@@ -663,26 +663,37 @@ static void plan_camera(Play *p)
     }
 }
 
-/* Up to two pieces of scenery behind the action. */
+/* Scenery behind the action. */
+static const char *const PROPS[PLACE_COUNT][4] = {
+    {"tree", "tree", "sunflower", "house"},
+    {"tree", "pine tree", "mushroom", "pine tree"},
+    {"palm tree", "palm tree", "umbrella", "rock"},
+    {"cactus", "cactus", "rock", "palm tree"},
+    {"pine tree", "pine tree", "snowman", "house"},
+    {"tree", "tree", "tree", "tree"},
+    {"", "", "", ""},
+    {"coral", "coral", "rock", "coral"},
+    {"ringed planet", "Earth", "full moon", "satellite"},
+    {"rock", "rock", "Earth", "rock"},
+    {"couch", "potted plant", "chair", "television"},
+    {"drum", "potted plant", "", ""},
+    {"", "", "", ""},
+    {"house", "tree", "tractor", "tree"},
+    {"trophy", "tree", "tree", "tree"},
+};
+
+bool motion_is_prop(const char *noun)
+{
+    for (int p = 0; p < PLACE_COUNT; p++)
+        for (int i = 0; i < 4; i++)
+            if (strcmp(PROPS[p][i], noun) == 0)
+                return true;
+    return false;
+}
+
+/* Up to two pieces of it. */
 static bool plan_props(Play *p)
 {
-    static const char *const PROPS[PLACE_COUNT][4] = {
-        {"tree", "tree", "sunflower", "house"},
-        {"tree", "pine tree", "mushroom", "pine tree"},
-        {"palm tree", "palm tree", "umbrella", "rock"},
-        {"cactus", "cactus", "rock", "palm tree"},
-        {"pine tree", "pine tree", "snowman", "house"},
-        {"tree", "tree", "tree", "tree"},
-        {"", "", "", ""},
-        {"coral", "coral", "rock", "coral"},
-        {"ringed planet", "Earth", "full moon", "satellite"},
-        {"rock", "rock", "Earth", "rock"},
-        {"couch", "potted plant", "chair", "television"},
-        {"drum", "potted plant", "", ""},
-        {"", "", "", ""},
-        {"house", "tree", "tractor", "tree"},
-        {"trophy", "tree", "tree", "tree"},
-    };
     int place = p->scene.place, count = rng_int(&p->rng, place == PLACE_CITY ? 2 : 3);
     if (place == PLACE_UNDERWATER)
         count = 1 + rng_int(&p->rng, 2);

@@ -282,6 +282,23 @@ static int pick_name(const Stage *stage, Rng *rng, const char *list)
     return stage_noun_find(stage, name);
 }
 
+static bool list_has(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *s = list; *s != 0; s += strcspn(s, "|"), s += *s == '|')
+        if (strncmp(s, name, n) == 0 && (s[n] == '|' || s[n] == 0))
+            return true;
+    return false;
+}
+
+bool scene_stands_by(const char *name)
+{
+    for (int p = 0; p < PLACE_COUNT; p++)
+        if (list_has(HIDERS[p], name) || list_has(LANDMARKS[p], name))
+            return true;
+    return list_has(FLOWERS, name) || list_has(ROUND_THINGS, name);
+}
+
 static bool mobile_alike(const Noun *a, const Noun *b)
 {
     if (a->role == ROLE_WALKER || a->role == ROLE_RIDER)

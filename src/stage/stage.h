@@ -219,6 +219,10 @@ const char *stage_direction_name(int direction);
 /* True when the scene (all fields set) holds a held-out pair. */
 bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 
+/* What captions may say, in English and Japanese, as words.json of a model's folder has it (docs/model-format.md); of the
+ * nouns only those. A new object; NULL when out of memory. */
+struct json_t *stage_words(const Stage *stage, const int *nouns, int count);
+
 typedef struct StageFetch {
     const char *out_path; /* NULL: stage_default_path() */
     const char *art;      /* a node_modules folder that has the packages already; NULL: bring them with npm */

@@ -66,7 +66,11 @@ bool scene_place_fits(const Noun *noun, int place);
 bool scene_needs_other(int action);
 bool scene_moves(int action); /* sideways, with a direction */
 
-/* motion.c: actors and their poses. False when out of memory. */
+bool scene_stands_by(const char *noun); /* may something happen with this one, whatever the subject is? */
+
+/* motion.c: may this noun be a piece of scenery? */
+bool motion_is_prop(const char *noun);
+/* Actors and their poses. False when out of memory. */
 bool motion_plan(Play *play);
 
 /* backdrop.c, render.c */

@@ -44,6 +44,10 @@ bool train_autoencoder(Backend *backend, const TrainOptions *options, SoraError 
 bool train_text_encoder(Backend *backend, const TrainOptions *options, SoraError *err);
 bool train_transformer(Backend *backend, const TrainOptions *options, SoraError *err);
 
+/* Writes words.json (docs/model-format.md): what a model that is trained with this configuration knows. Trainings write it
+ * into DIR/model by themselves; this is for models that were made before. */
+bool train_words(const char *config, const char *stage_pack, const char *path, SoraError *err);
+
 /* How much a transformer listens: by how much its loss rises, in the patches where something acts, when the caption names
  * another direction, noun or colour than the clip shows. No video has to be made, so it is cheap and early. */
 enum { LISTEN_WORDS = 3, LISTEN_LEVELS = 4 }; /* direction, noun, colour; noise levels .97, .9, .8, .6 */

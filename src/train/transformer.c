@@ -11,6 +11,7 @@
 #include "train/classes.h"
 #include "train/codec.h"
 #include "train/run.h"
+#include "train/words.h"
 #include "weights/param_sources.h"
 
 enum { MAX_PATH = 4096 };
@@ -121,7 +122,11 @@ static bool save_model(void *self, const char *folder, SoraError *err)
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/model.json", folder);
     const json_t *manifest = json_object_get(t->settings.json, "manifest");
-    return settings_write(manifest, path, err) && export(t, folder, "transformer", "transformer", err) &&
+    ClipSourceConfig source = t->settings.source;
+    source.stage_pack = t->options->stage_pack;
+    char words[MAX_PATH];
+    snprintf(words, sizeof words, "%s/words.json", folder);
+    return settings_write(manifest, path, err) && words_write(&source, words, err) && export(t, folder, "transformer", "transformer", err) &&
            export(t, folder, "text_encoder", "text_encoder", err) && copy_parts(t, folder, err);
 }
 

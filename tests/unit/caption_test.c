@@ -8,7 +8,11 @@
 #include <cmocka.h>
 #include <utf8proc.h>
 
+#include <jansson.h>
+
+#include "stage/pack.h"
 #include "stage_art.h"
+#include "text/vocabulary.h"
 
 static Stage *stage;
 
@@ -342,12 +346,48 @@ static void common_sentences_are_said(void **state)
     }
 }
 
+/* The words of all nouns: those that captions are made of. */
+static Vocabulary *vocabulary;
+
+static void check_known(const StageClip *clip, const StageCaption *c)
+{
+    UnknownWord words[4];
+    if (vocabulary_unknown(vocabulary, c->text, words, 4) > 0)
+        fail_msg("\"%s\" is unknown in \"%s\"", words[0].word, c->text);
+}
+
+/* What a trained model says that it knows, for all nouns and for one alone. */
+static void the_vocabulary_is_that_of_the_captions(void **state)
+{
+    SoraError err = {0};
+    int nouns[PACK_MAX_NOUNS], count = stage_noun_count(stage);
+    for (int i = 0; i < count; i++)
+        nouns[i] = i;
+    json_t *json = stage_words(stage, nouns, count);
+    char *text = json_dumps(json, 0);
+    vocabulary = vocabulary_open_memory(text, strlen(text), "words", &err);
+    assert_non_null(vocabulary);
+    assert_int_equal(vocabulary_noun_count(vocabulary), count);
+    for_all(600, 2, check_known);
+    for_all(200, 1, check_known);
+    vocabulary_close(vocabulary);
+    free(text);
+    json_decref(json);
+    json = stage_words(stage, nouns, 1);
+    json_t *list = json_object_get(json, "nouns");
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json_array_get(list, 0), "en"), 0)),
+                        stage_noun_name(stage, 0));
+    json_decref(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(captions_are_well_formed),           cmocka_unit_test(articles_fit),
         cmocka_unit_test(directions_are_those_of_the_motion), cmocka_unit_test(captions_say_what_is_there),
         cmocka_unit_test(scenery_is_named_only_when_seen),    cmocka_unit_test(common_sentences_are_said),
+        cmocka_unit_test(the_vocabulary_is_that_of_the_captions),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

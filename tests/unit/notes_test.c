@@ -242,6 +242,34 @@ static void what_is_cut_off_is_said(void **state)
     sora_engine_close(e);
 }
 
+static void unknown_words_are_named(void **state)
+{
+    Heard h;
+    SoraError err = {0};
+    SoraEngine *e = open_with(NULL);
+    assert_null(sora_engine_words(e)); /* a model that does not say is not asked */
+    sora_engine_close(e);
+    tiny_write_text(in_dir("model"), "words.json",
+                    "{\"format\": 1, \"nouns\": [{\"en\": [\"dog\", \"dogs\"], \"ja\": [\"\u72ac\"]}, {\"en\": [\"car\"]}],"
+                    " \"actions\": [{\"en\": [\"walks\", \"walk\"]}]}");
+    e = open_with(NULL);
+    assert_non_null(strstr(sora_engine_words(e), "\"nouns\":[{\"en\":[\"dog\",\"dogs\"]"));
+    SoraRequest r = request_of("the dog walks", &h);
+    sora_video_free(generate(e, &r));
+    assert_int_equal(h.count, 0);
+    r = request_of("a Dog walked to the piano", &h);
+    sora_video_free(generate(e, &r));
+    assert_int_equal(h.count, 1);
+    assert_string_equal(h.about[0], "words");
+    assert_string_equal(h.text[0], "the model does not know \"walked\" (known: \"walk\") and \"piano\"; it knows 2 nouns, such as "
+                                   "dog, car");
+    sora_engine_close(e);
+    tiny_write_text(in_dir("model"), "words.json", "[1]");
+    assert_null(sora_engine_open(in_dir("model"), NULL, &err));
+    assert_non_null(strstr(err.message, "words.json: no JSON object"));
+    assert_int_equal(remove(in_dir("model/words.json")), 0);
+}
+
 static void loras_are_recorded(void **state)
 {
     Heard h;
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(changes_that_fit_nothing_are_counted),
         cmocka_unit_test(options_without_effect_are_said),
         cmocka_unit_test(what_is_cut_off_is_said),
+        cmocka_unit_test(unknown_words_are_named),
         cmocka_unit_test(loras_are_recorded),
         cmocka_unit_test(finite_or_not),
         cmocka_unit_test(a_weight_that_is_no_number_is_named),
