@@ -247,7 +247,7 @@ const Command CMD_CREDENTIALS = {
     .name = "credentials",
     .summary = "keys and certificates that sign the files",
     .description =
-        "Every MP4 and PNG that sora writes says in a signed C2PA manifest that it was made by AI.",
+        "Every MP4, PNG, JPEG and WebP file that sora writes says in a signed C2PA manifest that it was made by AI.",
     .examples = "  sora credentials init\n"
                 "  sora credentials show\n"
                 "  sora credentials request -o fox.csr\n"

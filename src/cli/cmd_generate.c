@@ -10,6 +10,7 @@
 #include "cli/place.h"
 #include "cli/progress.h"
 #include "cli/signing.h"
+#include "cpu/backend.h"
 #include "deliver/deliver.h"
 #include "trace/trace_index.h"
 
@@ -18,7 +19,7 @@ enum { MAX_PROMPT = 32000 };
 typedef struct GenerateArgs {
     const char *model, *prompt, *negative, *image, *last_image, *output;
     OptionSize size;
-    int frames, steps, threads, precision, solver, cpu, tell_prompt;
+    int frames, steps, threads, precision, solver, cpu, tell_prompt, scale;
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
@@ -29,7 +30,7 @@ typedef struct GenerateArgs {
 } GenerateArgs;
 
 /* 0 and -1 stand for the model's own, as in sora.h. */
-static const GenerateArgs defaults = {.guidance = -1, .low_guidance = -1};
+static const GenerateArgs defaults = {.scale = 1, .guidance = -1, .low_guidance = -1};
 
 /* In the order of SoraSolver, SoraPrecision and of the names below. */
 enum { TELL_METADATA, TELL_SIGNED, TELL_NOWHERE }; /* of --tell-prompt */
@@ -75,8 +76,8 @@ static const Option options[] = {
     {0, "cache", OPTION_DOUBLE, offsetof(GenerateArgs, cache), "N",
      .help = "let a step's result serve again while it would change by less than N, such as 0.1; 0: never (default)",
      .min = 0, .max = 1},
-    {0, "seed", OPTION_U64, offsetof(GenerateArgs, seed), "N",
-     .help = "another number, another video (default 0)"},
+    {0, "seed", OPTION_SEED, offsetof(GenerateArgs, seed), "N|random",
+     .help = "another number, another video (default 0); random draws one and says it"},
     {0, "solver", OPTION_CHOICE, offsetof(GenerateArgs, solver), .help = "how noise becomes a video",
      .choices = "auto|unipc|dpmpp|euler"},
     {0, "precision", OPTION_CHOICE, offsetof(GenerateArgs, precision),
@@ -90,6 +91,9 @@ static const Option options[] = {
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4; if that is there, out-2.mp4 and so on)"},
+    {0, "scale", OPTION_INT, offsetof(GenerateArgs, scale), "N",
+     .help = "write the file N times as wide and high, 1 to 8, by Lanczos' filter; there is no more in it to see", .min = 1,
+     .max = VIDEO_MAX_SCALE},
     {0, "tell-prompt", OPTION_CHOICE, offsetof(GenerateArgs, tell_prompt),
      .help = "where everybody can read the prompt: in the file's metadata (default), there and in the signed manifest, or "
              "nowhere in the file",
@@ -179,6 +183,15 @@ static void on_note(const SoraNote *note, void *user)
     json_array_append_new(m->notes, json_pack("{s:s, s:s}", "about", note->about, "text", note->text));
 }
 
+/* Do the plain kernels compute, because they were asked for or because this processor has no AVX2? SORA_CPU goes first. */
+static bool is_reference(const GenerateArgs *a)
+{
+    const char *level = getenv("SORA_CPU");
+    if (level == NULL || *level == 0)
+        level = cpu_levels[a->cpu];
+    return (level != NULL && strcmp(level, "reference") == 0) || !cpu_level_supported("avx2");
+}
+
 /* What was given for nothing. */
 static void note_options(Making *m, const GenerateArgs *a)
 {
@@ -189,6 +202,10 @@ static void note_options(Making *m, const GenerateArgs *a)
                 m);
     if (unsigned_file && a->signing.time_authority != NULL)
         on_note(&(SoraNote){"credentials", "--time-authority has no effect on a file without content credentials"}, m);
+    if (is_reference(a))
+        on_note(&(SoraNote){"cpu", "the plain reference kernels compute, which are there to be compared with: 10 to 100 times as long "
+                                   "as avx2"},
+                m);
     if (a->no_trace && a->trace_index != NULL)
         on_note(&(SoraNote){"trace_index", "--trace-index has no effect with --no-trace"}, m);
 }
@@ -231,6 +248,10 @@ static bool check_output(const SoraEngine *engine, const SoraRequest *r, const G
     sora_engine_defaults(engine, &own);
     Place place = {a->output, r->frames > 0 ? r->frames : own.frames};
     VideoFormat format = {2, 2, r->fps > 0 ? r->fps : own.fps, NULL, NULL};
+    if (a->scale > 1) {
+        format.width = a->scale * (r->width > 0 ? r->width : own.width);
+        format.height = a->scale * (r->height > 0 ? r->height : own.height);
+    }
     const char *const inputs[] = {a->image, a->last_image, a->model, a->transformer, a->transformer_2, a->text_encoder, a->vae,
                                   a->image_encoder, a->tokenizer, a->trace_index};
     if (!video_writer_check(a->output, &format, err) || !video_writer_check_frames(a->output, place.frames, err) ||
@@ -249,9 +270,9 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
     json_t *seed = a->seed >> 53 == 0 ? json_integer((json_int_t)a->seed) : json_sprintf("%" PRIu64, a->seed);
-    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:f, s:o, s:s?, s:O}", "id", sora_video_id(video), "output", output,
+    json_t *o = json_pack("{s:s, s:o, s:f, s:o, s:i, s:i, s:i, s:i, s:f, s:o, s:s?, s:O}", "id", sora_video_id(video), "output", output,
                           "seconds", seconds, "seed", seed, "width", sora_video_width(video), "height", sora_video_height(video),
-                          "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
+                          "scale", a->scale, "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
                           d->plan.credentials ? d->result.manifest : NULL, "notes", m->notes);
     if (o == NULL)
@@ -265,9 +286,12 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
 static void print_line(const SoraVideo *video, const GenerateArgs *a, const Signing *s, const char *name, double seconds)
 {
     int frames = sora_video_frames(video);
-    printf("%s: %d frame%s of %dx%d, %g a second, seed %" PRIu64 ", made in %.1f s%s%s\n", name, frames,
-           frames == 1 ? "" : "s", sora_video_width(video), sora_video_height(video), sora_video_fps(video),
-           a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
+    char scaled[64] = "";
+    if (a->scale > 1)
+        snprintf(scaled, sizeof scaled, " made of %dx%d", sora_video_width(video), sora_video_height(video));
+    printf("%s: %d frame%s of %dx%d%s, %g a second, seed %" PRIu64 ", made in %.1f s%s%s\n", name, frames,
+           frames == 1 ? "" : "s", a->scale * sora_video_width(video), a->scale * sora_video_height(video), scaled,
+           sora_video_fps(video), a->seed, seconds, s->without ? "; no content credentials: " : "", s->without ? s->without : "");
 }
 
 /* What was made, and where it is. */
@@ -339,6 +363,7 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
     const char *index = a->trace_index != NULL ? a->trace_index : own;
     Making m = {.notes = json_array()};
     delivery_init(&m.delivery, &(DeliveryPlan){.path = a->output,
+                                               .scale = a->scale,
                                                .credentials = signing->credentials,
                                                .signing = {.prompt = a->tell_prompt == TELL_SIGNED ? request->prompt : NULL,
                                                            .inputs = inputs,
@@ -394,6 +419,8 @@ static bool generate(const GenerateArgs *a, char **arguments, int count, SoraErr
     if (request.prompt == NULL || !parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err) ||
         !check_args(a, err))
         return false;
+    if (memory > 0 && a->scale > 1)
+        return error_set(err, SORA_ERROR_INPUT, "--memory does not count what --scale %d takes: leave one out", a->scale);
     Signing signing = {0};
     SoraInputs *inputs = NULL;
     bool ok = signing_open(&signing, &a->signing, a->output, err) &&

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "base/lost.h"
 #include "cli/cli.h"
 
@@ -22,9 +23,17 @@ static const Command SORA = {
                 "  sora \"a red balloon floats up into the sky\" --seed 7 -o balloon.webm",
 };
 
+/* 80, or what a narrower terminal has. */
+static int columns_of(FILE *out)
+{
+    struct winsize size;
+    bool narrow = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_col < 80;
+    return narrow ? size.ws_col : 80;
+}
+
 static void print_help(const Command *command, const char *path, FILE *out)
 {
-    command_print_help(command, path, out);
+    command_print_help(command, path, columns_of(out), out);
     if (command != &SORA)
         return;
     fputs("\nExit codes:\n", out);
@@ -97,7 +106,7 @@ static int run(const Command *command, const char *path, int argc, char **argv)
         return fail(path, &err);
     int code = EXIT_SUCCESS;
     if (line.help)
-        command_print_help(command, path, stdout);
+        print_help(command, path, stdout);
     else if (!run_on_whole_files(command, &line, &err))
         code = fail(path, &err);
     command_line_deinit(&line);

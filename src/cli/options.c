@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Edit distance with swaps of neighbours (optimal string alignment); names are short, so are the rows. */
 static int distance(const char *a, const char *b)
@@ -138,6 +139,17 @@ static bool set_u64(const Option *o, uint64_t *value, const char *text, SoraErro
     return true;
 }
 
+static bool set_seed(const Option *o, uint64_t *value, const char *text, SoraError *err)
+{
+    uint32_t drawn;
+    if (strcmp(text, "random") != 0)
+        return set_u64(o, value, text, err);
+    if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn)
+        return error_set(err, SORA_ERROR_INTERNAL, "--%s: this system gives no random numbers", o->name);
+    *value = drawn;
+    return true;
+}
+
 static bool set_double(const Option *o, double *value, const char *text, SoraError *err)
 {
     char *stop;
@@ -196,6 +208,8 @@ static bool set_value(const Option *o, void *values, const char *text, SoraError
         return set_int(o, at, text, err);
     case OPTION_U64:
         return set_u64(o, at, text, err);
+    case OPTION_SEED:
+        return set_seed(o, at, text, err);
     case OPTION_DOUBLE:
         return set_double(o, at, text, err);
     case OPTION_SIZE:

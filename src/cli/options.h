@@ -28,6 +28,7 @@ typedef enum OptionType {
     OPTION_STRING, /* const char *, into argv */
     OPTION_INT,    /* int, min to max */
     OPTION_U64,    /* uint64_t */
+    OPTION_SEED,   /* uint64_t; the word random draws one of 32 bits */
     OPTION_DOUBLE, /* double, min to max, finite */
     OPTION_SIZE,   /* OptionSize: WIDTHxHEIGHT, each min to max */
     OPTION_CHOICE, /* int: the place of the word in choices */
@@ -83,8 +84,8 @@ typedef struct CommandLine {
 bool command_line_parse(CommandLine *line, const Command *command, int argc, char **argv, SoraError *err);
 void command_line_deinit(CommandLine *line);
 
-/* path: "sora generate". */
-void command_print_help(const Command *command, const char *path, FILE *out);
+/* path: "sora generate". columns: how wide, at least 40; examples are as wide as they are. */
+void command_print_help(const Command *command, const char *path, int columns, FILE *out);
 
 /* The command of that name in a table that ends with NULL; NULL: none. */
 const Command *command_find(const Command *const *commands, const char *name);

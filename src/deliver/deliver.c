@@ -34,7 +34,7 @@ static bool begin(Delivery *d, const SoraVideo *video, SoraError *err)
 {
     VideoFormat format = {sora_video_width(video), sora_video_height(video), sora_video_fps(video),
                           sora_video_prompt(video), sora_video_parameters(video)};
-    d->writer = video_writer_open(d->plan.path, &format, err);
+    d->writer = video_writer_open_scaled(d->plan.path, &format, d->plan.scale > 0 ? d->plan.scale : 1, err);
     if (d->writer != NULL && d->plan.credentials != NULL)
         video_writer_on_finish(d->writer, &d->finish);
     return d->writer != NULL;

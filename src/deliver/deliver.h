@@ -18,6 +18,7 @@ typedef struct DeliveryPlan {
     const char *path;
     const SoraCredentials *credentials; /* NULL: the file carries none */
     SoraSigning signing;                /* the title is the file's name unless it says another */
+    int scale;                          /* the file's pixels for each of the video's, along each side; 0: 1 */
     const char *index;                  /* of `sora trace`, which learns the video; NULL: it does not */
     bool keep; /* a file that has got the name meanwhile stays: NAME-2.mp4 and so on is written instead */
 } DeliveryPlan;

@@ -141,10 +141,13 @@ static bool make_room(Pager *p, size_t more, SoraError *err)
     size_t now = process_memory();
     for (PagerEntry *old; now + more + RESERVE > p->limit && (old = oldest(p)) != NULL; now = process_memory())
         give_back(p, old);
-    return now + more + SLACK <= p->limit ||
+    size_t needed = now + more + SLACK;
+    bool small = p->limit < 1000000000; /* both in one unit, so that they can be compared */
+    return needed <= p->limit ||
            error_set(err, SORA_ERROR_MEMORY,
-                     "%.2f GB of memory are needed, the limit is %.2f GB: a smaller size or fewer frames need less",
-                     (double)(now + more + SLACK) / 1e9, (double)p->limit / 1e9);
+                     "%.*f %s of memory are needed, the limit is %.*f %s: a smaller size or fewer frames need less", small ? 0 : 2,
+                     (double)needed / (small ? 1e6 : 1e9), small ? "MB" : "GB", small ? 0 : 2,
+                     (double)p->limit / (small ? 1e6 : 1e9), small ? "MB" : "GB");
 }
 
 bool pager_room(void *pager, size_t bytes, SoraError *err)

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "base/file.h"
 #include "media/ffmpeg.h"
+#include "media/image.h"
 #include "media/sink.h"
 
 struct VideoWriter {
@@ -13,6 +14,7 @@ struct VideoWriter {
     void *sink;
     char *path;
     long frames;
+    int width, height, scale; /* of the frames that come, and how much larger they are written */
     const FileFinish *finish; /* NULL: none */
 };
 
@@ -111,9 +113,17 @@ bool video_writer_check_frames(const char *path, int frames, SoraError *err)
 
 VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err)
 {
+    return video_writer_open_scaled(path, format, 1, err);
+}
+
+VideoWriter *video_writer_open_scaled(const char *path, const VideoFormat *format, int scale, SoraError *err)
+{
     ffmpeg_quiet();
+    VideoFormat written = *format;
+    written.width *= scale;
+    written.height *= scale;
     const SinkKind *kind = find_kind(path, err);
-    if (kind == NULL || !check_format(kind, path, format, err))
+    if (kind == NULL || !check_format(kind, path, &written, err))
         return NULL;
     VideoWriter *w = calloc(1, sizeof *w);
     if (w == NULL || (w->path = strdup(path)) == NULL) {
@@ -122,7 +132,10 @@ VideoWriter *video_writer_open(const char *path, const VideoFormat *format, Sora
         return NULL;
     }
     w->kind = kind;
-    w->sink = kind->open(kind, path, format, err);
+    w->width = format->width;
+    w->height = format->height;
+    w->scale = scale;
+    w->sink = kind->open(kind, path, &written, err);
     if (w->sink == NULL) {
         free(w->path);
         free(w);
@@ -134,7 +147,13 @@ VideoWriter *video_writer_open(const char *path, const VideoFormat *format, Sora
 bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err)
 {
     w->frames++;
-    return w->kind->write(w->sink, rgb, err);
+    if (w->scale == 1)
+        return w->kind->write(w->sink, rgb, err);
+    Image large = {0}, frame = {w->width, w->height, (uint8_t *)rgb}; /* which is only read */
+    bool ok = image_resize(&large, &frame, w->width * w->scale, w->height * w->scale, err) &&
+              w->kind->write(w->sink, large.rgb, err);
+    image_deinit(&large);
+    return ok;
 }
 
 void video_writer_on_finish(VideoWriter *w, const FileFinish *finish)

@@ -43,6 +43,11 @@ bool video_writer_check_frames(const char *path, int frames, SoraError *err);
 /* The format is copied. NULL on failure. */
 VideoWriter *video_writer_open(const char *path, const VideoFormat *format, SoraError *err);
 
+/* The same, but frames are written scale times as wide and high as the format says and as they come, by Lanczos' filter;
+ * 1 to VIDEO_MAX_SCALE. */
+enum { VIDEO_MAX_SCALE = 8 };
+VideoWriter *video_writer_open_scaled(const char *path, const VideoFormat *format, int scale, SoraError *err);
+
 /* rgb: [height, width, 3] packed bytes, full range sRGB. After a failure only abort is useful. */
 bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err);
 

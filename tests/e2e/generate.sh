@@ -23,6 +23,27 @@ expect 0 "" "$sora" generate -p "a dog walks left" $fast --seed 1 --no-credentia
 cmp -s first.mp4 out.mp4 && fail "another seed gave the same file"
 rm first.mp4 out.mp4
 
+# Larger pictures of the same video; a seed that is drawn is said, and makes the video again; slow kernels say so.
+expect 0 "" "$sora" "a dog" --steps 2 --frames 1 --scale 3 --no-trace -o large.png --json
+printed '"scale": ?3'
+expect 0 "" "$sora" "a dog" --steps 2 --frames 1 --no-trace -o small.png --json
+side=$(sed 's/.*"width": \([0-9]*\).*/\1/' "$work.out")
+wide() {
+    printf '%d' "0x$(od -An -tx1 -j16 -N4 "$1" | tr -d ' \n')"
+}
+[ "$(wide small.png)" = "$side" ] && [ "$(wide large.png)" = $((3 * side)) ] ||
+    fail "pictures $(wide small.png) and $(wide large.png) pixels wide, of $side"
+expect 2 '--scale: 9 is out of range: 1 to 8' "$sora" "a dog" --scale 9
+expect 2 'a video of 131072x131072 pixels cannot be written' "$sora" "a dog" --size 16384x16384 --scale 8
+expect 2 'memory does not count what --scale 2 takes' "$sora" "a dog" --memory 1G --scale 2
+expect 0 "" "$sora" "a dog" $fast --seed random --no-credentials -o a.gif
+seed=$(sed -n 's/.*seed \([0-9]*\),.*/\1/p' "$work.out")
+expect 0 "" "$sora" "a dog" $fast --seed "$seed" --no-credentials -o b.gif
+cmp -s a.gif b.gif || fail "the seed that was said, $seed, made another video"
+expect 0 'note: the plain reference kernels compute' "$sora" "a dog" --steps 1 --frames 1 --cpu reference -o small.png
+rm large.png small.png a.gif b.gif
+only
+
 for kind in webm gif; do
     expect 0 "" "$sora" "a dog walks left" $fast -o "a.$kind"
     only "a.$kind"

@@ -25,7 +25,7 @@ static const Option options[] = {
     {'t', "text", OPTION_STRING, offsetof(Args, text), "TEXT", .help = "a string"},
     {'n', "number", OPTION_INT, offsetof(Args, number), "N", .help = "a number", .min = 1, .max = 100},
     {0, "choice", OPTION_CHOICE, offsetof(Args, choice), .help = "a word", .choices = "auto|f32|bf16"},
-    {0, "seed", OPTION_U64, offsetof(Args, seed), "N", .help = "a large number"},
+    {0, "seed", OPTION_SEED, offsetof(Args, seed), "N", .help = "a large number"},
     {0, "ratio", OPTION_DOUBLE, offsetof(Args, ratio), "N", .help = "a real number", .min = 0, .max = 1},
     {0, "size", OPTION_SIZE, offsetof(Args, size), "WxH", .help = "a size", .min = 1, .max = 1000},
     {0, "color", OPTION_CHOICE, offsetof(Args, color), .help = "a word",
@@ -187,7 +187,7 @@ static void help_lists_every_option(void **state)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    command_print_help(&command, "sora try", out);
+    command_print_help(&command, "sora try", 80, out);
     fclose(out);
     assert_non_null(strstr(text, "Usage: sora try [OPTIONS] [WORD]\n"));
     assert_non_null(strstr(text,
@@ -202,6 +202,37 @@ static void help_lists_every_option(void **state)
     for (char *s = strtok(text, "\n"); s != NULL; s = strtok(NULL, "\n"))
         assert_true(strlen(s) <= 80);
     free(text);
+}
+
+/* No line is wider than the terminal, and every word is there in one piece. */
+static void narrow_help_breaks_between_words(void **state)
+{
+    for (int columns = 40; columns <= 80; columns += 5) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        command_print_help(&command, "sora try", columns, out);
+        fclose(out);
+        assert_non_null(strstr(text, " wrapped"));
+        assert_non_null(strstr(text, "paragraph"));
+        for (char *s = strtok(text, "\n"); s != NULL; s = strtok(NULL, "\n"))
+            assert_true((int)strlen(s) <= columns);
+        free(text);
+    }
+}
+
+static void random_seeds_are_drawn(void **state)
+{
+    uint64_t seen[2];
+    for (int i = 0; i < 2; i++) {
+        CommandLine line;
+        SoraError err = {0};
+        assert_true(parse(&line, "--seed random", &err));
+        seen[i] = ((const Args *)line.values)->seed;
+        assert_true(seen[i] <= UINT32_MAX);
+        command_line_deinit(&line);
+    }
+    assert_true(seen[0] != seen[1]); /* wrong once in four thousand million runs */
 }
 
 static void commands_are_found_and_guessed(void **state)
@@ -247,6 +278,8 @@ int main(void)
         cmocka_unit_test(too_few_arguments),
         cmocka_unit_test(long_input_is_harmless),
         cmocka_unit_test(help_lists_every_option),
+        cmocka_unit_test(narrow_help_breaks_between_words),
+        cmocka_unit_test(random_seeds_are_drawn),
         cmocka_unit_test(commands_are_found_and_guessed),
         cmocka_unit_test(progress_shows_rate_and_time_left),
     };

@@ -238,7 +238,7 @@ static void too_small_a_limit_is_said(void **state)
     bind_paged(&o, &source, &pager);
     assert_false(forward(&o, &pager.base, out, &err));
     assert_int_equal(err.code, SORA_ERROR_MEMORY);
-    assert_non_null(strstr(err.message, "the limit is 0.00 GB"));
+    assert_non_null(strstr(err.message, "the limit is 1 MB"));
     paged_source_deinit(&source);
     pager_deinit(&pager);
     close_network(&o);

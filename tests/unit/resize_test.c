@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "base/file.h"
 #include "media/pixels.h"
+#include "media/video_writer.h"
 
 /* The bytes of a U8 tensor of a safetensors file that is in memory. */
 static const uint8_t *find_tensor(const FileMap *file, json_t *header, const char *name, int *height,
@@ -83,11 +85,38 @@ static void bicubic_keeps_what_need_not_change(void **state)
     pixels_deinit(&in);
 }
 
+/* What a scaled writer puts into its file is the frame, resized. */
+static void frames_are_written_larger(void **state)
+{
+    char path[] = "/tmp/sora-scaled-XXXXXX.png";
+    SoraError err = {0};
+    Image frame, larger, read;
+    assert_true(close(mkstemps(path, 4)) == 0);
+    assert_true(image_init(&frame, 7, 5, &err));
+    for (int i = 0; i < 7 * 5 * 3; i++)
+        frame.rgb[i] = (uint8_t)(i * 37);
+    VideoWriter *w = video_writer_open_scaled(path, &(VideoFormat){7, 5, 12, NULL, NULL}, 3, &err);
+    assert_non_null(w);
+    assert_true(video_writer_write(w, frame.rgb, &err) && video_writer_commit(w, &err));
+    assert_true(image_read(&read, path, &err) && image_resize(&larger, &frame, 21, 15, &err));
+    assert_int_equal(read.width, 21);
+    assert_int_equal(read.height, 15);
+    assert_memory_equal(read.rgb, larger.rgb, 21 * 15 * 3);
+    image_deinit(&frame);
+    image_deinit(&larger);
+    image_deinit(&read);
+    remove(path);
+    /* The size that is written is the one that must be possible. */
+    assert_null(video_writer_open_scaled("a.mp4", &(VideoFormat){4096, 2, 12, NULL, NULL}, 8, &err));
+    assert_string_equal(err.message, "a.mp4: a video of 32768x16 pixels cannot be written");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanczos_is_pils),
         cmocka_unit_test(bicubic_keeps_what_need_not_change),
+        cmocka_unit_test(frames_are_written_larger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
