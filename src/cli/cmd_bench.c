@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 #include "cli/cli.h"
-#include "engine/bench.h"
+#include "bench/bench.h"
 
 typedef struct BenchArgs {
     const char *config;

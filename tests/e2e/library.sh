@@ -18,6 +18,12 @@ if [ -n "$library" ] && command -v nm >/dev/null; then
     checks=$((checks + 1))
     cmp -s declared exported || fail "exported: $(diff declared exported | tr '\n' ' ')"
 fi
+# The trainer, the stage and the benchmark are the program's alone.
+if [ -n "$library" ] && command -v nm >/dev/null; then
+    checks=$((checks + 1))
+    inside=$(nm "$library" | awk '{print $3}' | grep -E '^(train_run|adamw_step|stage_open|stage_render|bench_run)$')
+    [ -z "$inside" ] || fail "in the library: $inside"
+fi
 # The example, built against an installation that was moved, far from the source tree: the library finds nano by its name.
 if [ -n "$library" ] && [ -d "$source_dir/models/nano" ] && ! nm -D "$library" | grep -Eq '__(a|t|ub)san_'; then
     mkdir -p moved/lib/x86 moved/share/sora/models elsewhere

@@ -1,9 +1,9 @@
 /* What oneDNN alone reaches: the yardstick of the benchmarks. */
-#ifndef SORA_ENGINE_ONEDNN_RATE_H
-#define SORA_ENGINE_ONEDNN_RATE_H
+#ifndef SORA_BENCH_ONEDNN_RATE_H
+#define SORA_BENCH_ONEDNN_RATE_H
 
 #include "base/error.h"
-#include "engine/profile.h"
+#include "bench/profile.h"
 
 typedef struct RateOptions {
     int threads;

@@ -1,6 +1,6 @@
 /* sora bench: how near the machine's limit the networks run, at real sizes with random weights. */
-#ifndef SORA_ENGINE_BENCH_H
-#define SORA_ENGINE_BENCH_H
+#ifndef SORA_BENCH_BENCH_H
+#define SORA_BENCH_BENCH_H
 
 #include <stdint.h>
 #include "base/error.h"

@@ -1,4 +1,4 @@
-#include "engine/bench.h"
+#include "bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cpu/backend.h"
-#include "engine/onednn_rate.h"
+#include "bench/onednn_rate.h"
 #include "engine/pipeline.h"
-#include "engine/profile.h"
+#include "bench/profile.h"
 #include "model/transformer.h"
 #include "model/vae.h"
 #include "weights/param_sources.h"

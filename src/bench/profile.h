@@ -1,7 +1,7 @@
 /* A backend around another one that counts floating-point operations from the shapes of the nodes, takes the
  * time and remembers the shapes of products and convolutions. */
-#ifndef SORA_ENGINE_PROFILE_H
-#define SORA_ENGINE_PROFILE_H
+#ifndef SORA_BENCH_PROFILE_H
+#define SORA_BENCH_PROFILE_H
 
 #include "tensor/graph.h"
 

@@ -1,4 +1,4 @@
-#include "engine/profile.h"
+#include "bench/profile.h"
 
 #include <stdlib.h>
 #include <string.h>

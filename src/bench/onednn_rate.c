@@ -1,4 +1,4 @@
-#include "engine/onednn_rate.h"
+#include "bench/onednn_rate.h"
 
 #include <dnnl.h>
 #include <omp.h>
