@@ -64,3 +64,8 @@ bool error_wrap(SoraError *err, const char *fmt, ...)
     va_end(args);
     return error_set(err, old.code, "%s: %s", context.message, old.message);
 }
+
+bool error_no_memory(SoraError *err)
+{
+    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+}

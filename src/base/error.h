@@ -13,6 +13,9 @@
 bool error_set(SoraError *err, SoraErrorCode code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* "out of memory" with SORA_ERROR_MEMORY. Returns false. */
+bool error_no_memory(SoraError *err);
+
 /* "PATH: WHAT: WHY" of the system call that has just failed, WHY and the code from errno. Returns false. */
 bool error_system(SoraError *err, const char *path, const char *what);
 

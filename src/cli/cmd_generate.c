@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
@@ -13,8 +13,6 @@
 #include "cpu/backend.h"
 #include "deliver/deliver.h"
 #include "trace/trace_index.h"
-
-enum { MAX_PROMPT = 32000 };
 
 typedef struct GenerateArgs {
     const char *model, *prompt, *negative, *image, *last_image, *output;
@@ -109,23 +107,6 @@ static const Option options[] = {
     {0},
 };
 
-static bool check_prompt(const char *text, const char *what, SoraError *err)
-{
-    size_t size = strlen(text);
-    if (size > MAX_PROMPT)
-        return error_set(err, SORA_ERROR_INPUT, "the %s has %zu bytes; at most %d are accepted", what, size,
-                         MAX_PROMPT);
-    utf8proc_int32_t c;
-    for (size_t i = 0; i < size;) {
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(size - i), &c);
-        if (n < 1)
-            return error_set(err, SORA_ERROR_INPUT, "the %s is not UTF-8 at byte %zu", what, i);
-        i += (size_t)n;
-    }
-    return true;
-}
-
 static const char *choose_prompt(const GenerateArgs *a, char **arguments, int count, SoraError *err)
 {
     if (a->prompt != NULL && count > 0) {
@@ -135,8 +116,6 @@ static const char *choose_prompt(const GenerateArgs *a, char **arguments, int co
     const char *prompt = a->prompt ? a->prompt : count > 0 ? arguments[0] : NULL;
     if (prompt == NULL)
         error_set(err, SORA_ERROR_INPUT, "a prompt is missing, such as: sora \"" EXAMPLE_PROMPT "\"");
-    else if (!check_prompt(prompt, "prompt", err))
-        return NULL;
     else if (prompt[strspn(prompt, " \t\r\n")] == 0)
         error_set(err, SORA_ERROR_INPUT, "the prompt is empty");
     else
@@ -406,8 +385,7 @@ static bool check_image(const char *path, SoraError *err)
 
 static bool check_args(const GenerateArgs *a, SoraError *err)
 {
-    return (a->negative == NULL || check_prompt(a->negative, "negative prompt", err)) && check_image(a->image, err) &&
-           check_image(a->last_image, err);
+    return check_image(a->image, err) && check_image(a->last_image, err);
 }
 
 static bool generate(const GenerateArgs *a, char **arguments, int count, SoraError *err)

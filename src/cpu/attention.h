@@ -12,7 +12,7 @@ enum {
 
 static inline size_t pad_bytes(int64_t elements, size_t size)
 {
-    return ((size_t)elements * size + 63) / 64 * 64;
+    return pad64((size_t)elements * size);
 }
 
 /* The samples and heads of a node; in[first] is cu_q. */

@@ -151,7 +151,7 @@ static bool run(Backend *backend, const Node *node, SoraError *err)
 
 static void *alloc(Backend *backend, size_t bytes)
 {
-    return bytes > SIZE_MAX - 64 ? NULL : aligned_alloc(64, (bytes + 63) / 64 * 64);
+    return bytes > SIZE_MAX - 64 ? NULL : aligned_alloc(64, pad64(bytes));
 }
 
 static void release(Backend *backend, void *p)

@@ -37,11 +37,6 @@ typedef struct Plan {
     size_t operand_bytes;
 } Plan;
 
-static size_t pad64(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 static Conv describe(const Node *node, const Tensor *x, const Tensor *w, const Tensor *y)
 {
     Conv c = {.in = {.x = x, .repeat = 1}};

@@ -38,11 +38,6 @@ typedef struct Plan {
     char *weights, *threads;
 } Plan;
 
-static size_t pad64(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 /* Everything here follows from the shape alone. */
 static Plan make_plan(const CpuContext *ctx, const Product *p)
 {

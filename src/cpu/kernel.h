@@ -57,6 +57,12 @@ static inline Pool *cpu_pool(const CpuContext *ctx, int64_t elements)
     return elements > 1 << 15 ? ctx->pool : NULL;
 }
 
+/* To whole lines of the cache. */
+static inline size_t pad64(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 static inline int64_t round_up(int64_t n, int64_t unit)
 {
     return (n + unit - 1) / unit * unit;

@@ -43,11 +43,6 @@ typedef struct Plan {
     _Atomic bool failed;
 } Plan;
 
-static size_t pad64(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 static int64_t divide_up(int64_t n, int64_t by)
 {
     return (n + by - 1) / by;

@@ -53,7 +53,7 @@ static bool prepare(CpuContext *ctx, RowSums *s, const Tensor *x, const Tensor *
     s->index = index ? index->data : NULL;
     s->group = s->n >= CHUNK ? 1 : CHUNK / (s->n ? s->n : 1);
     int64_t groups = group_count(s), runs = 0;
-    size_t heads = ((size_t)(groups + 1) * sizeof *s->first + 63) / 64 * 64;
+    size_t heads = pad64((size_t)(groups + 1) * sizeof *s->first);
     for (int64_t r = 0; r < s->rows; r++)
         runs += begins(s, r);
     size_t part = s->sums[0] || s->sums[1] ? (size_t)(runs * s->n) * sizeof(float) : 0;

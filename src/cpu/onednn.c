@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "cpu/kernel.h"
+
 enum { BUCKETS = 1024, MAX_TILES = 2000 };
 
 struct Tile {
@@ -204,10 +207,7 @@ static bool make_primitive(Tile *t)
 
 static uint32_t hash(const TileShape *s)
 {
-    const uint32_t *word = (const uint32_t *)s;
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < sizeof *s / sizeof *word; i++)
-        h = (h ^ word[i]) * 16777619u;
+    uint32_t h = hash32(HASH32_START, s, sizeof *s);
     return (h ^ h >> 15) % BUCKETS;
 }
 
@@ -355,7 +355,7 @@ const void *onednn_kept(const OneDnn *d, const Tile *t, const void *plain)
 
 void *onednn_keep(OneDnn *d, const Tile *t, const void *plain)
 {
-    size_t bytes = (tile_weight_bytes(t) + 63) / 64 * 64;
+    size_t bytes = pad64(tile_weight_bytes(t));
     Kept *k = malloc(sizeof *k);
     void *packed = aligned_alloc(64, bytes);
     if (k == NULL || packed == NULL) {

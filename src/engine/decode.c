@@ -16,11 +16,6 @@ enum {
     SLOTS_WHOLE = 12,         /* frames of such that convolutions remember, about, in the operand's type */
 };
 
-static bool no_memory(SoraError *err)
-{
-    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-}
-
 /* Bytes of a frame's activation at the finest level, of a latent of that many places. */
 static int64_t activation_bytes(const VaeConfig *c, int64_t places)
 {
@@ -76,7 +71,7 @@ static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err
     int64_t stride = vae_stride_space(c), plane = s->height * s->width, chunk = pipeline_decode_chunk(c, s);
     float *z = malloc((size_t)(chunk * plane * s->channels) * sizeof *z);
     float *pixels = malloc((size_t)(plane * stride * stride * 3 * chunk * vae_stride_time(c)) * sizeof *pixels);
-    bool ok = (z != NULL && pixels != NULL) || no_memory(err);
+    bool ok = (z != NULL && pixels != NULL) || error_no_memory(err);
     VaeCache cache = {.frames = pipeline_coder_frames(c, s)};
     for (int64_t f = 0, n; f < s->frames && ok; f += n) {
         n = chunk < s->frames - f ? chunk : s->frames - f;
@@ -170,7 +165,7 @@ static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, So
     const CanvasShape *shape = &job->shape;
     float *z = malloc((size_t)(shape->height * shape->width * shape->channels) * sizeof *z);
     char *copy = malloc((size_t)s->n * s->place); /* room for any strip */
-    bool ok = (z != NULL && copy != NULL) || no_memory(err);
+    bool ok = (z != NULL && copy != NULL) || error_no_memory(err);
     VaeCache cache = {0};
     for (int64_t f = 0; f < shape->frames && ok; f++) {
         graph_reset(g);
@@ -204,7 +199,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
     side[s->dim - 2] = pixel_at(s, p->autoencoder, i + 1) - begin;
     float *pixels = malloc((size_t)(side[0] * side[1] * 3 * vae_stride_time(c)) * sizeof *pixels);
     float *features = malloc((size_t)size[s->dim] * s->place);
-    bool ok = (pixels != NULL && features != NULL) || no_memory(err);
+    bool ok = (pixels != NULL && features != NULL) || error_no_memory(err);
     VaeCache cache = {.frames = 1, .strip = {s->dim, i == 0, i == s->count - 1, NULL, 0}};
     for (int64_t f = 0; f < frames && ok; f++) {
         if (!(ok = read_features(s, i, f, features, err)))
@@ -232,7 +227,7 @@ static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int
 static bool decode_strips(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
 {
     s->edges = calloc((size_t)job->shape.frames, sizeof *s->edges);
-    bool ok = (s->edges != NULL || no_memory(err)) && (s->spool = file_temporary(err)) != NULL;
+    bool ok = (s->edges != NULL || error_no_memory(err)) && (s->spool = file_temporary(err)) != NULL;
     ok = ok && make_features(p, job, s, err);
     for (int i = 0; i < s->count && ok; i++)
         ok = decode_strip(p, job, s, i, err);

@@ -5,11 +5,6 @@
 
 #include "engine/pipeline.h"
 
-static bool no_memory(SoraError *err)
-{
-    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-}
-
 /* One picture, of the image encoder's size, to its rows. */
 static bool encode_resized(const Pipeline *p, const Pixels *picture, float *rows, SoraError *err)
 {
@@ -30,7 +25,7 @@ bool pipeline_encode_pictures(const Pipeline *p, const Pixels *const *pictures, 
     int64_t rows = clip_rows(c);
     *out = (ContextRows){.rows = count * rows, .dim = c->dim};
     out->data = malloc((size_t)(out->rows * out->dim) * sizeof *out->data);
-    bool ok = out->data != NULL || no_memory(err);
+    bool ok = out->data != NULL || error_no_memory(err);
     for (int i = 0; i < count && ok; i++) {
         Pixels square;
         ok = pixels_resize(&square, pictures[i], c->image_size, c->image_size, err) &&
@@ -65,7 +60,7 @@ float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError 
     float *frames = malloc((size_t)stride * (size_t)width * (size_t)height * 3 * sizeof *frames);
     float *chunk = malloc((size_t)(plane * c->z_dim) * sizeof *chunk);
     float *latent = malloc((size_t)(latents * plane * c->z_dim) * sizeof *latent);
-    bool ok = (frames != NULL && chunk != NULL && latent != NULL) || no_memory(err);
+    bool ok = (frames != NULL && chunk != NULL && latent != NULL) || error_no_memory(err);
     VaeCache cache = {.frames = pipeline_coder_frames(c, &(CanvasShape){c->z_dim, latents, height / space, width / space, {1, 1, 1}})};
     graph_keep_weights(g, cache.frames == 0);
     for (int64_t f = 0; f < latents && ok; f++) {
@@ -95,7 +90,7 @@ bool pipeline_condition(const Pipeline *p, const KnownFrames *k, Canvas *canvas,
     float *latent = given != NULL ? pipeline_encode_known(p, k, err) : NULL;
     bool ok = latent != NULL;
     if (given == NULL)
-        no_memory(err);
+        error_no_memory(err);
     if (ok) {
         given[0] = true;
         given[k->frames - 1] = k->frames == 1 || k->last != NULL;

@@ -5,11 +5,6 @@
 
 #include "text/clean.h"
 
-static bool no_memory(SoraError *err)
-{
-    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-}
-
 const Dit *pipeline_expert(const Pipeline *p, double timestep)
 {
     return p->low_noise != NULL && timestep < p->boundary ? p->low_noise : p->transformer;
@@ -96,7 +91,7 @@ int pipeline_tokenize(const Pipeline *p, const char *text, int32_t *ids, int max
     int n = tokenizer_encode_padded(p->tokenizer, clean, size, ids, max);
     free(clean);
     if (n < 0)
-        no_memory(err);
+        error_no_memory(err);
     return n;
 }
 
@@ -109,9 +104,9 @@ bool pipeline_cut(const Pipeline *p, const char *text, TextCut *cut, SoraError *
     int count = tokenizer_encode(p->tokenizer, clean, size, NULL, 0), max = p->transformer->config.text_len - 1;
     int32_t *ids = count > max ? malloc((size_t)count * sizeof *ids) : NULL;
     *cut = (TextCut){.pieces = count, .heard = count < max ? count : max};
-    bool ok = (count >= 0 && (count <= max || ids != NULL)) || no_memory(err);
+    bool ok = (count >= 0 && (count <= max || ids != NULL)) || error_no_memory(err);
     if (ok && count > max) {
-        ok = tokenizer_encode(p->tokenizer, clean, size, ids, count) == count || no_memory(err);
+        ok = tokenizer_encode(p->tokenizer, clean, size, ids, count) == count || error_no_memory(err);
         cut->rest = ok ? tokenizer_decode(p->tokenizer, ids + max, count - max, NULL, err) : NULL;
         ok = cut->rest != NULL;
     }
@@ -126,11 +121,11 @@ bool pipeline_encode_text(const Pipeline *p, const char *text, ContextRows *out,
     int max = p->transformer->config.text_len, dim = p->text_encoder->config.dim;
     int32_t *ids = calloc((size_t)max, sizeof *ids);
     *out = (ContextRows){.dim = dim};
-    bool ok = ids != NULL || no_memory(err);
+    bool ok = ids != NULL || error_no_memory(err);
     if (ok && (out->rows = pipeline_tokenize(p, text, ids, max, err)) < 0)
         ok = false;
     if (ok && (out->data = calloc((size_t)(out->rows * dim), sizeof(float))) == NULL)
-        ok = no_memory(err);
+        ok = error_no_memory(err);
     if (ok) {
         graph_reset(g);
         Umt5Batch batch = {1, &out->rows, ids};

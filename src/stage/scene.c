@@ -1,4 +1,5 @@
 /* What happens: choosing noun, action, place and the rest so that they fit each other. */
+#include "base/hash.h"
 #include "stage/world.h"
 
 #include <stdio.h>
@@ -483,15 +484,12 @@ static void draw_scene(const Stage *stage, Rng *rng, StageScene *s)
         s->camera = pick_camera(rng, s);
 }
 
-/* FNV-1a of two names: which pairs are held out never changes with the order of the lexicon. */
+/* Of two names: which pairs are held out never changes with the order of the lexicon. */
 static uint32_t pair_hash(const char *a, const char *b)
 {
-    uint32_t h = 2166136261u;
-    for (; *a; a++)
-        h = (h ^ (uint8_t)*a) * 16777619u;
-    h = (h ^ 0xff) * 16777619u;
-    for (; *b; b++)
-        h = (h ^ (uint8_t)*b) * 16777619u;
+    uint32_t h = hash32(HASH32_START, a, strlen(a));
+    h = hash32(h, "\xff", 1);
+    h = hash32(h, b, strlen(b));
     h ^= h >> 15;
     return h * 2246822519u >> 8;
 }

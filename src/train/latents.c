@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "weights/safetensors.h"
 
@@ -230,20 +231,13 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
     return ok;
 }
 
-uint64_t latent_hash(uint64_t hash, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
-    return hash;
-}
-
 /* What a shard says it was made of. */
 static void origin(const LatentCache *c, int bucket, char text[40])
 {
     const Bucket *b = &c->config.buckets[bucket];
     const int drawn[] = {FORMAT, bucket, b->drawn_width, b->drawn_height};
-    uint64_t hash = latent_hash(c->config.fingerprint, drawn, sizeof drawn);
-    hash = latent_hash(hash, &b->fps, sizeof b->fps);
+    uint64_t hash = hash64(c->config.fingerprint, drawn, sizeof drawn);
+    hash = hash64(hash, &b->fps, sizeof b->fps);
     snprintf(text, 40, "%016" PRIx64, hash);
 }
 

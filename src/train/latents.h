@@ -46,10 +46,6 @@ typedef struct LatentCacheConfig {
     void *user;
 } LatentCacheConfig;
 
-/* FNV-1a over bytes, for fingerprints. */
-#define LATENT_HASH_START 0xcbf29ce484222325u
-uint64_t latent_hash(uint64_t hash, const void *bytes, size_t size);
-
 LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err);
 void latent_cache_free(LatentCache *c);
 

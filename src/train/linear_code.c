@@ -7,11 +7,6 @@
 
 #include "train/eigen.h"
 
-static bool no_memory(SoraError *err)
-{
-    return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-}
-
 LinearCodeShape linear_code_shape(const VaeConfig *c)
 {
     return (LinearCodeShape){c->z_dim, vae_stride_time(c), vae_stride_space(c), c->patchify};
@@ -151,7 +146,7 @@ static bool look_at(Graph *g, const LinearCodeShape *s, ClipInput *clips, Moment
         free(video);
         clip_deinit(&clip);
         if (!ok)
-            return (graph_ok(g, err) && no_memory(err));
+            return (graph_ok(g, err) && error_no_memory(err));
     }
     return true;
 }
@@ -186,10 +181,10 @@ bool linear_code_fit(Graph *g, LinearCode *c, LinearCodeShape shape, ClipInput *
         ok = ok && m[k].outer != NULL && m[k].sum != NULL;
     }
     float *product = malloc((size_t)m[CODE_REST].n * (size_t)m[CODE_REST].n * sizeof *product);
-    ok = (ok && product != NULL) || no_memory(err);
+    ok = (ok && product != NULL) || error_no_memory(err);
     ok = ok && look_at(g, &shape, clips, m, product, err);
     for (int k = 0; ok && k < CODE_KINDS; k++)
-        ok = find_basis(graph_pool(g), c, k, &m[k]) || no_memory(err);
+        ok = find_basis(graph_pool(g), c, k, &m[k]) || error_no_memory(err);
     for (int k = 0; k < CODE_KINDS; k++) {
         free(m[k].outer);
         free(m[k].sum);
@@ -253,7 +248,7 @@ bool linear_code_show(Pool *pool, const LinearCode *c, const Clip *clip, float *
     int64_t blocks = (int64_t)(clip->height / s->space) * (clip->width / s->space) * (1 + (clip->frames - 1) / s->time);
     Show show = {.code = c, .clip = clip, .frames = out};
     pool_run(pool, blocks, show_block, &show);
-    return !atomic_load(&show.failed) || no_memory(err);
+    return !atomic_load(&show.failed) || error_no_memory(err);
 }
 
 /* The orthogonal q [z, z] for which q a is nearest to b, both [z, n]: q = (B^T B)^-1/2 B^T with B = a b^T. */
@@ -350,7 +345,7 @@ bool linear_code_set(const LinearCode *c, Vae *m, SoraError *err)
 {
     double *first = turned_first(c);
     if (first == NULL)
-        return no_memory(err);
+        return error_no_memory(err);
     set_kind(c, CODE_FIRST, first, sqrt(c->shape.time), m);
     set_kind(c, CODE_REST, c->basis[CODE_REST], 1, m);
     free(first);

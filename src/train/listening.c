@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/json_file.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
@@ -105,7 +106,7 @@ static bool open_clips(Listener *l, SoraError *err)
     l->source = clip_source_open(&source, err);
     LatentCacheConfig cache = {.folder = l->options->folder, .source = l->source, .codec = &l->codec.vae, .graph = l->graph,
                                .buckets = &l->bucket, .bucket_count = 1,
-                               .fingerprint = latent_hash(LATENT_HASH_START, l->codec.vae.config.std,
+                               .fingerprint = hash64(HASH64_START, l->codec.vae.config.std,
                                                           sizeof l->codec.vae.config.std)};
     if (l->source == NULL || (l->latents = latent_cache_new(&cache, err)) == NULL)
         return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
 #include "train/batch.h"
@@ -204,16 +205,16 @@ static bool report_encoding(void *user, int done, int total)
 /* Of what latents depend on besides bucket and number: the codec and the source of clips. */
 static uint64_t fingerprint(const DitTrainer *t)
 {
-    uint64_t hash = latent_hash(LATENT_HASH_START, t->codec.vae.config.mean, sizeof t->codec.vae.config.mean);
-    hash = latent_hash(hash, t->codec.vae.config.std, sizeof t->codec.vae.config.std);
+    uint64_t hash = hash64(HASH64_START, t->codec.vae.config.mean, sizeof t->codec.vae.config.mean);
+    hash = hash64(hash, t->codec.vae.config.std, sizeof t->codec.vae.config.std);
     for (int i = 0; i < t->codec.params.count; i++) {
         const Param *p = t->codec.params.items[i];
         if (strncmp(p->name, "encoder.", 8) == 0)
-            hash = latent_hash(hash, p->tensor.data, tensor_bytes(&p->tensor));
+            hash = hash64(hash, p->tensor.data, tensor_bytes(&p->tensor));
     }
-    hash = latent_hash(hash, &t->settings.source.seed, sizeof t->settings.source.seed);
+    hash = hash64(hash, &t->settings.source.seed, sizeof t->settings.source.seed);
     char *data = json_dumps(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
-    hash = latent_hash(hash, data, data != NULL ? strlen(data) : 0);
+    hash = hash64(hash, data, data != NULL ? strlen(data) : 0);
     free(data);
     return hash;
 }

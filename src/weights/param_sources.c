@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/rng.h"
 
 enum { PATTERN_BYTES = 1 << 20 };
@@ -14,15 +15,6 @@ static bool allocate(Arena *memory, const char *name, Tensor *tensor, SoraError 
                      tensor_bytes(tensor));
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *s != 0; s++)
-        h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return h;
-}
-
 static bool fill_random(ParamSource *source, const char *name, Tensor *tensor, Init init, SoraError *err)
 {
     RandomSource *s = (RandomSource *)source;
@@ -30,7 +22,7 @@ static bool fill_random(ParamSource *source, const char *name, Tensor *tensor, I
     if (!allocate(&s->memory, name, tensor, err))
         return false;
     Rng rng;
-    rng_init(&rng, s->seed, hash(name));
+    rng_init(&rng, s->seed, hash64(HASH64_START, name, strlen(name)));
     float *data = tensor->data;
     int64_t n = tensor_numel(tensor);
     for (int64_t i = 0; i < n; i++)

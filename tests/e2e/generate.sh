@@ -76,6 +76,9 @@ expect 2 'frames: 6 is not 1 \+ a multiple of 4; 5 works' "$sora" "a dog" --fram
 expect 2 'frames: 69 is more than this model makes; 65 works' "$sora" "a dog" --frames 69 --steps 1
 expect 2 'frames a second' "$sora" "a dog" $fast --fps 60 -o a.gif
 expect 2 'prompt: is empty' "$sora" "$(printf '\001')" $fast
+expect 2 'byte 3 \(0xff\) of prompt is not UTF-8' "$sora" generate -p "$(printf 'a \377 dog')" $fast
+expect 2 'byte 1 \(0xc0\) of negative prompt is not UTF-8' "$sora" generate -p dog -n "$(printf '\300\200')" $fast
+expect 2 'prompt: 100000 bytes, at most 32000' "$sora" generate -p "$(head -c 100000 /dev/zero | tr '\0' x)" $fast
 only
 
 pictures=$source_dir/tests/data/pictures

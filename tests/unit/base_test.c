@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -168,9 +169,19 @@ static void uuids_are_of_their_version(void **state)
     assert_false(uuid_check("0190a8b2-0000-7000-8000-0000000000000"));
 }
 
+/* The values that FNV's authors publish. */
+static void hashes_are_fnv_1a(void **state)
+{
+    assert_int_equal(hash32(HASH32_START, "foobar", 6), 0xbf9cf968u);
+    assert_int_equal(hash64(HASH64_START, "foobar", 6), 0x85944171f73967e8u);
+    assert_int_equal(hash64(hash64(HASH64_START, "foo", 3), "bar", 3), 0x85944171f73967e8u);
+    assert_int_equal(hash64(HASH64_START, "", 0), HASH64_START);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_are_fnv_1a),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(normal_has_unit_variance),
         cmocka_unit_test(error_wrap_keeps_the_cause),
