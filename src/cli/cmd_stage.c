@@ -25,103 +25,35 @@ typedef struct StageArgs {
 
 static const StageArgs defaults = {.count = 12, .frames = 17, .size = {128, 128}, .fps = 12};
 
-#define PACK_OPTION                                                                                          \
-    {                                                                                                        \
-        0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE",                                         \
-            .help = "the packed art (default: where fetch puts it)"                                          \
-    }
-#define CLIP_OPTIONS                                                                                         \
-    {0,          "count",                                                                                    \
-     OPTION_INT, offsetof(StageArgs, count),                                                                 \
-     "N",        .help = "how many clips (default 12)",                                                      \
-     .min = 1,   .max = 10000000},                                                                           \
-        {0,         "size",     OPTION_SIZE, offsetof(StageArgs, size), .help = "pixels (default 128x128)",  \
-         .min = 32, .max = 1024},                                                                            \
-        {0,          "frames",                                                                               \
-         OPTION_INT, offsetof(StageArgs, frames),                                                            \
-         "N",        .help = "of each clip (default 17)",                                                    \
-         .min = 1,   .max = 1024},                                                                           \
-        {0,                                                                                                  \
-         "fps",                                                                                              \
-         OPTION_DOUBLE,                                                                                      \
-         offsetof(StageArgs, fps),                                                                           \
-         "N",                                                                                                \
-         .help = "frames a second (default 12)",                                                             \
-         .min = 1,                                                                                           \
-         .max = 120},                                                                                        \
-        {0, "seed", OPTION_U64, offsetof(StageArgs, seed), "N", .help = "of the world (default 0)"},         \
-        {0,          "first",                                                                                \
-         OPTION_U64, offsetof(StageArgs, first),                                                             \
-         "N",        .help = "number of the first clip (default 0)"},                                        \
-        {0,                                                                                                  \
-         "split",                                                                                            \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, split),                                                                         \
-         .help = "training, or its held-out relatives",                                                      \
-         .choices = "train|seen|unseen"},                                                                    \
-        {0,                                                                                                  \
-         "noun",                                                                                             \
-         OPTION_STRING,                                                                                      \
-         offsetof(StageArgs, noun),                                                                          \
-         "NAME",                                                                                             \
-         .help = "who acts: dog, car, soccer ball ..."},                                                     \
-        {0,        "subjects", OPTION_INT, offsetof(StageArgs, subjects), "N", .help = "how many of them",   \
-         .min = 1, .max = 5},                                                                                \
-        {0,                                                                                                  \
-         "colour",                                                                                           \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, colour),                                                                        \
-         .help = "of the noun",                                                                              \
-         .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"},                \
-        {0,                                                                                                  \
-         "action",                                                                                           \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, action),                                                                        \
-         .help = "what happens",                                                                             \
-         .choices = "any|idle|walk|run|crawl|drive|ride|fly|swim|sail|hop|leap|fall|bounce|roll|float "      \
-                    "up|fly up|spin|grow|shrink|come|"                                                       \
-                    "dance|hover|circle|knock|pass behind|chase|throw"},                                     \
-        {0,                                                                                                  \
-         "direction",                                                                                        \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, direction),                                                                     \
-         .help = "of the motion",                                                                            \
-         .choices = "any|none|left|right|up|down|near"},                                                     \
-        {0,                                                                                                  \
-         "other",                                                                                            \
-         OPTION_STRING,                                                                                      \
-         offsetof(StageArgs, other),                                                                         \
-         "NAME",                                                                                             \
-         .help = "the second actor; \"nobody\": none"},                                                      \
-        {0,                                                                                                  \
-         "other-colour",                                                                                     \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, other_colour),                                                                  \
-         .help = "of the second actor",                                                                      \
-         .choices = "any|native|red|orange|yellow|green|blue|purple|pink|brown|black|white"},                \
-        {0,                                                                                                  \
-         "place",                                                                                            \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, place),                                                                         \
-         .help = "where",                                                                                    \
-         .choices = "any|meadow|forest|beach|desert|snow|city|lake|underwater|space|moon|room|theatre|sky|"  \
-                    "farm|pitch"},                                                                           \
-        {0,                                                                                                  \
-         "time",                                                                                             \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, time),                                                                          \
-         .help = "of the day",                                                                               \
-         .choices = "any|day|sunset|night|dawn"},                                                            \
-        {0,                                                                                                  \
-         "weather",                                                                                          \
-         OPTION_CHOICE,                                                                                      \
-         offsetof(StageArgs, weather),                                                                       \
-         .help = "above it",                                                                                 \
-         .choices = "any|clear|rain|snow|fog"},                                                              \
-    {                                                                                                        \
-        0, "camera", OPTION_CHOICE, offsetof(StageArgs, camera),                                             \
-            .help = "how it moves", .choices = "any|static|pan left|pan right|zoom in|zoom out|rise|follow"  \
-    }
+/* clang-format off: one option a line */
+#define PACK_OPTION                                                                                                      \
+    {0, "pack", OPTION_STRING, offsetof(StageArgs, pack), "FILE", .help = "the packed art (default: where fetch puts it)"}
+#define WORD_OPTION(word, field, list, what)                                                                             \
+    {0, word, OPTION_CHOICE, offsetof(StageArgs, field), .help = what, .choices = "any" list(STAGE_CHOICE)}
+#define CLIP_OPTIONS                                                                                                     \
+    {0, "count", OPTION_INT, offsetof(StageArgs, count), "N", .help = "how many clips (default 12)", .min = 1,           \
+     .max = 10000000},                                                                                                   \
+    {0, "size", OPTION_SIZE, offsetof(StageArgs, size), .help = "pixels (default 128x128)", .min = 32, .max = 1024},     \
+    {0, "frames", OPTION_INT, offsetof(StageArgs, frames), "N", .help = "of each clip (default 17)", .min = 1,           \
+     .max = 1024},                                                                                                       \
+    {0, "fps", OPTION_DOUBLE, offsetof(StageArgs, fps), "N", .help = "frames a second (default 12)", .min = 1,           \
+     .max = 120},                                                                                                        \
+    {0, "seed", OPTION_U64, offsetof(StageArgs, seed), "N", .help = "of the world (default 0)"},                         \
+    {0, "first", OPTION_U64, offsetof(StageArgs, first), "N", .help = "number of the first clip (default 0)"},           \
+    {0, "split", OPTION_CHOICE, offsetof(StageArgs, split), .help = "training, or its held-out relatives",               \
+     .choices = "train|seen|unseen"},                                                                                    \
+    {0, "noun", OPTION_STRING, offsetof(StageArgs, noun), "NAME", .help = "who acts: dog, car, soccer ball ..."},        \
+    {0, "subjects", OPTION_INT, offsetof(StageArgs, subjects), "N", .help = "how many of them", .min = 1, .max = 5},     \
+    WORD_OPTION("colour", colour, STAGE_COLOURS, "of the noun"),                                                         \
+    WORD_OPTION("action", action, STAGE_ACTIONS, "what happens"),                                                        \
+    WORD_OPTION("direction", direction, STAGE_DIRECTIONS, "of the motion"),                                              \
+    {0, "other", OPTION_STRING, offsetof(StageArgs, other), "NAME", .help = "the second actor; \"nobody\": none"},       \
+    WORD_OPTION("other-colour", other_colour, STAGE_COLOURS, "of the second actor"),                                     \
+    WORD_OPTION("place", place, STAGE_PLACES, "where"),                                                                  \
+    WORD_OPTION("time", time, STAGE_TIMES, "of the day"),                                                                \
+    WORD_OPTION("weather", weather, STAGE_WEATHERS, "above it"),                                                         \
+    WORD_OPTION("camera", camera, STAGE_CAMERAS, "how it moves")
+/* clang-format on */
 
 static bool find_noun(const Stage *stage, const char *name, int *noun, SoraError *err)
 {

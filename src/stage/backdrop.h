@@ -7,13 +7,13 @@
 
 enum { BACKDROP_LAYERS = 3 };
 
-struct Backdrop {
+typedef struct Backdrop {
     Canvas layers[BACKDROP_LAYERS]; /* sky (opaque), far, ground */
     Canvas base;                    /* the layers put together, for a camera that does not pan */
     Rgb light;                      /* factors for sprites */
     Rgb haze;
     float haze_amount; /* for sprites */
-};
+} Backdrop;
 
 /* The pixels live in the play's arena. */
 bool backdrop_paint(const Play *play, Backdrop *backdrop);

@@ -1,42 +1,9 @@
 #include "stage/caption.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void text_add(Text *t, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    int n = vsnprintf(t->s + t->n, sizeof t->s - t->n, fmt, args);
-    va_end(args);
-    if (n > 0)
-        t->n += (size_t)n < sizeof t->s - t->n ? (size_t)n : sizeof t->s - t->n - 1;
-}
-
-const char *text_item(const char *list, int k, char buffer[128])
-{
-    for (; k > 0; k--) {
-        const char *bar = strchr(list, '|');
-        if (bar == NULL)
-            return "";
-        list = bar + 1;
-    }
-    size_t n = strcspn(list, "|");
-    n = n < 127 ? n : 127;
-    memcpy(buffer, list, n);
-    buffer[n] = 0;
-    return buffer;
-}
-
-const char *text_pick(Rng *rng, const char *list, char buffer[128])
-{
-    int items = 1;
-    for (const char *s = list; *s; s++)
-        items += *s == '|';
-    return text_item(list, rng_int(rng, items), buffer);
-}
+#include "stage/scene.h"
 
 /* Mean visible share over the clip. */
 static float mean_visible(const StageClip *clip, int id)
@@ -77,9 +44,7 @@ static void gather(const Play *p, const StageClip *clip, Facts *facts)
         facts->prop_side = mean_x(clip, i) < p->ground.width / 2 ? -1 : 1;
         break;
     }
-    bool outside = s->place != PLACE_UNDERWATER && s->place != PLACE_SPACE && s->place != PLACE_MOON &&
-                   s->place != PLACE_ROOM && s->place != PLACE_THEATRE;
-    facts->sunny = outside && s->time == TIME_DAY && s->weather == WEATHER_CLEAR;
+    facts->sunny = stage_outdoors(s->place) && s->time == TIME_DAY && s->weather == WEATHER_CLEAR;
 }
 
 bool caption_clip(const Play *p, StageClip *clip)

@@ -1,7 +1,8 @@
-/* Inside src/stage: what the two languages share. */
+/* Inside src/stage: captions of a clip, in two languages, of what can be seen in it. */
 #ifndef SORA_STAGE_CAPTION_H
 #define SORA_STAGE_CAPTION_H
 
+#include "stage/text.h"
 #include "stage/world.h"
 
 /* What may be said: the scene, less what cannot be seen. */
@@ -16,17 +17,7 @@ typedef struct Facts {
     Rng rng;
 } Facts;
 
-typedef struct Text {
-    char s[1536];
-    size_t n;
-} Text;
-
-void text_add(Text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* One of the '|' separated items of list, at random; the buffer is thread-local to the caller. */
-const char *text_pick(Rng *rng, const char *list, char buffer[128]);
-/* Item k of the list; "" past the end. */
-const char *text_item(const char *list, int k, char buffer[128]);
-
+/* caption_en.c, caption_ja.c: one caption. */
 void caption_english(Facts *facts, StageCaptionKind kind, Text *out);
 void caption_japanese(Facts *facts, StageCaptionKind kind, Text *out);
 
@@ -46,10 +37,12 @@ typedef enum WordClass {
 } WordClass;
 enum { WORD_CLASSES = WORDS_OTHERS + 1 };
 
-/* What captions call the value, '|' separated, the plainest first; some
- * items are whole sentences, some are empty. noun:
- * of nouns and actions. */
+/* What captions call the value, '|' separated, the plainest first; some items are whole sentences, some are empty. noun: of
+ * nouns and actions. */
 void caption_english_words(WordClass class, int value, const Noun *noun, Text *out);
 void caption_japanese_words(WordClass class, int value, const Noun *noun, Text *out);
+
+/* All captions of a clip that is rendered. False when out of memory. */
+bool caption_clip(const Play *play, StageClip *clip);
 
 #endif

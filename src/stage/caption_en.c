@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "stage/scene.h"
+
 static const char *const COLOURS[COLOUR_COUNT] = {"",       "red",  "orange", "yellow", "green", "blue",
                                                   "purple", "pink", "brown",  "black",  "white"};
 static const char *const COUNTS[6] = {"", "one", "two", "three", "four", "five"};
@@ -301,16 +303,9 @@ static void add_place(Facts *f, Text *t)
     text_add(t, " %s", place.s);
 }
 
-static bool outdoors(const Facts *f)
-{
-    int p = f->scene.place;
-    return p != PLACE_UNDERWATER && p != PLACE_SPACE && p != PLACE_MOON && p != PLACE_ROOM &&
-           p != PLACE_THEATRE;
-}
-
 static const char *time_phrase(Facts *f)
 {
-    return outdoors(f) ? AT_TIME[f->scene.time] : "";
+    return stage_outdoors(f->scene.place) ? AT_TIME[f->scene.time] : "";
 }
 
 static const char *weather_phrase(Facts *f)
@@ -502,7 +497,7 @@ static void write_detailed(Facts *f, Text *t)
                  f->scene.place == PLACE_SPACE ? "can be seen" : "stands in the background",
                  f->prop_side < 0 ? "left" : "right");
     }
-    if (outdoors(f)) {
+    if (stage_outdoors(f->scene.place)) {
         text_add(t, "%s",
                  f->sunny && chance(f, 0.6f) ? "It is a sunny day. "
                                              : text_pick(&f->rng, LIGHT[f->scene.time], buffer));
@@ -536,7 +531,7 @@ static void write_tags(Facts *f, Text *t)
     if (s->other >= 0)
         text_add(t, ", %s%s%s", COLOURS[s->other_colour], s->other_colour ? " " : "", f->other_noun->en);
     text_add(t, ", %s", PLACES[s->place]);
-    if (outdoors(f))
+    if (stage_outdoors(f->scene.place))
         text_add(t, ", %s", TIMES[s->time]);
     if (s->weather != WEATHER_CLEAR)
         text_add(t, ", %s", WEATHERS[s->weather]);

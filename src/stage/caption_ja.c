@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stage/scene.h"
+
 static const char *const COLOURS[COLOUR_COUNT] = {
     "",       "赤い", "オレンジ色の", "黄色い", "緑の|緑色の", "青い", "紫の|紫色の", "ピンクの|ピンク色の",
     "茶色い", "黒い", "白い"};
@@ -191,18 +193,11 @@ static void add_direction(Facts *f, Text *t, bool full)
         text_add(t, "%s%s", to, u < 0.8f ? "へ" : "に");
 }
 
-static bool outdoors(const Facts *f)
-{
-    int p = f->scene.place;
-    return p != PLACE_UNDERWATER && p != PLACE_SPACE && p != PLACE_MOON && p != PLACE_ROOM &&
-           p != PLACE_THEATRE;
-}
-
 /* "夜の街", "晴れた草原", "雨の街の通り" */
 static void add_place_name(Facts *f, Text *t, bool with_time)
 {
     char buffer[128];
-    if (with_time && outdoors(f)) {
+    if (with_time && stage_outdoors(f->scene.place)) {
         if (f->scene.weather != WEATHER_CLEAR && chance(f, 0.75f))
             text_add(t, "%s", OF_WEATHER[f->scene.weather]);
         else if (f->sunny && chance(f, 0.35f))
@@ -378,7 +373,7 @@ static void write_tags(Facts *f, Text *t)
     if (s->other >= 0)
         text_add(t, "、%s%s", text_item(COLOURS[s->other_colour], 0, buffer), f->other_noun->ja);
     text_add(t, "、%s", PLACES[s->place]);
-    if (outdoors(f))
+    if (stage_outdoors(f->scene.place))
         text_add(t, "、%s", TIMES[s->time]);
     if (s->weather != WEATHER_CLEAR)
         text_add(t, "、%s", WEATHERS[s->weather]);
@@ -402,7 +397,7 @@ static void write_detailed(Facts *f, Text *t)
                  : animate(n) ? "いる"
                               : "ある");
     }
-    if (outdoors(f)) {
+    if (stage_outdoors(f->scene.place)) {
         text_add(t, "%s", f->sunny && chance(f, 0.7f) ? "よく晴れている。" : LIGHT[f->scene.time]);
         text_add(t, "%s", WEATHER[f->scene.weather]);
     }

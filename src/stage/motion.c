@@ -1,8 +1,10 @@
 /* Where everybody is in every frame. Paths are closed forms of time; contacts are exact. */
-#include "stage/world.h"
+#include "stage/motion.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "stage/scene.h"
 
 static const float TAU = 6.2831853f;
 

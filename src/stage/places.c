@@ -91,8 +91,7 @@ void places_begin(PlacePainter *q, const Play *play, Backdrop *b)
     q->accent = (Rgb){rng_range(&rng, 0, 1), rng_range(&rng, 0, 1), rng_range(&rng, 0, 1)};
     if (q->place == PLACE_CITY)
         add_blocks(q, &rng);
-    bool own_light = q->place == PLACE_UNDERWATER || q->place == PLACE_SPACE || q->place == PLACE_MOON ||
-                     q->place == PLACE_ROOM || q->place == PLACE_THEATRE;
+    bool own_light = !stage_outdoors(q->place);
     if (own_light) {
         q->light = (Rgb){1, 1, 1};
         if (q->place == PLACE_ROOM && q->time == TIME_NIGHT)

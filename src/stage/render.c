@@ -1,9 +1,11 @@
 /* Frames: backdrop, shadows, sprites in depth order, weather; and what can be seen of each actor. */
-#include "stage/backdrop.h"
+#include "stage/render.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "stage/backdrop.h"
 
 typedef struct Renderer {
     const Play *play;

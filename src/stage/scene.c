@@ -1,10 +1,11 @@
 /* What happens: choosing noun, action, place and the rest so that they fit each other. */
-#include "base/hash.h"
-#include "stage/world.h"
+#include "stage/scene.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/hash.h"
 
 typedef struct Weighted {
     int value;
@@ -95,10 +96,6 @@ enum {
                     1 << PLACE_SNOW | 1 << PLACE_CITY | 1 << PLACE_MOON | 1 << PLACE_ROOM |
                     1 << PLACE_THEATRE | 1 << PLACE_FARM | 1 << PLACE_PITCH
 };
-enum {
-    OUTDOORS = (GROUND_PLACES | 1 << PLACE_LAKE | 1 << PLACE_SKY) &
-               ~(1 << PLACE_MOON | 1 << PLACE_ROOM | 1 << PLACE_THEATRE)
-};
 
 static int place_mask(const Noun *n)
 {
@@ -107,7 +104,7 @@ static int place_mask(const Noun *n)
     case ROLE_FLYER:
         return GROUND_PLACES | 1 << PLACE_SKY | 1 << PLACE_LAKE;
     case ROLE_AIRCRAFT:
-        return OUTDOORS | 1 << PLACE_MOON | space;
+        return STAGE_OUTDOORS | 1 << PLACE_MOON | space;
     case ROLE_ROCKET:
         return 1 << PLACE_SPACE | 1 << PLACE_MOON | 1 << PLACE_SKY | 1 << PLACE_DESERT | 1 << PLACE_CITY;
     case ROLE_FLOATER:
@@ -415,8 +412,7 @@ static int pick_count(Rng *rng, const StageScene *s, const Noun *n)
 
 static void pick_light(Rng *rng, StageScene *s)
 {
-    bool inside = s->place == PLACE_UNDERWATER || s->place == PLACE_SPACE || s->place == PLACE_MOON ||
-                  s->place == PLACE_ROOM || s->place == PLACE_THEATRE;
+    bool inside = !stage_outdoors(s->place);
     static const float TIMES[TIME_COUNT] = {52, 16, 20, 12};
     float weather[WEATHER_COUNT] = {86, 5.5f, 3.5f, 5};
     if (s->place == PLACE_SNOW) {

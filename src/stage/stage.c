@@ -1,63 +1,13 @@
-#include "stage/world.h"
+#include "stage/stage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const COLOURS[COLOUR_COUNT] = {"native", "red",  "orange", "yellow", "green", "blue",
-                                                  "purple", "pink", "brown",  "black",  "white"};
-static const char *const ACTIONS[ACTION_COUNT] = {
-    "idle",   "walk", "run",   "crawl",  "drive",  "ride",     "fly",         "swim",  "sail",
-    "hop",    "leap", "fall",  "bounce", "roll",   "float up", "fly up",      "spin",  "grow",
-    "shrink", "come", "dance", "hover",  "circle", "knock",    "pass behind", "chase", "throw"};
-static const char *const PLACES[PLACE_COUNT] = {"meadow", "forest",  "beach",      "desert", "snow",
-                                                "city",   "lake",    "underwater", "space",  "moon",
-                                                "room",   "theatre", "sky",        "farm",   "pitch"};
-static const char *const TIMES[TIME_COUNT] = {"day", "sunset", "night", "dawn"};
-static const char *const WEATHERS[WEATHER_COUNT] = {"clear", "rain", "snow", "fog"};
-static const char *const CAMERAS[CAMERA_COUNT] = {"static",   "pan left", "pan right", "zoom in",
-                                                  "zoom out", "rise",     "follow"};
-static const char *const DIRECTIONS[DIRECTION_COUNT] = {"none", "left", "right", "up", "down", "near"};
-
-static const char *name_of(const char *const *names, int count, int i)
-{
-    return i >= 0 && i < count ? names[i] : NULL;
-}
-
-const char *stage_colour_name(int colour)
-{
-    return name_of(COLOURS, COLOUR_COUNT, colour);
-}
-
-const char *stage_action_name(int action)
-{
-    return name_of(ACTIONS, ACTION_COUNT, action);
-}
-
-const char *stage_place_name(int place)
-{
-    return name_of(PLACES, PLACE_COUNT, place);
-}
-
-const char *stage_time_name(int time)
-{
-    return name_of(TIMES, TIME_COUNT, time);
-}
-
-const char *stage_weather_name(int weather)
-{
-    return name_of(WEATHERS, WEATHER_COUNT, weather);
-}
-
-const char *stage_camera_name(int camera)
-{
-    return name_of(CAMERAS, CAMERA_COUNT, camera);
-}
-
-const char *stage_direction_name(int direction)
-{
-    return name_of(DIRECTIONS, DIRECTION_COUNT, direction);
-}
+#include "stage/caption.h"
+#include "stage/motion.h"
+#include "stage/render.h"
+#include "stage/scene.h"
 
 char *stage_default_path(void)
 {
@@ -99,30 +49,6 @@ void stage_close(Stage *stage)
     pack_close(stage->pack);
     free(stage->lots);
     free(stage);
-}
-
-int stage_noun_count(const Stage *stage)
-{
-    return pack_count(stage->pack);
-}
-
-const char *stage_noun_name(const Stage *stage, int noun)
-{
-    return noun >= 0 && noun < pack_count(stage->pack) ? pack_noun(stage->pack, noun)->en : NULL;
-}
-
-int stage_noun_find(const Stage *stage, const char *english)
-{
-    for (int i = 0; i < pack_count(stage->pack); i++)
-        if (strcmp(pack_noun(stage->pack, i)->en, english) == 0)
-            return i;
-    return STAGE_NOBODY;
-}
-
-void stage_scene_init(StageScene *s)
-{
-    *s = (StageScene){STAGE_ANY, STAGE_ANY, STAGE_ANY, STAGE_ANY, STAGE_ANY, STAGE_ANY,
-                      STAGE_ANY, STAGE_ANY, STAGE_ANY, STAGE_ANY, STAGE_ANY};
 }
 
 void stage_spec_init(StageSpec *spec)

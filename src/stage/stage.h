@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "stage/vocabulary.h"
 
 typedef struct Stage Stage;
 
@@ -29,100 +30,6 @@ Stage *stage_open(const char *pack_path, SoraError *err);
 void stage_close(Stage *stage);
 /* $XDG_DATA_HOME/sora/stage.pack, else ~/.local/share/sora/stage.pack; free() it. */
 char *stage_default_path(void);
-
-typedef enum StageColour {
-    COLOUR_NATIVE = 0,
-    COLOUR_RED,
-    COLOUR_ORANGE,
-    COLOUR_YELLOW,
-    COLOUR_GREEN,
-    COLOUR_BLUE,
-    COLOUR_PURPLE,
-    COLOUR_PINK,
-    COLOUR_BROWN,
-    COLOUR_BLACK,
-    COLOUR_WHITE,
-    COLOUR_COUNT,
-} StageColour;
-
-typedef enum StageAction {
-    ACTION_IDLE = 0,
-    ACTION_WALK,
-    ACTION_RUN,
-    ACTION_CRAWL,
-    ACTION_DRIVE,
-    ACTION_RIDE,
-    ACTION_FLY,
-    ACTION_SWIM,
-    ACTION_SAIL,
-    ACTION_HOP,    /* up and down on the spot */
-    ACTION_LEAP,   /* hops sideways */
-    ACTION_FALL,   /* from above to the ground, bounces */
-    ACTION_BOUNCE, /* goes sideways in bounces */
-    ACTION_ROLL,
-    ACTION_FLOAT_UP,
-    ACTION_FLY_UP,
-    ACTION_SPIN,
-    ACTION_GROW,
-    ACTION_SHRINK,
-    ACTION_COME, /* nearer, larger */
-    ACTION_DANCE,
-    ACTION_HOVER,  /* in the air, on the spot; above `other` when there is one */
-    ACTION_CIRCLE, /* around `other`, before it and behind it */
-    ACTION_KNOCK,  /* rolls into `other` and knocks it away */
-    ACTION_BEHIND, /* passes behind `other` and comes out */
-    ACTION_CHASE,  /* goes after `other`, which flees the same way */
-    ACTION_THROW,  /* flies in an arc */
-    ACTION_COUNT,
-} StageAction;
-
-typedef enum StageDirection {
-    DIRECTION_NONE = 0,
-    DIRECTION_LEFT,
-    DIRECTION_RIGHT,
-    DIRECTION_UP,
-    DIRECTION_DOWN,
-    DIRECTION_NEAR,
-    DIRECTION_COUNT,
-} StageDirection;
-
-typedef enum StagePlace {
-    PLACE_MEADOW = 0,
-    PLACE_FOREST,
-    PLACE_BEACH,
-    PLACE_DESERT,
-    PLACE_SNOW,
-    PLACE_CITY,
-    PLACE_LAKE,
-    PLACE_UNDERWATER,
-    PLACE_SPACE,
-    PLACE_MOON,
-    PLACE_ROOM,
-    PLACE_THEATRE,
-    PLACE_SKY,
-    PLACE_FARM,
-    PLACE_PITCH,
-    PLACE_COUNT,
-} StagePlace;
-
-typedef enum StageTime { TIME_DAY = 0, TIME_SUNSET, TIME_NIGHT, TIME_DAWN, TIME_COUNT } StageTime;
-typedef enum StageWeather {
-    WEATHER_CLEAR = 0,
-    WEATHER_RAIN,
-    WEATHER_SNOW,
-    WEATHER_FOG,
-    WEATHER_COUNT
-} StageWeather;
-typedef enum StageCamera {
-    CAMERA_STATIC = 0,
-    CAMERA_PAN_LEFT,
-    CAMERA_PAN_RIGHT,
-    CAMERA_ZOOM_IN,
-    CAMERA_ZOOM_OUT,
-    CAMERA_RISE,
-    CAMERA_FOLLOW,
-    CAMERA_COUNT,
-} StageCamera;
 
 enum { STAGE_ANY = -1, STAGE_NOBODY = -2 };
 
@@ -207,7 +114,7 @@ char *stage_truth_json(const Stage *stage, const StageClip *clip);
 int stage_noun_count(const Stage *stage);
 const char *stage_noun_name(const Stage *stage, int noun);    /* English */
 int stage_noun_find(const Stage *stage, const char *english); /* STAGE_NOBODY when unknown */
-/* Names of the enums above, as used in JSON and by the command line; NULL out of range. */
+/* Names of the enums of stage/vocabulary.h, as used in JSON and by the command line; NULL out of range. */
 const char *stage_colour_name(int colour);
 const char *stage_action_name(int action);
 const char *stage_place_name(int place);
@@ -215,6 +122,7 @@ const char *stage_time_name(int time);
 const char *stage_weather_name(int weather);
 const char *stage_camera_name(int camera);
 const char *stage_direction_name(int direction);
+bool stage_outdoors(int place); /* where there is daylight and weather */
 
 /* True when the scene (all fields set) holds a held-out pair. */
 bool stage_scene_held_out(const Stage *stage, const StageScene *scene);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "stage/caption.h"
-#include "stage/world.h"
+#include "stage/motion.h"
+#include "stage/scene.h"
 
 enum { MAX_ITEM = 128 };
 

@@ -1,4 +1,4 @@
-/* Inside src/stage: from a description to actors with a pose for every frame. */
+/* Inside src/stage: a stage, and a play on it: actors with a pose for every frame. */
 #ifndef SORA_STAGE_WORLD_H
 #define SORA_STAGE_WORLD_H
 
@@ -57,27 +57,5 @@ typedef struct Play {
     float speed;                 /* 0 slow, 1 normal, 2 fast, for the captions */
     Arena *arena;
 } Play;
-
-/* scene.c: fill what is STAGE_ANY, held-out rules applied. */
-void scene_choose(const Stage *stage, const StageSpec *spec, Rng *rng, StageScene *scene);
-bool scene_lots(Stage *stage, SoraError *err);
-bool scene_action_fits(const Noun *noun, int action);
-bool scene_place_fits(const Noun *noun, int place);
-bool scene_needs_other(int action);
-bool scene_moves(int action); /* sideways, with a direction */
-
-bool scene_stands_by(const char *noun); /* may something happen with this one, whatever the subject is? */
-
-/* motion.c: may this noun be a piece of scenery? */
-bool motion_is_prop(const char *noun);
-/* Actors and their poses. False when out of memory. */
-bool motion_plan(Play *play);
-
-/* backdrop.c, render.c */
-typedef struct Backdrop Backdrop;
-bool render_play(const Play *play, StageClip *clip, SoraError *err);
-
-/* caption.c, caption_ja.c: after rendering, for what is visible. */
-bool caption_clip(const Play *play, StageClip *clip);
 
 #endif
