@@ -438,6 +438,18 @@ bool graph_run(Graph *g, Node *node)
     return graph_tape(g, node);
 }
 
+Tensor *graph_apply(Graph *g, Node *node, int ndim, const int64_t *shape)
+{
+    /* NULL is an earlier failure, but for inputs that an op need not have: from the third on, and the weight of a norm. */
+    int needed = node->op == OP_NORM ? 1 : 2;
+    for (int i = 0; i < node->n_in && i < needed; i++)
+        if (node->in[i] == NULL)
+            return NULL;
+    node->out[0] = graph_tensor(g, DTYPE_F32, ndim, shape);
+    node->n_out = 1;
+    return node->out[0] != NULL && graph_run(g, node) ? node->out[0] : NULL;
+}
+
 static void add_into(Graph *g, Tensor *sum, Tensor *d)
 {
     Node add = {.op = OP_ADD_INTO, .n_in = 2, .n_out = 1, .in = {sum, d}, .out = {sum}};

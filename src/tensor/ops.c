@@ -18,16 +18,6 @@ static Tensor *mismatch(Graph *g, const Node *node, const char *why)
     return graph_fail(g, SORA_ERROR_INTERNAL, "%s: %s: %s", op_name(node->op), why, text);
 }
 
-Tensor *graph_apply(Graph *g, Node *node, int ndim, const int64_t *shape)
-{
-    for (int i = 0; i < node->n_in && i < 2; i++) /* the first two are never optional in such ops, bar norm's w */
-        if (node->in[i] == NULL && node->op != OP_NORM)
-            return NULL;
-    node->out[0] = graph_tensor(g, DTYPE_F32, ndim, shape);
-    node->n_out = 1;
-    return node->out[0] != NULL && graph_run(g, node) ? node->out[0] : NULL;
-}
-
 static Tensor *apply_like(Graph *g, Node *node, const Tensor *x)
 {
     return graph_apply(g, node, x->ndim, x->shape);

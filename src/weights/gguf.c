@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/message.h"
 #include "weights/weight_reader.h"
 
 static const int IDS[DTYPE_COUNT] = {

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "weights/gguf.h"
-#include "weights/weight_reader.h"
+#include "weights/message.h"
+#include "weights/weight_table.h"
 
 #define KEY "tokenizer.ggml."
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "weights/pickle.h"
+#include "weights/message.h"
 #include "weights/weight_reader.h"
 #include "weights/zip.h"
 

@@ -1,54 +1,8 @@
-/* Inside weight_file.c and the readers of its formats. */
+/* Inside src/weights: the readers of formats, for weight_file.c. */
 #ifndef SORA_WEIGHTS_WEIGHT_READER_H
 #define SORA_WEIGHTS_WEIGHT_READER_H
 
-#include <stdint.h>
-#include "base/arena.h"
-#include "base/file.h"
-#include "weights/message.h"
-#include "weights/safetensors.h"
-#include "weights/weight_file.h"
-
-typedef struct WeightItem {
-    const char *name;
-    Tensor tensor;
-} WeightItem;
-
-typedef struct WeightMetadata WeightMetadata;
-struct WeightMetadata {
-    const char *key, *value;
-    WeightMetadata *next;
-};
-
-/* A list in GGUF's metadata, where it lies in the file; its bytes have been counted. */
-typedef struct WeightList WeightList;
-struct WeightList {
-    const char *key;
-    uint32_t type; /* of GGUF's */
-    uint64_t count;
-    const uint8_t *data; /* the first number; or the first text: its size in 8 bytes, then its bytes, and so on */
-    WeightList *next;
-};
-
-struct WeightFile {
-    Arena memory;
-    const char *path;
-    WeightFormat format;
-    FileMap *maps; /* of the file and, of split GGUF, the parts that follow it */
-    int map_count;
-    Safetensors *safetensors; /* or NULL; else the items are in this struct */
-    WeightItem *items;        /* sorted by name when the file is open */
-    int count, capacity;
-    WeightMetadata *metadata; /* the first part's come first */
-    WeightList *lists;        /* the same */
-};
-
-/* Adds a tensor whose shape the reader has checked and whose data lies in the file; copies data that is not
- * aligned. The name must be printable ASCII; it is copied. */
-bool weight_file_add(WeightFile *f, const char *name, size_t name_size, Tensor tensor, SoraError *err);
-/* Maps one more file of this one. NULL on failure; the pointer is good until the next one. */
-const FileMap *weight_file_map(WeightFile *f, const char *path, SoraError *err);
-const WeightList *weight_file_list(const WeightFile *f, const char *key); /* NULL when there is none */
+#include "weights/weight_table.h"
 
 /* The other parts of a split file are looked for beside f's path; in memory (f has no maps) there are none. */
 bool gguf_read(WeightFile *f, const uint8_t *bytes, size_t size, SoraError *err);
