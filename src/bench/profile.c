@@ -29,12 +29,12 @@ static WorkShape conv_shape(const Node *node)
     if (past != NULL)
         s.in[1] += past->shape[1];
     if (edge != NULL)
-        s.in[(int)node->f[1]] += edge->shape[(int)node->f[1]];
+        s.in[node->i[CONV_DIM]] += edge->shape[node->i[CONV_DIM]];
     for (int d = 2; d < 4; d++)
         s.in[d] *= node->f[0] > 1 ? 2 : 1;
     memcpy(s.kernel, w->shape + 2, sizeof s.kernel);
-    memcpy(s.stride, node->i, sizeof s.stride);
-    memcpy(s.padding, node->i + 3, sizeof s.padding);
+    memcpy(s.stride, node->i + CONV_STRIDE, sizeof s.stride);
+    memcpy(s.padding, node->i + CONV_PADDING, sizeof s.padding);
     s.flops = 2.0 * (double)s.m * (double)s.n * (double)s.k;
     return s;
 }

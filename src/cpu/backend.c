@@ -24,44 +24,9 @@ static const Kernel REFERENCE[OP_COUNT] = {
 
 /* AVX-512 differs by what these call. */
 static const Kernel FAST[OP_COUNT] = {
-    [OP_FILL] = fast_fill,
-    [OP_COPY] = fast_copy,
-    [OP_ADD_INTO] = fast_add_into,
-    [OP_ADD] = fast_add,
-    [OP_SUB] = fast_sub,
-    [OP_MUL] = fast_mul,
-    [OP_SCALE] = fast_scale,
-    [OP_UNARY] = fast_unary,
-    [OP_UNARY_GRAD] = fast_unary_grad,
-    [OP_SUM] = fast_sum,
-    [OP_SUM_LEADING] = fast_sum_leading,
-    [OP_GROUP_MEAN] = fast_group_mean,
-    [OP_GROUP_REPEAT] = fast_group_repeat,
-    [OP_LINEAR] = fast_linear,
-    [OP_LINEAR_GRAD] = fast_linear_grad,
-    [OP_MATMUL] = fast_matmul,
-    [OP_SOFTMAX] = fast_softmax,
-    [OP_SOFTMAX_GRAD] = fast_softmax_grad,
-    [OP_NORM] = fast_norm,
-    [OP_NORM_GRAD] = fast_norm_grad,
-    [OP_MODULATE] = fast_modulate,
-    [OP_GATE] = fast_gate,
-    [OP_GATE_GRAD] = fast_gate_grad,
-    [OP_GATHER] = fast_gather,
-    [OP_SCATTER] = fast_scatter,
-    [OP_ROPE] = fast_rope,
-    [OP_CONV] = fast_conv,
-    [OP_CONV_GRAD_X] = fast_conv_grad_x,
-    [OP_CONV_GRAD_W] = fast_conv_grad_w,
-    [OP_UPSAMPLE] = fast_upsample,
-    [OP_UPSAMPLE_GRAD] = fast_upsample_grad,
-    [OP_PERMUTE] = fast_permute,
-    [OP_CONCAT] = fast_concat,
-    [OP_SLICE] = fast_slice,
-    [OP_PAD] = fast_pad,
-    [OP_NORM_MODULATE] = fast_modulate,
-    [OP_ATTENTION] = fast_attention,
-    [OP_ATTENTION_GRAD] = fast_attention_grad,
+#define X(name, kernel) [OP_##name] = fast_##kernel,
+    SORA_OPS(X)
+#undef X
 };
 
 static const Kernel *const LEVELS[CPU_LEVEL_COUNT] = {[CPU_REFERENCE] = REFERENCE, [CPU_AVX2] = FAST};

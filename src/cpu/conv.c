@@ -43,8 +43,8 @@ static Conv describe(const Node *node, const Tensor *x, const Tensor *w, const T
     memcpy(c.y, y->shape, sizeof c.y);
     for (int d = 0; d < 3; d++) {
         c.size[d] = w->shape[2 + d];
-        c.stride[d] = node->i[d];
-        c.in.before[d] = node->i[3 + 2 * d];
+        c.stride[d] = node->i[CONV_STRIDE + d];
+        c.in.before[d] = node->i[CONV_PADDING + 2 * d];
         c.in.dilate[d] = 1;
     }
     return c;
@@ -307,7 +307,7 @@ bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err)
     Conv c = describe(node, node->in[CONV_X], w, y);
     bool bare = node->n_in <= CONV_B + 1 ||
                 (node->in[CONV_NORM] == NULL && node->in[CONV_PAST] == NULL && node->in[CONV_EDGE] == NULL &&
-                 add == NULL && node->out[CONV_LAST] == NULL && node->out[CONV_RIM] == NULL && node->f[0] < 2);
+                 add == NULL && node->out[CONV_LAST] == NULL && node->out[CONV_RIM] == NULL && node->i[CONV_REPEAT] < 2);
     if (is_empty(&c))
         return ref_conv(ctx, node, err);
     if (bare && is_product(&c)) {
@@ -323,8 +323,8 @@ bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err)
     c.in.edge = node->in[CONV_EDGE];
     c.in.last = node->out[CONV_LAST];
     c.in.rim = node->out[CONV_RIM];
-    c.in.edge_dim = (int)node->f[1];
-    c.in.repeat = node->f[0] > 1 ? 2 : 1;
+    c.in.edge_dim = (int)node->i[CONV_DIM];
+    c.in.repeat = node->i[CONV_REPEAT] > 1 ? 2 : 1;
     Plan p = make_plan(ctx, &c, false);
     Job job = {.bias = b ? b->data : NULL, .add = add ? add->data : NULL, .y = y->data};
     if (!find_tile(ctx, &p, TILE_CONV, b != NULL, err))

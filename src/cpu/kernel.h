@@ -32,7 +32,11 @@ typedef bool (*Kernel)(CpuContext *ctx, const Node *node, SoraError *err);
 SORA_OPS(X)
 #undef X
 
-/* The fast kernels, from AVX2 on: vector functions and oneDNN on all threads. */
+/* The fast kernels, from AVX2 on: vector functions and oneDNN on all threads. One of them serves two ops, and where the
+ * reference is no cost it is the fast one. */
+#define fast_norm_modulate fast_modulate
+#define fast_cross_entropy ref_cross_entropy
+#define fast_cross_entropy_grad ref_cross_entropy_grad
 #define X(name, kernel) bool fast_##kernel(CpuContext *ctx, const Node *node, SoraError *err);
 SORA_OPS(X)
 #undef X

@@ -30,7 +30,7 @@ static bool find_tap(const Conv *c, const Node *node, int64_t p, int64_t k, Tap 
     int64_t step[3] = {k / (size[1] * size[2]), k / size[2] % size[1], k % size[2]};
     int64_t at = p / (out[3] * out[2] * out[1]);
     for (int d = 0; d < 3; d++) {
-        int64_t i = place[d] * node->i[d] + step[d] - node->i[3 + 2 * d];
+        int64_t i = place[d] * node->i[CONV_STRIDE + d] + step[d] - node->i[CONV_PADDING + 2 * d];
         if (i < 0 || i >= in[1 + d])
             return false;
         at = at * in[1 + d] + i;
@@ -55,7 +55,7 @@ static Place find_place(const Node *node, const int64_t at[4])
 {
     const Tensor *x = node->in[CONV_X], *past = node->in[CONV_PAST], *edge = node->in[CONV_EDGE];
     int64_t frames = past != NULL ? past->shape[1] : 0, i[4] = {at[0], at[1] - frames, at[2], at[3]};
-    int dim = (int)node->f[1];
+    int dim = (int)node->i[CONV_DIM];
     const Tensor *t = x;
     if (at[1] < frames) {
         t = past;
@@ -106,12 +106,12 @@ static void remember(Tensor *t, const Tensor *v, int dim)
 static bool build_input(CpuContext *ctx, const Node *node, Tensor *v, SoraError *err)
 {
     const Tensor *x = node->in[CONV_X], *past = node->in[CONV_PAST], *edge = node->in[CONV_EDGE];
-    int64_t repeat = node->f[0] > 1 ? 2 : 1;
+    int64_t repeat = node->i[CONV_REPEAT] > 1 ? 2 : 1;
     *v = tensor_over(NULL, DTYPE_F32, 5, x->shape);
     if (past != NULL)
         v->shape[1] += past->shape[1];
     if (edge != NULL)
-        v->shape[(int)node->f[1]] += edge->shape[(int)node->f[1]];
+        v->shape[node->i[CONV_DIM]] += edge->shape[node->i[CONV_DIM]];
     v->shape[2] *= repeat;
     v->shape[3] *= repeat;
     v->data = cpu_scratch(ctx, tensor_bytes(v), err);
@@ -124,7 +124,7 @@ static bool build_input(CpuContext *ctx, const Node *node, Tensor *v, SoraError 
         read_place(node, find_place(node, at), (float *)v->data + p * v->shape[4]);
     }
     remember(node->out[CONV_LAST], v, 1);
-    remember(node->out[CONV_RIM], v, (int)node->f[1]);
+    remember(node->out[CONV_RIM], v, (int)node->i[CONV_DIM]);
     return true;
 }
 

@@ -39,7 +39,7 @@
     X(ROPE, rope)                       /* in0: x, in1: table; i[0]: heads, i[1]: inverse */                 \
     X(ATTENTION, attention)             /* in: q k v cu_q cu_k bias|NULL; i[0]: heads, f[0]: scale */        \
     X(ATTENTION_GRAD, attention_grad)   /* in: dy q k v cu_q cu_k bias|NULL out; out: dq dk dv dbias|NULL */ \
-    X(CONV, conv)                       /* see CONV_X below; i[0..2]: stride, i[3..8]: padding */            \
+    X(CONV, conv)                       /* see CONV_X and CONV_STRIDE below */                               \
     X(CONV_GRAD_X, conv_grad_x)         /* in: dy w */                                                       \
     X(CONV_GRAD_W, conv_grad_w)         /* in: dy x */                                                       \
     X(UPSAMPLE, upsample)               /* nearest, 2x in height and width */                                \
@@ -66,10 +66,13 @@ typedef enum Norm {
     NORM_L2,    /* x / max(|x|, eps) * sqrt(n): the autoencoder's RMS_norm */
 } Norm;
 
-/* Inputs and outputs of OP_CONV, as in ConvBlock of tensor/ops.h; all from CONV_B on may be NULL. f[0]: how often
- * rows and columns are repeated, 1 or 2; f[1]: the dimension of CONV_EDGE and CONV_RIM. */
+/* Inputs and outputs of OP_CONV, as in ConvBlock of tensor/ops.h; all from CONV_B on may be NULL. */
 enum { CONV_X, CONV_W, CONV_B, CONV_NORM, CONV_PAST, CONV_EDGE, CONV_ADD, CONV_INPUTS };
 enum { CONV_Y, CONV_LAST, CONV_RIM, CONV_OUTPUTS };
+
+/* Its integers: three strides; padding before and after in each dimension; how often rows and columns are repeated, 1 or 2;
+ * the dimension of CONV_EDGE and CONV_RIM. The gradients have the first two. */
+enum { CONV_STRIDE = 0, CONV_PADDING = 3, CONV_REPEAT = 9, CONV_DIM, NODE_INTS };
 
 enum { MAX_INPUTS = 8, MAX_OUTPUTS = 4 };
 
@@ -78,7 +81,7 @@ typedef struct Node {
     int n_in, n_out;
     Tensor *in[MAX_INPUTS]; /* optional ones may be NULL */
     Tensor *out[MAX_OUTPUTS];
-    int64_t i[MAX_DIMS + 1];
+    int64_t i[NODE_INTS]; /* MAX_DIMS at least */
     double f[2];
 } Node;
 

@@ -71,9 +71,9 @@ static bool output_shape(const ConvBlock *c, const int64_t v[5], Node *node, int
         if (room < 0 || c->shape.stride[d] < 1 || padding[0] < 0 || padding[1] < 0)
             return false;
         y[1 + d] = room / c->shape.stride[d] + 1;
-        node->i[d] = c->shape.stride[d];
-        node->i[3 + 2 * d] = padding[0];
-        node->i[4 + 2 * d] = padding[1];
+        node->i[CONV_STRIDE + d] = c->shape.stride[d];
+        node->i[CONV_PADDING + 2 * d] = padding[0];
+        node->i[CONV_PADDING + 2 * d + 1] = padding[1];
     }
     return true;
 }
@@ -102,7 +102,7 @@ static Tensor *step_by_step(Graph *g, const ConvBlock *c, Node *node, const int6
     node->in[CONV_W] = c->w;
     node->in[CONV_B] = c->b;
     node->n_in = CONV_B + 1;
-    node->f[0] = 1;
+    node->i[CONV_REPEAT] = 1;
     v = graph_apply(g, node, 5, y);
     return c->add != NULL ? op_add(g, v, c->add) : v;
 }
@@ -122,8 +122,8 @@ static Tensor *at_once(Graph *g, const ConvBlock *c, Node *node, const int64_t v
     node->n_in = CONV_INPUTS;
     memcpy(node->in, (Tensor *[CONV_INPUTS]){c->x, c->w, c->b, c->norm, c->past, c->edge, c->add},
            CONV_INPUTS * sizeof *node->in);
-    node->f[0] = c->repeat;
-    node->f[1] = c->edge_dim;
+    node->i[CONV_REPEAT] = c->repeat;
+    node->i[CONV_DIM] = c->edge_dim;
     node->n_out = CONV_OUTPUTS;
     node->out[CONV_Y] = graph_tensor(g, DTYPE_F32, 5, y);
     if (memory != NULL) {
