@@ -64,7 +64,12 @@ typedef struct Clip {
     bool calm;         /* no weather; true if unknown */
 } Clip;
 
+/* A kind of source: get() is called by many threads at once. A failed get() may leave parts of the clip, which clip_source_get() frees. */
 typedef struct ClipSource ClipSource;
+struct ClipSource {
+    bool (*get)(ClipSource *source, const ClipRequest *request, Clip *clip, SoraError *err);
+    void (*close)(ClipSource *source);
+};
 
 typedef struct ClipSourceConfig {
     const char *folder;     /* of videos; NULL: the stage */
@@ -77,7 +82,8 @@ typedef struct ClipSourceConfig {
 } ClipSourceConfig;
 
 ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err);
-void clip_source_close(ClipSource *s);
+void clip_source_close(ClipSource *s); /* NULL is allowed */
+/* clip is empty after a failure; else give it to clip_deinit(). */
 bool clip_source_get(ClipSource *s, const ClipRequest *request, Clip *clip, SoraError *err);
 void clip_deinit(Clip *clip);
 

@@ -110,6 +110,11 @@ static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
         !settings_number(data, (NumberRule){"everyday", -1, -1, 1}, &s->source.everyday, err) ||
         !settings_text(data, "folder", &s->source.folder, err) || !read_nouns(s, json_object_get(data, "nouns"), err))
         return false;
+    static const char *const OF_THE_STAGE[] = {"seed", "nouns", "everyday"};
+    for (int i = 0; i < 3 && s->source.folder != NULL; i++)
+        if (json_object_get(data, OF_THE_STAGE[i]) != NULL)
+            return error_set(err, SORA_ERROR_INPUT, "\"data\": \"%s\" is of Emoji Stage and has no effect on a \"folder\"",
+                             OF_THE_STAGE[i]);
     s->source.seed = (uint64_t)seed;
     return true;
 }

@@ -116,6 +116,7 @@ static void errors_name_what_was_meant(void **state)
         {TRAINER_TRANSFORMER, "{\"buckets\": [{\"size\": \"64x64\"}, 3]}", "\"buckets\": entry 2 is not an object"},
         {TRAINER_TRANSFORMER, "{\"init\": 3}", "\"init\" is not an object or a folder's name"},
         {TRAINER_TEXT, "{\"data\": {\"folder\": 3}}", "\"folder\" is not a text"},
+        {TRAINER_TEXT, "{\"data\": {\"folder\": \"clips\", \"nouns\": [\"dog\"]}}", "\"nouns\" is of Emoji Stage"},
         {TRAINER_TEXT, "{\"data\": {\"nouns\": \"dog\"}}", "\"nouns\" is neither a list nor an object"},
         {TRAINER_TEXT, "{\"data\": {\"nouns\": [\"dog\", 3]}}", "\"nouns\" has an entry that is not a text"},
         {TRAINER_TEXT, "{\"data\": {\"nouns\": {\"dog\": 1.5}}}", "weight of \"dog\""},
