@@ -26,7 +26,7 @@ static const Option options[] = {
 
 typedef struct Showing {
     Progress bar;
-    const char *replaces; /* a file that is there, which nobody has been told yet; NULL: none */
+    const char *replaces; /* a file that is there and will be replaced; the user has not been told yet; NULL: none */
 } Showing;
 
 /* Called when the input has been found to be good. */

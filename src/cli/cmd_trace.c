@@ -112,7 +112,7 @@ static bool add_file(const TraceArgs *a, TraceIndex *index, const char *path, So
     return ok;
 }
 
-/* Without an index nothing was made here, which is an answer; one that was asked for must be there. */
+/* No index by default means that nothing was made here, which is an answer. An index that was named must be there. */
 static bool open_index(const TraceArgs *a, TraceIndex **index, SoraError *err)
 {
     char *path = a->index != NULL ? strdup(a->index) : trace_index_default_path();

@@ -1,3 +1,4 @@
+/* clang-format off */
 /* Commands and their options as tables: parsing, help and shell completion come from them.
  *
  *     typedef struct BenchArgs {
@@ -7,13 +8,15 @@
  *
  *     static const Option options[] = {
  *         {'c', "config", OPTION_STRING, offsetof(BenchArgs, config), "NAME", .help = "what to measure"},
- *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min =
- * 1, .max = 100}, {0},
+ *         {0, "runs", OPTION_INT, offsetof(BenchArgs, runs), "N", .help = "repetitions (default 3)", .min = 1,
+ *          .max = 100},
+ *         {0},
  *     };
  *     static const BenchArgs defaults = {"nano", 3};
  *
  *     const Command CMD_BENCH = {.name = "bench", .summary = "measure this machine", .options = options,
  *                                .defaults = &defaults, .size = sizeof defaults, .run = run}; */
+/* clang-format on */
 #ifndef SORA_CLI_OPTIONS_H
 #define SORA_CLI_OPTIONS_H
 

@@ -21,7 +21,7 @@ bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraE
 {
     *s = (Signing){0};
     bool required = false;
-    /* a broken home is no reason to fail for who wants no credentials */
+    /* without credentials, a folder of keys that cannot be read is no error */
     SoraError ignored;
     bool can = sora_can_sign(output);
     if (!keys_required(NULL, &required, args->none || !can ? &ignored : err) && !args->none && can)

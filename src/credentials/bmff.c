@@ -58,7 +58,7 @@ static bool take_uuid(Asset *a, const BmffBox *box, BmffBox *update, SoraError *
     uint64_t data, size;
     if (bmff_is_c2pa(a, box, "update", &data, &size)) {
         if (update->size > 0)
-            a->stores = 2; /* which is one too many */
+            a->stores = 2; /* more than one is an error */
         *update = *box;
         return true;
     }

@@ -1,9 +1,12 @@
-/* The folder with a user's key and certificates.
+/* clang-format off */
+/* The folder with a user's key and certificates. Private keys have mode 0600.
  *
- *     signer.pem    private key, its certificate, intermediates; mode 0600
- *     root.pem      a private root's certificate: what others may trust; missing when the certificate was
- * bought root.key      its private key, mode 0600 request.key   private key of a certificate that was asked
- * for, mode 0600 policy.json   {"required": true}: every file must carry credentials */
+ *     signer.pem    private key, its certificate, intermediates
+ *     root.pem      certificate of the user's own root, which others may trust; not there when the certificate was bought
+ *     root.key      private key of that root
+ *     request.key   private key of a certificate that was asked for
+ *     policy.json   {"required": true}: every file must carry credentials */
+/* clang-format on */
 #ifndef SORA_CREDENTIALS_KEYS_H
 #define SORA_CREDENTIALS_KEYS_H
 

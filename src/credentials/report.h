@@ -32,7 +32,7 @@ void report_deinit(Report *r);
 /* Everything is copied but code, which must stay. */
 void report_add(Report *r, const Status *status);
 
-/* The verdict: valid, whoever signed; or valid and signed by who is trusted. */
+/* The verdict: valid, by any signer; or valid and by a trusted one. */
 bool report_is_valid(const Report *r);
 bool report_is_trusted(const Report *r);
 

@@ -127,7 +127,7 @@ static bool is_status_map(const CborValue *map)
            is_status_list(cbor_find(map, "failure"));
 }
 
-/* The record of an ingredient's validation, or NULL when it is none that can be read as a whole. */
+/* The record of an ingredient's validation. NULL when there is none, or when a part of it cannot be read. */
 static const CborValue *find_results(const CborValue *v, bool third)
 {
     const CborValue *results = cbor_find(v, third ? "validationResults" : "validationStatus");

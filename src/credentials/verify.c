@@ -192,7 +192,8 @@ static bool is_json(const Assertion *a)
     return json != NULL;
 }
 
-/* Can it be shown? What is read by other rules than its notation's counts as shown. */
+/* Whether the assertion can be printed as JSON. Kinds that are read by rules of their own can; others must be valid JSON or
+ * CBOR that JSON can express. */
 static bool is_shown(const Assertion *a)
 {
     static const char *const others[] = {"c2pa.actions", "c2pa.ingredient", "c2pa.hash.data",
@@ -209,8 +210,8 @@ static bool is_shown(const Assertion *a)
     return !jumbf_is(a->box, "cbor") || (a->value != NULL && cbor_is_sayable(a->value));
 }
 
-/* An assertion that nobody here looks into must at least be one that can be shown, and so must the manifest: in a URL "="
- * ends what stands before its name and "/" the name, so with one of them in it it is another's. */
+/* Assertions that are not checked otherwise must at least be printable. A manifest's label may not hold "=" or "/", which end
+ * the parts of its URL: the URL would name another manifest. */
 static void verify_shown(Validator *v, const C2paManifest *m)
 {
     char url[URL_SIZE];

@@ -186,7 +186,7 @@ static bool has_good_subsets(const CborValue *exclusions)
     return true;
 }
 
-/* The hash of the file and the trees over its media: NULL when all is right, else what is not. */
+/* Checks the hash of the file and the trees over its media. NULL when all are right, else what is wrong. */
 static const char *check_bmff(Validator *v, const CborValue *value, const BmffPlan *plan, SoraError *err)
 {
     Hash hash;

@@ -11,9 +11,9 @@ enum {
     /* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
      * because more rows make faster products. A constant, so that a seed means the same video on every machine. */
     DECODE_BYTES = 64 << 20,
-    STRIP_BYTES = 400 << 20,  /* of what a strip needs in them, at most if that can be */
-    TENSORS_WHOLE = 5,        /* activations at the finest level that live at a time, about */
-    SLOTS_WHOLE = 12,         /* frames of such that convolutions remember, about, in the operand's type */
+    STRIP_BYTES = 400 << 20,  /* the most that a strip's activations take; the narrowest strip may take more */
+    TENSORS_WHOLE = 5,        /* about how many activations at the finest level live at a time */
+    SLOTS_WHOLE = 12,         /* about how many of their frames convolutions remember, in the operand's type */
 };
 
 /* Bytes of a frame's activation at the finest level, of a latent of that many places. */

@@ -42,7 +42,7 @@ static bool choose_loras(SoraEngine *e, const SoraOptions *o, ModelSlot slot, So
     return true;
 }
 
-/* "few-steps.safetensors:0.8:high": without the folder, which is nobody's business. */
+/* "few-steps.safetensors:0.8:high": without the folder, which is private. */
 static char *name_of_lora(const LoraArgument *a)
 {
     static const char *const EXPERTS[] = {"", ":high", ":low"};

@@ -204,7 +204,7 @@ static bool take_part(void *user, const DecodedPart *part, SoraError *err)
     bool ok = check_numbers(n->engine, SLOT_AUTOENCODER, "a frame", part->pixels, numbers, err) &&
               video_put(n->video, part, err),
          complete = ok && video_completes(n->video, part);
-    /* What the caller does with them, such as encoding, takes memory that nobody asks for. */
+    /* The caller's own work with the frames, such as encoding, takes memory that is not counted. */
     if (complete && n->request->frame != NULL && n->engine->pager.limit > 0)
         graph_trim(n->engine->pipeline.graph);
     for (int i = part->first; complete && ok && i < part->first + part->count; i++)

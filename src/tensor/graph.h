@@ -45,7 +45,8 @@ Pool *graph_pool(const Graph *g);    /* the backend's; may be NULL */
 /* Weights of convolutions stay as they are from now until it is off: the layout that the kernels want is made once and
  * kept, in as much memory again. */
 void graph_keep_weights(Graph *g, bool on);
-/* The same, and gives the memory back, the backend's too: another network's turn comes. Stored tensors stay. */
+/* As graph_reset(), and gives the memory back, the backend's too: for when another network is used next. Stored tensors
+ * stay. */
 void graph_trim(Graph *g);
 
 /* Recording is off at first. It stays as set over graph_reset(). */
@@ -59,7 +60,7 @@ Tensor *graph_fail(Graph *g, SoraErrorCode code, const char *fmt, ...) __attribu
 
 /* Uninitialised tensor in the arena. */
 Tensor *graph_tensor(Graph *g, DType dtype, int ndim, const int64_t *shape);
-/* The same, filled from host memory. */
+/* A tensor in the arena, filled from host memory. */
 Tensor *graph_input(Graph *g, DType dtype, int ndim, const int64_t *shape, const void *host);
 /* A tensor struct over backend memory that outlives the graph's use of it. */
 Tensor *graph_view(Graph *g, void *data, DType dtype, int ndim, const int64_t *shape);

@@ -64,7 +64,7 @@ static bool is_double_quote(int32_t c)
     return c >= 0x201c && c <= 0x201f;
 }
 
-/* Those that nobody means: controls but tab, line and form feed; deprecated Arabic ones; annotations. */
+/* Characters that are never meant: controls but tab, line and form feed; deprecated Arabic ones; annotations. */
 static bool is_control(int32_t c)
 {
     return c < 0x09 || c == 0x0b || (c >= 0x0e && c < 0x20) || c == 0x7f || (c >= 0x206a && c <= 0x206f) ||

@@ -98,7 +98,7 @@ static bool widen(const PartSource *s, const PartTensor *t, Tensor *tensor, Sora
     return ok;
 }
 
-/* One number that is none makes the whole result so. Large ones that stay in the file are not read for it. */
+/* A weight that is not finite makes the whole result NaN. Large tensors that stay in the file are not read for this check. */
 static bool check_finite(const PartSource *s, const PartTensor *t, const Tensor *tensor, SoraError *err)
 {
     char buf[SHOWN_SIZE];

@@ -39,7 +39,7 @@ static inline float e4m3_to_f32(uint8_t b)
     uint32_t sign = (uint32_t)(b & 128) << 24, rest = b & 127;
     uint32_t normal = (rest << 20) + (120u << 23), tiny = bits_of((float)rest * 0x1p-9f);
     uint32_t v = rest < 8 ? tiny : normal;
-    return float_of(sign | (rest == 127 ? 0x7fc00000u : v)); /* the only one that is none: there is no infinity */
+    return float_of(sign | (rest == 127 ? 0x7fc00000u : v)); /* 127 is the one NaN; there is no infinity */
 }
 
 static inline float e5m2_to_f32(uint8_t b)
