@@ -22,7 +22,7 @@ typedef struct Sample {
     int64_t first_key;  /* packed keys, padded, come before it */
 } Sample;
 
-typedef struct Plan {
+typedef struct AttentionPlan {
     Heads h;
     bool panels;       /* keys and values are packed in panels */
     bool int8;         /* queries and keys are in 8 bits */
@@ -33,38 +33,38 @@ typedef struct Plan {
     const Sample *samples; /* and one more */
     char *keys, *values, *threads;
     size_t thread_bytes;
-} Plan;
+} AttentionPlan;
 
-static int64_t keys_of(const Plan *p, int64_t b)
+static int64_t keys_of(const AttentionPlan *p, int64_t b)
 {
     return p->h.cu_k[b + 1] - p->h.cu_k[b];
 }
 
 /* Keys of a block: the last one is hardly smaller than the others. */
-static int64_t block_of(const Plan *p, int64_t b)
+static int64_t block_of(const AttentionPlan *p, int64_t b)
 {
     int64_t keys = keys_of(p, b), blocks = (keys + KEY_BLOCK - 1) / KEY_BLOCK;
     return round_up((keys + blocks - 1) / blocks, MINI_PANEL);
 }
 
 /* How many packed keys come before this one of sample b and head. */
-static int64_t packed_before(const Plan *p, int64_t b, int64_t head, int64_t first)
+static int64_t packed_before(const AttentionPlan *p, int64_t b, int64_t head, int64_t first)
 {
     return p->samples[b].first_key * p->h.heads + head * round_up(keys_of(p, b), MINI_PANEL) + first;
 }
 
-static char *keys_at(const Plan *p, int64_t b, int64_t head, int64_t first)
+static char *keys_at(const AttentionPlan *p, int64_t b, int64_t head, int64_t first)
 {
     return p->keys + packed_before(p, b, head, first) * p->key_bytes;
 }
 
-static char *values_at(const Plan *p, int64_t b, int64_t head, int64_t first)
+static char *values_at(const AttentionPlan *p, int64_t b, int64_t head, int64_t first)
 {
     return p->values + packed_before(p, b, head, first) * p->value_bytes;
 }
 
 /* The mean of a head's keys [d]. */
-static void find_mean(const Plan *p, float *mean, const float *x, int64_t keys)
+static void find_mean(const AttentionPlan *p, float *mean, const float *x, int64_t keys)
 {
     const Heads *h = &p->h;
     memset(mean, 0, (size_t)h->d * sizeof *mean);
@@ -73,7 +73,7 @@ static void find_mean(const Plan *p, float *mean, const float *x, int64_t keys)
     h->simd->scale(mean, mean, 1 / (float)keys, 0, h->d);
 }
 
-static void pack_head(const Plan *p, int64_t task, float *mean)
+static void pack_head(const AttentionPlan *p, int64_t task, float *mean)
 {
     const Heads *h = &p->h;
     void (*pack)(void *, const float *, int64_t, int64_t, int64_t, bool) =
@@ -104,7 +104,7 @@ typedef struct Worker {
     float steps[QUERIES]; /* of queries in 8 bits */
 } Worker;
 
-static Worker worker_at(const Plan *p, char *memory)
+static Worker worker_at(const AttentionPlan *p, char *memory)
 {
     Worker w;
     w.q = memory;
@@ -128,7 +128,7 @@ typedef struct Task {
 } Task;
 
 /* Weights of a block of keys in rows of ldw, against the largest score so far; what was summed is rescaled. */
-static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
+static void weigh_exactly(const AttentionPlan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
 {
     const Heads *h = &p->h;
     const Simd *simd = p->h.simd;
@@ -158,7 +158,7 @@ static void weigh_exactly(const Plan *p, Worker *w, const Task *t, const WeighSh
 }
 
 /* In 8 bits the guess is the largest of the first panel. */
-static void guess_int8(const Plan *p, Worker *w, const WeighShape *shape, const char *keys)
+static void guess_int8(const AttentionPlan *p, Worker *w, const WeighShape *shape, const char *keys)
 {
     WeighShape panel = *shape;
     panel.ldw = MINI_PANEL;
@@ -169,7 +169,7 @@ static void guess_int8(const Plan *p, Worker *w, const WeighShape *shape, const 
 }
 
 /* The same against a guess, nearly always good enough. */
-static bool weigh_quickly(const Plan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
+static bool weigh_quickly(const AttentionPlan *p, Worker *w, const Task *t, const WeighShape *shape, int64_t first)
 {
     const Heads *h = &p->h;
     const char *keys = keys_at(p, t->b, t->head, first);
@@ -189,7 +189,7 @@ static bool weigh_quickly(const Plan *p, Worker *w, const Task *t, const WeighSh
     return true;
 }
 
-static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first, int64_t count)
+static void attend_block(const AttentionPlan *p, Worker *w, const Task *t, int64_t first, int64_t count)
 {
     const Heads *h = &p->h;
     WeighShape shape = {t->rows, count, h->d_k, round_up(count, MINI_PANEL), h->scale, w->max, w->block};
@@ -201,7 +201,7 @@ static void attend_block(const Plan *p, Worker *w, const Task *t, int64_t first,
     h->mini->multiply(&values, w->weights, values_at(p, t->b, t->head, first), w->sum);
 }
 
-static void attend(const Plan *p, Worker *w, const Task *t)
+static void attend(const AttentionPlan *p, Worker *w, const Task *t)
 {
     const Heads *h = &p->h;
     int64_t at = (h->cu_q[t->b] + t->query) * h->n + t->head * h->d, keys = keys_of(p, t->b);
@@ -225,7 +225,7 @@ static void attend(const Plan *p, Worker *w, const Task *t)
     }
 }
 
-static Task find_task(const Plan *p, int64_t i)
+static Task find_task(const AttentionPlan *p, int64_t i)
 {
     int64_t low = 0, high = p->h.samples - 1; /* the last sample whose first task is not after i */
     while (low < high) {
@@ -267,7 +267,7 @@ static Sample *list_samples(const Heads *h)
 
 static void pack_pair(void *arg, int64_t pair, int worker)
 {
-    const Plan *p = arg;
+    const AttentionPlan *p = arg;
     int64_t n = p->h.samples * p->h.heads;
     Worker w = worker_at(p, p->threads + (size_t)worker * p->thread_bytes);
     for (int64_t i = 2 * pair; i < n && i < 2 * pair + 2; i++)
@@ -276,7 +276,7 @@ static void pack_pair(void *arg, int64_t pair, int worker)
 
 static void attend_chunk(void *arg, int64_t chunk, int worker)
 {
-    const Plan *p = arg;
+    const AttentionPlan *p = arg;
     Worker w = worker_at(p, p->threads + (size_t)worker * p->thread_bytes);
     int64_t n = p->samples[p->h.samples].first_task;
     for (int64_t i = chunk * CHUNK; i < n && i < (chunk + 1) * CHUNK; i++) {
@@ -289,7 +289,7 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
 {
     if (!cpu_check_samples(node, 3, node->in[0]->shape[0], node->in[1]->shape[0], err))
         return false;
-    Plan p = {.h = find_heads(ctx, node, 3),
+    AttentionPlan p = {.h = find_heads(ctx, node, 3),
               .q = node->in[0]->data,
               .k = node->in[1]->data,
               .v = node->in[2]->data,

@@ -6,7 +6,7 @@
 
 #include "cpu/attention.h"
 
-typedef struct Plan {
+typedef struct AttentionGradPlan {
     Heads h;
     const float *dy, *q, *k, *v;
     float *dq, *dk, *dv;
@@ -14,7 +14,7 @@ typedef struct Plan {
     int64_t longest;     /* keys of the longest sample, padded */
     char *threads;
     size_t thread_bytes;
-} Plan;
+} AttentionGradPlan;
 
 /* What a thread works in. Names end in what they are for: _k along k of a product, _n along n, _t transposed. */
 typedef struct Worker {
@@ -27,7 +27,7 @@ typedef struct Worker {
 } Worker;
 
 /* Lays the worker out in memory; returns the bytes. memory may be NULL, to measure. */
-static size_t lay_out(const Plan *p, char *memory, Worker *w)
+static size_t lay_out(const AttentionGradPlan *p, char *memory, Worker *w)
 {
     const Heads *h = &p->h;
     size_t size = (size_t)h->mini->size;
@@ -67,7 +67,7 @@ typedef struct Task {
 } Task;
 
 /* Packs the block's rows and leaves P and dS as operands. */
-static void differentiate(const Plan *p, Worker *w, const Task *t, int64_t query, int64_t rows)
+static void differentiate(const AttentionGradPlan *p, Worker *w, const Task *t, int64_t query, int64_t rows)
 {
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
@@ -98,7 +98,7 @@ static void differentiate(const Plan *p, Worker *w, const Task *t, int64_t query
     }
 }
 
-static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t query, int64_t rows)
+static void accumulate(const AttentionGradPlan *p, const Worker *w, const Task *t, int64_t query, int64_t rows)
 {
     const Heads *h = &p->h;
     const MiniGemm *mini = h->mini;
@@ -113,7 +113,7 @@ static void accumulate(const Plan *p, const Worker *w, const Task *t, int64_t qu
 }
 
 /* The transpose of a head's sums [d, keys], times factor, to its rows of out. */
-static void put(const Plan *p, const Worker *w, const Task *t, const float *sums, float *out, float factor)
+static void put(const AttentionGradPlan *p, const Worker *w, const Task *t, const float *sums, float *out, float factor)
 {
     const Heads *h = &p->h;
     h->mini->transpose(w->rows, sums, t->columns, h->d_n, t->keys);
@@ -121,7 +121,7 @@ static void put(const Plan *p, const Worker *w, const Task *t, const float *sums
         h->simd->scale(out + j * h->n, w->rows + j * h->d_n, factor, 0, h->d);
 }
 
-static void attend_grad(const Plan *p, Worker *w, int64_t b, int64_t head)
+static void attend_grad(const AttentionGradPlan *p, Worker *w, int64_t b, int64_t head)
 {
     const Heads *h = &p->h;
     int64_t keys = h->cu_k[b + 1] - h->cu_k[b], queries = h->cu_q[b + 1] - h->cu_q[b];
@@ -155,7 +155,7 @@ static void attend_grad(const Plan *p, Worker *w, int64_t b, int64_t head)
     put(p, w, &t, w->dv_t, p->dv + at, 1);
 }
 
-static void clear(const Plan *p, const Node *node)
+static void clear(const AttentionGradPlan *p, const Node *node)
 {
     attention_clear_rest(node->out[0], p->h.cu_q, p->h.samples);
     attention_clear_rest(node->out[1], p->h.cu_k, p->h.samples);
@@ -167,7 +167,7 @@ static void clear(const Plan *p, const Node *node)
 /* CHUNK heads; where there is dbias, which is a sum over samples, one head of all samples in order. */
 static void grad_chunk(void *arg, int64_t chunk, int worker)
 {
-    const Plan *p = arg;
+    const AttentionGradPlan *p = arg;
     Worker w;
     lay_out(p, p->threads + (size_t)worker * p->thread_bytes, &w);
     if (p->dbias != NULL) {
@@ -184,7 +184,7 @@ bool fast_attention_grad(CpuContext *ctx, const Node *node, SoraError *err)
 {
     if (!cpu_check_samples(node, 4, node->in[1]->shape[0], node->in[2]->shape[0], err))
         return false;
-    Plan p = {.h = find_heads(ctx, node, 4),
+    AttentionGradPlan p = {.h = find_heads(ctx, node, 4),
               .dy = node->in[0]->data,
               .q = node->in[1]->data,
               .k = node->in[2]->data,

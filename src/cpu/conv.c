@@ -27,7 +27,7 @@ typedef struct Conv {
     int64_t size[3], stride[3];
 } Conv;
 
-typedef struct Plan {
+typedef struct ConvPlan {
     Conv c;
     size_t size;              /* bytes of an operand's element */
     int64_t samples, times;   /* of the output, as the operand counts them */
@@ -35,7 +35,7 @@ typedef struct Plan {
     const Tile *tile;
     size_t in_bytes, out_bytes, weight_bytes, scratch_bytes; /* of a tile; in_bytes as it lies in the operand */
     size_t operand_bytes;
-} Plan;
+} ConvPlan;
 
 static Conv describe(const Node *node, const Tensor *x, const Tensor *w, const Tensor *y)
 {
@@ -51,14 +51,14 @@ static Conv describe(const Node *node, const Tensor *x, const Tensor *w, const T
 }
 
 /* Bytes that a tile of n rows reads and writes for one sample. */
-static size_t tile_bytes(const CpuContext *ctx, const Plan *p, int64_t n, bool both)
+static size_t tile_bytes(const CpuContext *ctx, const ConvPlan *p, int64_t n, bool both)
 {
     size_t out = (size_t)(n * p->times * p->c.y[3] * p->c.y[4]) * (both ? p->size : sizeof(float));
     return (size_t)((n - 1) * p->c.stride[1] + p->c.size[1]) * operand_row_bytes(ctx, &p->c.in) + out;
 }
 
 /* Tiles of n rows, or of n samples when all rows of one are little. */
-static void cut(const CpuContext *ctx, Plan *p, bool both)
+static void cut(const CpuContext *ctx, ConvPlan *p, bool both)
 {
     int64_t rows = p->c.y[2], n = rows;
     size_t weights = (size_t)(p->c.size[0] * p->c.size[1] * p->c.size[2] * p->c.y[4] * last_dim(p->c.in.x)) * p->size;
@@ -78,9 +78,9 @@ static void cut(const CpuContext *ctx, Plan *p, bool both)
 }
 
 /* From the shape alone. both: the output is an operand too. */
-static Plan make_plan(const CpuContext *ctx, const Conv *c, bool both)
+static ConvPlan make_plan(const CpuContext *ctx, const Conv *c, bool both)
 {
-    Plan p = {.c = *c, .size = ctx->bf16 ? 2 : 4, .samples = c->y[0], .times = c->y[1]};
+    ConvPlan p = {.c = *c, .size = ctx->bf16 ? 2 : 4, .samples = c->y[0], .times = c->y[1]};
     Operand *in = &p.c.in;
     if (c->size[0] == 1 && c->stride[0] == 1 && in->dilate[0] == 1 && in->before[0] == 0 && in->past == NULL &&
         in->x->shape[1] == c->y[1]) {
@@ -100,7 +100,7 @@ static Plan make_plan(const CpuContext *ctx, const Conv *c, bool both)
     return p;
 }
 
-static bool find_tile(CpuContext *ctx, Plan *p, TileKind kind, bool bias, SoraError *err)
+static bool find_tile(CpuContext *ctx, ConvPlan *p, TileKind kind, bool bias, SoraError *err)
 {
     const Conv *c = &p->c;
     TileShape s = {.kind = (int32_t)kind,
@@ -122,9 +122,9 @@ static bool find_tile(CpuContext *ctx, Plan *p, TileKind kind, bool bias, SoraEr
 }
 
 /* A plan at work. */
-typedef struct Job {
+typedef struct ConvJob {
     CpuContext *ctx;
-    const Plan *plan;
+    const ConvPlan *plan;
     const float *bias, *add;
     float *y;
     char *dy; /* of a weight gradient: the output as an operand */
@@ -134,14 +134,14 @@ typedef struct Job {
     char *threads; /* thread_bytes for each */
     size_t thread_bytes;
     _Atomic bool failed;
-} Job;
+} ConvJob;
 
 /* The first sample and row of a tile, and how many of each exist. */
 typedef struct Part {
     int64_t sample, row, samples, rows;
 } Part;
 
-static Part locate(const Plan *p, int64_t tile)
+static Part locate(const ConvPlan *p, int64_t tile)
 {
     Part a = {.sample = tile / p->counts[1] * p->slab[0], .row = tile % p->counts[1] * p->slab[1]};
     a.samples = p->samples - a.sample < p->slab[0] ? p->samples - a.sample : p->slab[0];
@@ -149,22 +149,22 @@ static Part locate(const Plan *p, int64_t tile)
     return a;
 }
 
-static char *tile_input(const CpuContext *ctx, const Plan *p, Part at)
+static char *tile_input(const CpuContext *ctx, const ConvPlan *p, Part at)
 {
     return p->c.in.data +
            (size_t)(at.sample * p->c.in.rows + at.row * p->c.stride[1]) * operand_row_bytes(ctx, &p->c.in);
 }
 
 /* Element of y where a row of a sample and time begins. */
-static int64_t row_at(const Plan *p, int64_t sample, int64_t time, int64_t row)
+static int64_t row_at(const ConvPlan *p, int64_t sample, int64_t time, int64_t row)
 {
     return ((sample * p->times + time) * p->c.y[2] + row) * p->c.y[3] * p->c.y[4];
 }
 
 /* From a tile's output [samples, rows, times, columns, channels] to where it belongs. */
-static void put_output(const Job *job, Part at, const float *from)
+static void put_output(const ConvJob *job, Part at, const float *from)
 {
-    const Plan *p = job->plan;
+    const ConvPlan *p = job->plan;
     int64_t n = p->c.y[3] * p->c.y[4];
     for (int64_t s = 0; s < at.samples; s++)
         for (int64_t t = 0; t < p->times; t++)
@@ -180,8 +180,8 @@ static void put_output(const Job *job, Part at, const float *from)
 
 static void convolve_tile(void *arg, int64_t tile, int worker)
 {
-    Job *job = arg;
-    const Plan *p = job->plan;
+    ConvJob *job = arg;
+    const ConvPlan *p = job->plan;
     Part at = locate(p, tile);
     char *mine = job->threads + (size_t)worker * job->thread_bytes;
     bool direct = job->add == NULL && p->times == 1 && at.rows == p->slab[1] && at.samples == p->slab[0] &&
@@ -225,7 +225,7 @@ static Widening weights_of(const Tensor *w, float *plain)
 }
 
 /* Packs w for the plan's tile. turned: as the gradient of x wants it. plain: scratch for its elements in F32. */
-static bool pack_weights(CpuContext *ctx, const Plan *p, const Tensor *w, float *plain, char *packed, bool turned)
+static bool pack_weights(CpuContext *ctx, const ConvPlan *p, const Tensor *w, float *plain, char *packed, bool turned)
 {
     Widening widening = weights_of(w, plain);
     int64_t n = tensor_numel(w);
@@ -239,7 +239,7 @@ static bool pack_weights(CpuContext *ctx, const Plan *p, const Tensor *w, float 
 }
 
 /* Packed weights: kept ones, or packed now, into the scratch or to be kept. NULL on failure. */
-static const void *find_weights(CpuContext *ctx, const Plan *p, const Tensor *w, char *scratch, SoraError *err)
+static const void *find_weights(CpuContext *ctx, const ConvPlan *p, const Tensor *w, char *scratch, SoraError *err)
 {
     size_t plain = pad64((size_t)tensor_numel(w) * sizeof(float));
     const void *kept = onednn_kept(ctx->onednn, p->tile, w->data);
@@ -274,13 +274,13 @@ static bool is_empty(const Conv *c)
     return n == 0;
 }
 
-static bool result(const Job *job, const Node *node, SoraError *err)
+static bool result(const ConvJob *job, const Node *node, SoraError *err)
 {
     return !atomic_load(&job->failed) || error_set(err, SORA_ERROR_INTERNAL, "%s: onednn failed", op_name(node->op));
 }
 
 /* Scratch: weights, in F32 and packed; the operand; the threads. */
-static char *take_scratch(CpuContext *ctx, Plan *p, Job *job, int64_t weights, SoraError *err)
+static char *take_scratch(CpuContext *ctx, ConvPlan *p, ConvJob *job, int64_t weights, SoraError *err)
 {
     size_t first = pad64((size_t)weights * sizeof(float)) + p->weight_bytes;
     job->ctx = ctx;
@@ -294,7 +294,7 @@ static char *take_scratch(CpuContext *ctx, Plan *p, Job *job, int64_t weights, S
     return scratch;
 }
 
-static bool convolve(CpuContext *ctx, const Plan *p, Job *job, const Node *node, SoraError *err)
+static bool convolve(CpuContext *ctx, const ConvPlan *p, ConvJob *job, const Node *node, SoraError *err)
 {
     operand_fill(ctx, &p->c.in);
     pool_run(ctx->pool, p->counts[0] * p->counts[1], convolve_tile, job);
@@ -325,8 +325,8 @@ bool fast_conv(CpuContext *ctx, const Node *node, SoraError *err)
     c.in.rim = node->out[CONV_RIM];
     c.in.edge_dim = (int)node->i[CONV_DIM];
     c.in.repeat = node->i[CONV_REPEAT] > 1 ? 2 : 1;
-    Plan p = make_plan(ctx, &c, false);
-    Job job = {.bias = b ? b->data : NULL, .add = add ? add->data : NULL, .y = y->data};
+    ConvPlan p = make_plan(ctx, &c, false);
+    ConvJob job = {.bias = b ? b->data : NULL, .add = add ? add->data : NULL, .y = y->data};
     if (!find_tile(ctx, &p, TILE_CONV, b != NULL, err))
         return false;
     char *scratch = take_scratch(ctx, &p, &job, tensor_numel(w), err);
@@ -353,8 +353,8 @@ bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err)
         c.stride[d] = 1;
         c.in.before[d] = c.size[d] - 1 - c.in.before[d];
     }
-    Plan p = make_plan(ctx, &c, false);
-    Job job = {.y = dx->data};
+    ConvPlan p = make_plan(ctx, &c, false);
+    ConvJob job = {.y = dx->data};
     if (!find_tile(ctx, &p, TILE_CONV, false, err))
         return false;
     int64_t n = tensor_numel(w);
@@ -370,9 +370,9 @@ bool fast_conv_grad_x(CpuContext *ctx, const Node *node, SoraError *err)
 /* --- the gradient of the weights --- */
 
 /* The weight gradient of every lanes-th tile, added up. */
-static bool sum_lane(const Job *job, int64_t lane, char *mine)
+static bool sum_lane(const ConvJob *job, int64_t lane, char *mine)
 {
-    const Plan *p = job->plan;
+    const ConvPlan *p = job->plan;
     float *sum = (float *)(job->sums + (size_t)lane * p->weight_bytes), *one = (float *)mine;
     int64_t total = p->counts[0] * p->counts[1], row = p->times * p->c.y[3] * p->c.y[4];
     for (int64_t tile = lane; tile < total; tile += job->lanes) {
@@ -389,7 +389,7 @@ static bool sum_lane(const Job *job, int64_t lane, char *mine)
 
 static void lane_piece(void *arg, int64_t lane, int worker)
 {
-    Job *job = arg;
+    ConvJob *job = arg;
     if (!sum_lane(job, lane, job->threads + (size_t)worker * job->thread_bytes))
         atomic_store(&job->failed, true);
 }
@@ -397,7 +397,7 @@ static void lane_piece(void *arg, int64_t lane, int worker)
 /* Adds the lanes' sums to the first one's, in order. */
 static void add_lanes(void *arg, int64_t chunk, int worker)
 {
-    const Job *job = arg;
+    const ConvJob *job = arg;
     float *sum = (float *)job->sums;
     int64_t n = (int64_t)(job->plan->weight_bytes / sizeof *sum), end = (chunk + 1) * SUM_CHUNK;
     for (int64_t l = 1; l < job->lanes; l++)
@@ -418,7 +418,7 @@ static bool product_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
 }
 
 /* dy as the tiles of the plan read it: its own places, rows before times, zeros in rows and samples too many. */
-static Operand output_operand(const Plan *p, const Tensor *dy)
+static Operand output_operand(const ConvPlan *p, const Tensor *dy)
 {
     return (Operand){.x = dy,
                      .repeat = 1,
@@ -438,12 +438,12 @@ bool fast_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
         return ref_conv_grad_w(ctx, node, err);
     if (is_product(&c))
         return product_grad_w(ctx, node, err);
-    Plan p = make_plan(ctx, &c, true);
+    ConvPlan p = make_plan(ctx, &c, true);
     if (!find_tile(ctx, &p, TILE_CONV_GRAD_W, false, err))
         return false;
     Operand out = output_operand(&p, dy);
     int64_t total = p.counts[0] * p.counts[1];
-    Job job = {.ctx = ctx, .plan = &p, .lanes = total < MAX_LANES ? total : MAX_LANES};
+    ConvJob job = {.ctx = ctx, .plan = &p, .lanes = total < MAX_LANES ? total : MAX_LANES};
     while (job.lanes > 2 && (size_t)job.lanes * p.weight_bytes > LANE_BYTES)
         job.lanes /= 2;
     job.thread_bytes = p.weight_bytes + p.scratch_bytes;

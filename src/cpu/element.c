@@ -13,16 +13,16 @@ enum {
 /* Does elements first .. first+n-1 of the output. */
 typedef void (*ChunkFunction)(const CpuContext *ctx, const Node *node, int64_t first, int64_t n);
 
-typedef struct Job {
+typedef struct ElementJob {
     const CpuContext *ctx;
     const Node *node;
     int64_t n, step;
     ChunkFunction f;
-} Job;
+} ElementJob;
 
 static void one_chunk(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const ElementJob *job = arg;
     int64_t first = piece * job->step, left = job->n - first;
     job->f(job->ctx, job->node, first, left < job->step ? left : job->step);
 }
@@ -30,7 +30,7 @@ static void one_chunk(void *arg, int64_t piece, int worker)
 /* step: elements of a piece. */
 static bool for_chunks(CpuContext *ctx, const Node *node, int64_t n, int64_t step, ChunkFunction f)
 {
-    Job job = {ctx, node, n, step, f};
+    ElementJob job = {ctx, node, n, step, f};
     pool_run(cpu_pool(ctx, n), (n + step - 1) / step, one_chunk, &job);
     return true;
 }

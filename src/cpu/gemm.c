@@ -23,7 +23,7 @@ enum {
 /* Work smaller than this is not worth waking threads for, in multiplications. */
 static const double SMALL_PRODUCT = 1 << 18;
 
-typedef struct Plan {
+typedef struct GemmPlan {
     const Product *p;
     const Simd *simd;
     bool bf16, blocked;
@@ -36,12 +36,12 @@ typedef struct Plan {
     size_t weight_bytes;               /* packed weights of a whole column tile and slice */
     size_t a_bytes, c_bytes, scratch_bytes, thread_bytes;
     char *weights, *threads;
-} Plan;
+} GemmPlan;
 
 /* Everything here follows from the shape alone. */
-static Plan make_plan(const CpuContext *ctx, const Product *p)
+static GemmPlan make_plan(const CpuContext *ctx, const Product *p)
 {
-    Plan plan = {.p = p,
+    GemmPlan plan = {.p = p,
                  .simd = ctx->simd,
                  .bf16 = ctx->bf16,
                  .blocked = ctx->level == CPU_AVX512,
@@ -69,7 +69,7 @@ static Plan make_plan(const CpuContext *ctx, const Product *p)
     return plan;
 }
 
-static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
+static bool find_tiles(CpuContext *ctx, GemmPlan *plan, SoraError *err)
 {
     for (int v = 0; v < 8; v++) {
         int r = v >> 2, c = v >> 1 & 1, s = v & 1;
@@ -94,13 +94,13 @@ static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
     return true;
 }
 
-static char *weights_at(const Plan *plan, int64_t column_tile, int64_t slice)
+static char *weights_at(const GemmPlan *plan, int64_t column_tile, int64_t slice)
 {
     return plan->weights + (size_t)(column_tile * plan->slices + slice) * plan->weight_bytes;
 }
 
 /* A part of b that is packed at one time: what lies together in memory. */
-static int64_t pack_units(const Plan *plan)
+static int64_t pack_units(const GemmPlan *plan)
 {
     if (!plan->blocked)
         return plan->slices * plan->column_tiles;
@@ -111,7 +111,7 @@ static int64_t pack_units(const Plan *plan)
 
 /* Packs rows [row, row + rows) of b, within one slice, of columns [column, column + columns), within one
  * tile. */
-static void pack_part(const Plan *plan, int64_t row, int64_t rows, int64_t column, int64_t columns)
+static void pack_part(const GemmPlan *plan, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
     int64_t slice = row / plan->slice, tile = column / plan->columns;
     int64_t within = column - tile * plan->columns, first = row - slice * plan->slice;
@@ -131,7 +131,7 @@ static void pack_part(const Plan *plan, int64_t row, int64_t rows, int64_t colum
     }
 }
 
-static void pack_weights(const Plan *plan, int64_t unit)
+static void pack_weights(const GemmPlan *plan, int64_t unit)
 {
     if (plan->p->b.k_stride == 1) {
         int64_t row = unit % plan->slices * plan->slice, column = unit / plan->slices * PACK_COLUMNS;
@@ -146,7 +146,7 @@ static void pack_weights(const Plan *plan, int64_t unit)
 }
 
 /* The same without AVX-512: dense [k, n] of a whole tile. */
-static void pack_dense(const Plan *plan, int64_t unit)
+static void pack_dense(const GemmPlan *plan, int64_t unit)
 {
     int64_t slice = unit % plan->slices, tile = unit / plan->slices;
     bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
@@ -164,7 +164,7 @@ static void pack_dense(const Plan *plan, int64_t unit)
 }
 
 /* The rows of a as the tile wants them: where they are, or laid out in scratch, slice after slice. */
-static const void *prepare_a(const Plan *plan, int64_t row, int64_t rows, int64_t padded, void *scratch)
+static const void *prepare_a(const GemmPlan *plan, int64_t row, int64_t rows, int64_t padded, void *scratch)
 {
     const Product *p = plan->p;
     if (!p->a_transposed && !plan->bf16 && rows == padded)
@@ -210,7 +210,7 @@ typedef struct Worker {
     int64_t ready_row;
 } Worker;
 
-static bool compute(const Plan *plan, Worker *w, int64_t tile)
+static bool compute(const GemmPlan *plan, Worker *w, int64_t tile)
 {
     const Product *p = plan->p;
     int64_t row_tile = tile / plan->column_tiles, column_tile = tile % plan->column_tiles;
@@ -245,15 +245,15 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
 }
 
 /* The plan at work. */
-typedef struct Job {
-    const Plan *plan;
+typedef struct GemmJob {
+    const GemmPlan *plan;
     Worker *workers;
     _Atomic bool failed;
-} Job;
+} GemmJob;
 
 static void pack_unit(void *arg, int64_t unit, int worker)
 {
-    const Plan *plan = ((Job *)arg)->plan;
+    const GemmPlan *plan = ((GemmJob *)arg)->plan;
     if (plan->blocked)
         pack_weights(plan, unit);
     else
@@ -262,14 +262,14 @@ static void pack_unit(void *arg, int64_t unit, int worker)
 
 static void compute_tile(void *arg, int64_t tile, int worker)
 {
-    Job *job = arg;
+    GemmJob *job = arg;
     if (!compute(job->plan, &job->workers[worker], tile))
         atomic_store(&job->failed, true);
 }
 
-static bool run_plan(const Plan *plan, Pool *pool, Worker *workers, int threads)
+static bool run_plan(const GemmPlan *plan, Pool *pool, Worker *workers, int threads)
 {
-    Job job = {.plan = plan, .workers = workers};
+    GemmJob job = {.plan = plan, .workers = workers};
     for (int i = 0; i < threads; i++) {
         char *mine = plan->threads + (size_t)i * plan->thread_bytes;
         workers[i] =
@@ -285,7 +285,7 @@ bool gemm(CpuContext *ctx, const Product *p, Op op, SoraError *err)
     if (p->m > INT32_MAX / 2 || p->b.n > INT32_MAX / 2 || p->b.k > INT32_MAX / 2)
         return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a dimension is too large", op_name(op));
     onednn_tidy(ctx->onednn);
-    Plan plan = make_plan(ctx, p);
+    GemmPlan plan = make_plan(ctx, p);
     if (!find_tiles(ctx, &plan, err))
         return error_wrap(err, "%s", op_name(op));
     double work = (double)p->m * (double)plan.n * (double)plan.k;

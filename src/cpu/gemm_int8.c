@@ -8,7 +8,7 @@
 
 enum { TILE_ROWS = 64, TILE_ROWS_LARGE = 128, MANY_ROWS = 1024, TILE_COLUMNS = 512, BLOCK = INT8_BLOCK, K_UNIT = 64, LONGEST_K = 1 << 16 };
 
-typedef struct Plan {
+typedef struct Int8Plan {
     const Product *p;
     const Simd *simd;
     int64_t n, k_padded;
@@ -19,7 +19,7 @@ typedef struct Plan {
     int8_t *weights; /* blocks of columns, each [k_padded / 4][BLOCK][4] */
     Int8Columns columns;
     char *threads;
-} Plan;
+} Int8Plan;
 
 bool int8_fits(const CpuContext *ctx, const Product *p)
 {
@@ -29,7 +29,7 @@ bool int8_fits(const CpuContext *ctx, const Product *p)
            p->b.n <= INT32_MAX / 2;
 }
 
-static bool find_tiles(CpuContext *ctx, Plan *plan, SoraError *err)
+static bool find_tiles(CpuContext *ctx, Int8Plan *plan, SoraError *err)
 {
     for (int r = 0; r < 2; r++)
         for (int c = 0; c < 2; c++) {
@@ -59,15 +59,15 @@ typedef struct Worker {
     int64_t ready_row; /* -1: none */
 } Worker;
 
-typedef struct Job {
-    const Plan *plan;
+typedef struct Int8Job {
+    const Int8Plan *plan;
     Worker *workers;
     _Atomic bool failed;
-} Job;
+} Int8Job;
 
 static void pack_block(void *arg, int64_t block, int worker)
 {
-    const Plan *plan = ((Job *)arg)->plan;
+    const Int8Plan *plan = ((Int8Job *)arg)->plan;
     PackSource b = plan->p->b;
     b.data = (const char *)b.data + block * BLOCK * b.n_stride * (b.dtype == DTYPE_F32 ? 4 : 2);
     b.n = BLOCK;
@@ -75,7 +75,7 @@ static void pack_block(void *arg, int64_t block, int worker)
     pack_int8_columns(plan->weights + block * BLOCK * plan->k_padded, &columns, &b, NULL, plan->k_padded);
 }
 
-static bool compute(const Plan *plan, Worker *w, int64_t tile)
+static bool compute(const Int8Plan *plan, Worker *w, int64_t tile)
 {
     const Product *p = plan->p;
     int64_t row_tile = tile / plan->column_tiles, column_tile = tile % plan->column_tiles;
@@ -102,14 +102,14 @@ static bool compute(const Plan *plan, Worker *w, int64_t tile)
 
 static void compute_tile(void *arg, int64_t tile, int worker)
 {
-    Job *job = arg;
+    Int8Job *job = arg;
     if (!compute(job->plan, &job->workers[worker], tile))
         atomic_store(&job->failed, true);
 }
 
-static Plan make_plan(const CpuContext *ctx, const Product *p)
+static Int8Plan make_plan(const CpuContext *ctx, const Product *p)
 {
-    Plan plan = {.p = p, .simd = ctx->simd, .n = p->b.n, .k_padded = round_up(p->b.k, K_UNIT)};
+    Int8Plan plan = {.p = p, .simd = ctx->simd, .n = p->b.n, .k_padded = round_up(p->b.k, K_UNIT)};
     plan.rows = p->m >= MANY_ROWS ? TILE_ROWS_LARGE : TILE_ROWS;
     plan.row_tiles = (p->m + plan.rows - 1) / plan.rows;
     plan.last_rows = round_up(p->m - (plan.row_tiles - 1) * plan.rows, 16);
@@ -123,7 +123,7 @@ static Plan make_plan(const CpuContext *ctx, const Product *p)
 bool gemm_int8(CpuContext *ctx, const Product *p, Op op, SoraError *err)
 {
     onednn_tidy(ctx->onednn);
-    Plan plan = make_plan(ctx, p);
+    Int8Plan plan = make_plan(ctx, p);
     if (!find_tiles(ctx, &plan, err))
         return error_wrap(err, "%s", op_name(op));
     plan.thread_bytes = plan.a_bytes + plan.c_bytes + plan.scratch_bytes;
@@ -144,7 +144,7 @@ bool gemm_int8(CpuContext *ctx, const Product *p, Op op, SoraError *err)
         workers[i] = (Worker){.a = (uint8_t *)mine, .c = c, .scales = (float *)(c + plan.rows * TILE_COLUMNS),
                               .scratch = mine + plan.a_bytes + plan.c_bytes, .ready_row = -1};
     }
-    Job job = {.plan = &plan, .workers = workers};
+    Int8Job job = {.plan = &plan, .workers = workers};
     pool_run(ctx->pool, plan.n / BLOCK, pack_block, &job);
     pool_run(ctx->pool, plan.row_tiles * plan.column_tiles, compute_tile, &job);
     if (atomic_load(&job.failed))

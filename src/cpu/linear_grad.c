@@ -25,7 +25,7 @@ typedef struct Columns {
     int64_t n, width, count, last;
 } Columns;
 
-typedef struct Plan {
+typedef struct LinearGradPlan {
     CpuContext *ctx;
     const float *dy, *x;
     const Tensor *w;
@@ -41,7 +41,7 @@ typedef struct Plan {
     uint16_t *transposed; /* dy^T: slices of [n_rows, slice] */
     float *sums;          /* [groups, n] */
     _Atomic bool failed;
-} Plan;
+} LinearGradPlan;
 
 static int64_t divide_up(int64_t n, int64_t by)
 {
@@ -65,7 +65,7 @@ static int64_t width_of(const Columns *c, int64_t tile)
 }
 
 /* Everything here follows from the shape alone. */
-static void make_plan(Plan *p)
+static void make_plan(LinearGradPlan *p)
 {
     p->groups = divide_up(p->m, GROUP);
     p->slices = divide_up(p->m, SLICE);
@@ -82,7 +82,7 @@ typedef struct Need {
     size_t weights, scratch;
 } Need;
 
-static const Tile *find_tile(const Plan *p, TileShape shape, Need *need, SoraError *err)
+static const Tile *find_tile(const LinearGradPlan *p, TileShape shape, Need *need, SoraError *err)
 {
     shape.kind = TILE_MATMUL;
     shape.type = TILE_BF16;
@@ -97,7 +97,7 @@ static const Tile *find_tile(const Plan *p, TileShape shape, Need *need, SoraErr
 }
 
 /* All variants: those that do not occur cost a look into the cache. */
-static bool find_tiles(Plan *p, size_t *scratch, SoraError *err)
+static bool find_tiles(LinearGradPlan *p, size_t *scratch, SoraError *err)
 {
     Need x = {0}, w = {0};
     int64_t rest = p->m - (p->groups - 1) * GROUP;
@@ -122,7 +122,7 @@ static bool find_tiles(Plan *p, size_t *scratch, SoraError *err)
 }
 
 /* Threads' memory, then what they share. */
-static bool lay_out(Plan *p, size_t tile_scratch, SoraError *err)
+static bool lay_out(LinearGradPlan *p, size_t tile_scratch, SoraError *err)
 {
     int64_t x_cells = GROUP * p->of_x.width, w_cells = TILE_ROWS * p->of_w.width;
     p->a_bytes = pad64((size_t)(GROUP * p->n_k) * sizeof(uint16_t));
@@ -158,21 +158,21 @@ static void pack_rows_of(const Columns *c, PackSource b, int64_t within, int64_t
 
 static void pack_weights(void *arg, int64_t group, int worker)
 {
-    const Plan *p = arg;
+    const LinearGradPlan *p = arg;
     int64_t row = group * GROUP, left = p->n - row;
     PackSource b = {(const char *)p->w->data + (size_t)(row * p->k) * dtype_size(p->w->dtype), p->w->dtype,
                     left < GROUP ? left : GROUP, 0, p->k, 1};
     pack_rows_of(&p->of_x, b, row, p->n_k, p->packed_w, p->x_bytes);
 }
 
-static void sum_rows(const Plan *p, float *sum, int64_t row, int64_t rows)
+static void sum_rows(const LinearGradPlan *p, float *sum, int64_t row, int64_t rows)
 {
     memcpy(sum, p->dy + row * p->n, (size_t)p->n * sizeof *sum);
     for (int64_t r = row + 1; r < row + rows; r++)
         p->ctx->simd->add(sum, sum, p->dy + r * p->n, p->n);
 }
 
-static bool multiply_dx(const Plan *p, char *memory, int64_t group)
+static bool multiply_dx(const LinearGradPlan *p, char *memory, int64_t group)
 {
     int64_t row = group * GROUP, last = group == p->groups - 1, rows = last ? p->m - row : GROUP;
     int64_t padded = round_up(rows, 16);
@@ -200,7 +200,7 @@ static bool multiply_dx(const Plan *p, char *memory, int64_t group)
 /* Everything that is done with some rows of dy and x. */
 static void do_group(void *arg, int64_t group, int worker)
 {
-    Plan *p = arg;
+    LinearGradPlan *p = arg;
     int64_t row = group * GROUP, left = p->m - row, rows = left < GROUP ? left : GROUP;
     int64_t slice = row / SLICE, within = row % SLICE, length = slice == p->slices - 1 ? p->last_slice : SLICE;
     if (p->dx != NULL && !multiply_dx(p, p->threads + (size_t)worker * p->thread_bytes, group))
@@ -216,14 +216,14 @@ static void do_group(void *arg, int64_t group, int worker)
 }
 
 /* Adds the groups' sums to db, in order. */
-static void finish_sums(const Plan *p)
+static void finish_sums(const LinearGradPlan *p)
 {
     for (int64_t group = 1; group < p->groups; group++)
         p->ctx->simd->add(p->sums, p->sums, p->sums + group * p->n, p->n);
     p->ctx->simd->add(p->db, p->db, p->sums, p->n);
 }
 
-static bool multiply_dw(const Plan *p, char *memory, int64_t row_tile, int64_t tile)
+static bool multiply_dw(const LinearGradPlan *p, char *memory, int64_t row_tile, int64_t tile)
 {
     int64_t row = row_tile * TILE_ROWS, left = p->n - row, rows = left < TILE_ROWS ? left : TILE_ROWS;
     int64_t width = width_of(&p->of_w, tile);
@@ -249,7 +249,7 @@ static bool multiply_dw(const Plan *p, char *memory, int64_t row_tile, int64_t t
 /* The first pieces are tiles of dw, the last one is db. */
 static void do_weights(void *arg, int64_t piece, int worker)
 {
-    Plan *p = arg;
+    LinearGradPlan *p = arg;
     if (piece == (p->dw ? p->row_tiles * p->of_w.count : 0))
         finish_sums(p);
     else if (!multiply_dw(p, p->threads + (size_t)worker * p->thread_bytes, piece / p->of_w.count,
@@ -257,7 +257,7 @@ static void do_weights(void *arg, int64_t piece, int worker)
         atomic_store(&p->failed, true);
 }
 
-static bool grad_bf16(Plan *p, SoraError *err)
+static bool grad_bf16(LinearGradPlan *p, SoraError *err)
 {
     size_t tile_scratch;
     onednn_tidy(p->ctx->onednn);
@@ -277,13 +277,13 @@ static bool grad_bf16(Plan *p, SoraError *err)
 /* SUM_COLUMNS columns of all rows in order. */
 static void sum_strip(void *arg, int64_t piece, int worker)
 {
-    const Plan *p = arg;
+    const LinearGradPlan *p = arg;
     int64_t c = piece * SUM_COLUMNS, width = p->n - c < SUM_COLUMNS ? p->n - c : SUM_COLUMNS;
     for (int64_t r = 0; r < p->m; r++)
         p->ctx->simd->add(p->db + c, p->db + c, p->dy + r * p->n + c, width);
 }
 
-static bool grad_by_products(Plan *p, SoraError *err)
+static bool grad_by_products(LinearGradPlan *p, SoraError *err)
 {
     Product x = {.m = p->m, .a = p->dy, .b = {p->w->data, p->w->dtype, p->n, p->k, p->k, 1}, .c = p->dx};
     Product w = {.m = p->n, .a = p->dy, .a_transposed = true, .b = {p->x, DTYPE_F32, p->m, p->k, p->k, 1},
@@ -304,7 +304,7 @@ static float *data_of(const Tensor *t)
 bool fast_linear_grad(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *dy = node->in[0], *x = node->in[1];
-    Plan p = {.ctx = ctx, .dy = dy->data, .x = x->data, .w = node->in[2], .dx = data_of(node->out[0]),
+    LinearGradPlan p = {.ctx = ctx, .dy = dy->data, .x = x->data, .w = node->in[2], .dx = data_of(node->out[0]),
               .dw = data_of(node->out[1]), .db = data_of(node->out[2]), .m = leading_rows(dy), .n = last_dim(dy),
               .k = last_dim(x)};
     if (p.m == 0 || p.n == 0 || p.k == 0)

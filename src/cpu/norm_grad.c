@@ -18,11 +18,11 @@ typedef struct RowSums {
     float *sums[2];  /* the tables */
 } RowSums;
 
-typedef struct Job {
+typedef struct NormGradJob {
     const CpuContext *ctx;
     const Node *node;
     RowSums s;
-} Job;
+} NormGradJob;
 
 static int64_t group_count(const RowSums *s)
 {
@@ -88,7 +88,7 @@ static void find_parts(const RowSums *s, int64_t group, int64_t r, int64_t *run,
 /* Adds up some columns of all runs. */
 static void finish_columns(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const NormGradJob *job = arg;
     const RowSums *s = &job->s;
     int64_t c = piece * SUM_COLUMNS, width = s->n - c < SUM_COLUMNS ? s->n - c : SUM_COLUMNS;
     for (int64_t g = 0; g < group_count(s); g++) {
@@ -106,7 +106,7 @@ static void finish_columns(void *arg, int64_t piece, int worker)
     }
 }
 
-static void run_job(CpuContext *ctx, Job *job, PoolTask group)
+static void run_job(CpuContext *ctx, NormGradJob *job, PoolTask group)
 {
     const RowSums *s = &job->s;
     pool_run(cpu_pool(ctx, s->rows * s->n), group_count(s), group, job);
@@ -117,7 +117,7 @@ static void run_job(CpuContext *ctx, Job *job, PoolTask group)
 
 static void norm_group(void *arg, int64_t group, int worker)
 {
-    const Job *job = arg;
+    const NormGradJob *job = arg;
     const Node *node = job->node;
     const RowSums *s = &job->s;
     const float *w = data_of(node->in[2]);
@@ -135,7 +135,7 @@ static void norm_group(void *arg, int64_t group, int worker)
 bool fast_norm_grad(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *w = node->in[2], *index = node->in[3];
-    Job job = {.ctx = ctx, .node = node, .s = {.sums = {data_of(node->out[1]), data_of(node->out[2])}}};
+    NormGradJob job = {.ctx = ctx, .node = node, .s = {.sums = {data_of(node->out[1]), data_of(node->out[2])}}};
     if ((index != NULL && !cpu_check_index(node, index, w->shape[0], err)) ||
         !prepare(ctx, &job.s, node->in[1], index, err))
         return false;
@@ -145,7 +145,7 @@ bool fast_norm_grad(CpuContext *ctx, const Node *node, SoraError *err)
 
 static void gate_group(void *arg, int64_t group, int worker)
 {
-    const Job *job = arg;
+    const NormGradJob *job = arg;
     const Node *node = job->node;
     const RowSums *s = &job->s;
     float *d = data_of(node->out[0]), *parts[2];
@@ -162,7 +162,7 @@ static void gate_group(void *arg, int64_t group, int worker)
 
 bool fast_gate_grad(CpuContext *ctx, const Node *node, SoraError *err)
 {
-    Job job = {.ctx = ctx, .node = node, .s = {.sums = {data_of(node->out[1])}}};
+    NormGradJob job = {.ctx = ctx, .node = node, .s = {.sums = {data_of(node->out[1])}}};
     if (!cpu_check_index(node, node->in[3], node->in[2]->shape[0], err) ||
         !prepare(ctx, &job.s, node->in[0], node->in[3], err))
         return false;

@@ -17,23 +17,23 @@ static int64_t rows_of(int64_t n)
 
 typedef void (*RowFunction)(const CpuContext *ctx, const Node *node, int64_t row, int64_t n);
 
-typedef struct Job {
+typedef struct RowsJob {
     const CpuContext *ctx;
     const Node *node;
     int64_t rows, n, step;
     RowFunction f;
-} Job;
+} RowsJob;
 
 static void some_rows(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const RowsJob *job = arg;
     for (int64_t r = piece * job->step; r < job->rows && r < (piece + 1) * job->step; r++)
         job->f(job->ctx, job->node, r, job->n);
 }
 
 static bool for_rows(CpuContext *ctx, const Node *node, int64_t rows, int64_t n, RowFunction f)
 {
-    Job job = {ctx, node, rows, n, rows_of(n), f};
+    RowsJob job = {ctx, node, rows, n, rows_of(n), f};
     pool_run(cpu_pool(ctx, rows * n), (rows + job.step - 1) / job.step, some_rows, &job);
     return true;
 }
@@ -127,7 +127,7 @@ bool fast_gather(CpuContext *ctx, const Node *node, SoraError *err)
 /* Each piece owns columns, so that the order of the sums is the rows' own. */
 static void scatter_columns(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const RowsJob *job = arg;
     const Tensor *in = job->node->in[0], *out = job->node->out[0];
     const int32_t *to = job->node->in[1]->data;
     int64_t n = job->n, c = piece * SCATTER_COLUMNS,
@@ -143,7 +143,7 @@ static void scatter_columns(void *arg, int64_t piece, int worker)
 bool fast_scatter(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *index = node->in[1], *out = node->out[0];
-    Job job = {.ctx = ctx, .node = node, .rows = tensor_numel(index), .n = last_dim(out)};
+    RowsJob job = {.ctx = ctx, .node = node, .rows = tensor_numel(index), .n = last_dim(out)};
     if (!cpu_check_index(node, index, out->shape[0], err))
         return false;
     int64_t pieces = (job.n + SCATTER_COLUMNS - 1) / SCATTER_COLUMNS;

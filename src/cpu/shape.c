@@ -134,7 +134,7 @@ static int64_t input_at(const Permutation *p, int n, int skip, int64_t i)
     return at;
 }
 
-typedef struct Job {
+typedef struct ShapeJob {
     const Permutation *p;
     float *out;
     const float *x;
@@ -144,12 +144,12 @@ typedef struct Job {
     int outer;        /* dimensions that count counts */
     int close;        /* permute_block: the output's dimension that is contiguous in the input */
     const int32_t *table; /* [inner]: where in the input the elements of a place are, from its first */
-} Job;
+} ShapeJob;
 
 /* The last dimension stays last: runs. */
 static void permute_runs(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const ShapeJob *job = arg;
     int64_t end = (piece + 1) * job->together;
     for (int64_t i = piece * job->together; i < end && i < job->count; i++)
         memcpy(job->out + i * job->inner, job->x + input_at(job->p, job->outer, -1, i),
@@ -158,7 +158,7 @@ static void permute_runs(void *arg, int64_t piece, int worker)
 
 static void permute_places(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const ShapeJob *job = arg;
     int64_t end = (piece + 1) * job->together;
     for (int64_t i = piece * job->together; i < end && i < job->count; i++) {
         const float *from = job->x + input_at(job->p, job->outer, -1, i);
@@ -171,7 +171,7 @@ static void permute_places(void *arg, int64_t piece, int worker)
 /* Another dimension is contiguous in the input: BLOCK places of it, and all of the last, are transposed. */
 static void permute_block(void *arg, int64_t piece, int worker)
 {
-    const Job *job = arg;
+    const ShapeJob *job = arg;
     const Permutation *p = job->p;
     int last = p->ndim - 1;
     int64_t rows = p->shape[job->close], columns = p->shape[last], step = p->stride[last], out_step = 1;
@@ -191,7 +191,7 @@ static void permute_block(void *arg, int64_t piece, int worker)
 }
 
 /* The last dimensions together, as many as the table holds: a place is gathered through it. */
-static bool fill_table(Job *job, int32_t table[TABLE])
+static bool fill_table(ShapeJob *job, int32_t table[TABLE])
 {
     const Permutation *p = job->p;
     int64_t reach = 0;
@@ -221,7 +221,7 @@ bool fast_permute(CpuContext *ctx, const Node *node, SoraError *err)
         return ref_permute(ctx, node, err);
     int32_t table[TABLE];
     Permutation p = simplify(node);
-    Job job = {.p = &p, .out = node->out[0]->data, .x = node->in[0]->data};
+    ShapeJob job = {.p = &p, .out = node->out[0]->data, .x = node->in[0]->data};
     int last = p.ndim - 1;
     PoolTask task = permute_places;
     if (p.stride[last] == 1 && p.shape[last] >= SHORT) {
