@@ -40,7 +40,7 @@ static bool begin(Delivery *d, const SoraVideo *video, SoraError *err)
     return d->writer != NULL;
 }
 
-/* No reason to lose a video. */
+/* A trace that cannot be kept is a warning: the video is written all the same. */
 static void forget_trace(Delivery *d, const SoraError *why)
 {
     snprintf(d->result.untraced, sizeof d->result.untraced, "%s", why->message);
