@@ -4,7 +4,7 @@ MESON ?= meson
 # Warnings stop the build; WERROR=false lets compilers warn that we do not know.
 WERROR ?= true
 
-.PHONY: all test sweep asan fuzz bench install clean
+.PHONY: all test sweep asan tsan fuzz bench install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -28,6 +28,16 @@ asan: build-asan/build.ninja
 build-asan/build.ninja:
 	$(MESON) setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
 
+# What has threads, under ThreadSanitizer. Some minutes.
+tsan: build-tsan/build.ninja
+	ninja -C build-tsan $(TSAN:%=tests/test_%)
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MESON) test -C build-tsan --no-rebuild --print-errorlogs -t 5 $(TSAN)
+
+TSAN = pool file lost pager latents engine stage
+
+build-tsan/build.ninja:
+	$(MESON) setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+
 # make fuzz NAME=gguf SECONDS=3600: libFuzzer on tests/fuzz/gguf_fuzz.c. What it finds new is in build-fuzz/found/gguf,
 # an input that fails in build-fuzz/failed-*.
 NAME ?= safetensors
@@ -49,4 +59,4 @@ install: all
 	$(MESON) install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/place.h"
 #include "credentials/keys.h"
 
 typedef struct CredentialsArgs {
@@ -149,24 +150,40 @@ static bool show(const void *values, char **arguments, int count, SoraError *err
     return ok;
 }
 
+/* The request may not replace a key. */
+static bool check_output(const CredentialsArgs *a, SoraError *err)
+{
+    static const char *const NAMES[] = {"signer.pem", "root.key", "root.pem", "request.key", "policy.json"};
+    enum { COUNT = sizeof NAMES / sizeof *NAMES };
+    char *paths[COUNT] = {NULL};
+    Place place = {a->output, 1};
+    bool ok = true;
+    for (int i = 0; ok && i < COUNT; i++)
+        ok = (paths[i] = keys_path(a->folder, NAMES[i], err)) != NULL;
+    ok = ok && place_check(&place, (const char *const *)paths, COUNT, err);
+    for (int i = 0; i < COUNT; i++)
+        free(paths[i]);
+    if (ok)
+        place_announce("sora credentials", &place);
+    return ok;
+}
+
 static bool request(const void *values, char **arguments, int count, SoraError *err)
 {
     const CredentialsArgs *a = values;
     KeysPlan plan = make_plan(a);
     Bytes csr = {0};
+    FileWriter w = {0};
+    if (a->output != NULL && (!check_output(a, err) || !file_writer_open(&w, a->output, err)))
+        return false; /* before a key is made that nobody would get a certificate for */
     bool ok = keys_request(a->folder, &plan, &csr, err);
-    if (ok && a->output == NULL) {
-        fwrite(csr.data, 1, csr.size, stdout);
-    } else if (ok) {
-        FileWriter w;
-        ok = file_writer_open(&w, a->output, err);
-        if (ok) {
-            fwrite(csr.data, 1, csr.size, w.stream); /* commit finds its errors */
-            ok = file_writer_commit(&w, err);
-        }
-        if (ok)
-            printf("%s: a request for a certificate; its key stays in the credentials folder\n", a->output);
-    }
+    if (ok)
+        fwrite(csr.data, 1, csr.size, a->output != NULL ? w.stream : stdout); /* commit finds its errors */
+    if (ok && a->output != NULL)
+        ok = file_writer_commit(&w, err);
+    file_writer_abort(&w);
+    if (ok && a->output != NULL)
+        printf("%s: a request for a certificate; its key stays in the credentials folder\n", a->output);
     bytes_deinit(&csr);
     return ok;
 }

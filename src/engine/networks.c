@@ -28,7 +28,7 @@ static bool bind_transformer(Networks *n, const WeightPart *part, ModelSlot slot
                              Params *params, SoraError *err)
 {
     DitConfig c;
-    bool per_patch;
+    bool per_patch = false;
     if (!dit_config_parse(&c, json, err) || !read_model_type(json, &per_patch, err) ||
         !dit_config_add_pictures(&c, find(part, "img_emb.proj.1.weight"), find(part, "img_emb.emb_pos"), err))
         return false;

@@ -48,7 +48,7 @@ bool settings_text(const json_t *object, const char *key, const char **out, Sora
 
 static bool read_steps(const json_t *object, NumberRule rule, int64_t *out, SoraError *err)
 {
-    int x;
+    int x = 0;
     bool ok = settings_integer(object, rule, &x, err);
     *out = ok ? x : 0;
     return ok;

@@ -152,10 +152,18 @@ checks=$((checks + 1))
 [ -f unread/model/vae/model.safetensors ] || fail "nobody reads stderr: no model"
 rm -r ./*
 
+# A request for a certificate replaces no key, and makes none that would be lost.
+keys=$XDG_CONFIG_HOME/sora/credentials
+cp "$keys/signer.pem" keep
+expect 2 'signer.pem: it is an input as well' "$sora" credentials request -o "$keys/signer.pem"
+expect 3 'none/a.csr: cannot write: No such file' "$sora" credentials request -o none/a.csr
+cmp -s keep "$keys/signer.pem" || fail "the signer was replaced"
+[ ! -e "$keys/request.key" ] || fail "a key without a request"
+rm keep
+
 # What killed processes left is swept by the next that writes there, and nothing else is.
 mkdir .sora-0123456789ab.part .sora-other.part .sora-0123456789ab.parts
 echo x >.sora-0123456789ab.part/model.safetensors
-keys=$XDG_CONFIG_HOME/sora/credentials
 mkdir "$keys/.sora-abcdefghijkl.part"
 cp "$keys/signer.pem" "$keys/.sora-abcdefghijkl.part/signer.pem"
 expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o a.png

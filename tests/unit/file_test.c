@@ -21,8 +21,8 @@ static char folder[PATH_MAX];
 
 static const char *in(const char *name)
 {
-    static char paths[4][PATH_MAX + 300];
-    static int next;
+    static _Thread_local char paths[4][PATH_MAX + 300];
+    static _Thread_local int next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;

@@ -5,13 +5,14 @@
 
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static long killer_calls, killer_at; /* 0: never */
+static _Atomic long killer_calls, killer_at; /* 0: never */
 
 static void killer_count(void)
 {

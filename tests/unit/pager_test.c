@@ -15,6 +15,7 @@
 #include "cpu/backend.h"
 #include "engine/pager.h"
 #include "model/transformer.h"
+#include "tsan.h"
 #include "weights/param_sources.h"
 #include "weights/quant.h"
 #include "weights/safetensors.h"
@@ -160,6 +161,8 @@ static void forget_peak(void)
 
 static void same_result_under_a_limit(void **state)
 {
+    if (UNDER_TSAN)
+        skip(); /* its memory is in the process's too */
     static const DType TYPES[] = {DTYPE_BF16, DTYPE_F8_E4M3};
     for (int i = 0; i < 2; i++) {
         float plain[TOKENS * 16], paged[TOKENS * 16];
@@ -247,6 +250,8 @@ static void too_small_a_limit_is_said(void **state)
 /* A kernel's scratch and outputs are counted before they are there: nothing passes the limit, whatever it is. */
 static void the_limit_is_never_passed(void **state)
 {
+    if (UNDER_TSAN)
+        skip();
     SoraError err = {0};
     float out[TOKENS * 16];
     int made = 0, refused = 0;
