@@ -1,5 +1,6 @@
 /* steps MODEL WxH FRAMES STEPS GUIDANCE [PRECISION [MEMORY]]: when a model is open, when its prompt is encoded and how long
- * each step takes, in seconds and in seconds of a processor; the video is not decoded. PRECISION: auto, f32, bf16, int8. MEMORY: MB that the process may
+ * each step takes, in seconds and in seconds of a processor; the video is not decoded. PRECISION: auto,
+ * f32, bf16, int8. MEMORY: MB that the process may
  * have. For bench/transformer.sh, with files of bench/sparse_model.c. */
 #include <sora.h>
 #include <stdio.h>

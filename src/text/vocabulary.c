@@ -29,8 +29,8 @@ static const char FUNCTION_WORDS[] =
     " a an the this that these those some any each every all both no not of in on at to from by with without and or but "
     "as than then so if while when where which who whose what how is are was were be been being am it its itself he him "
     "his himself she her hers they them their there here i me my you your we us our one's into onto upon out off up down "
-    "over under front above across along through for about very too also just only do does did done has have had can could will would should may might "
-    "must let's its ";
+    "over under front above across along through for about very too also just only do does did done has have had can could "
+    "will would should may might must let's its ";
 
 /* --- reading --- */
 

@@ -45,7 +45,8 @@ typedef struct FingerprintPicture {
 void fingerprint_init(Fingerprint *f, int rate);
 void fingerprint_deinit(Fingerprint *f); /* a zeroed one is allowed */
 
-/* The frame that is shown from `seconds` on, 0 or more. One that looks like the last one is not kept. Long videos lose every other frame whenever there are
+/* The frame that is shown from `seconds` on, 0 or more. One that looks like the last one is not kept. Long
+ * videos lose every other frame whenever there are
  * FINGERPRINT_MAX_FRAMES, so memory is bounded. */
 bool fingerprint_add(Fingerprint *f, const FingerprintPicture *picture, double seconds, SoraError *err);
 void fingerprint_end(Fingerprint *f, double seconds);

@@ -75,7 +75,8 @@ static void write_configs(const char *tokenizer)
              "\"checkpoint_every\": 50, \"data\": {\"folder\": \"%s/clips\"}}", root);
     write_text(in_root("codec.json"), text);
     snprintf(text, sizeof text,
-             "{\"seed\": 1, \"manifest\": {\"name\": \"tiny\"}, \"transformer\": {\"model_type\": \"ti2v\", \"in_dim\": 12, \"out_dim\": 12, \"dim\": 64,"
+             "{\"seed\": 1, \"manifest\": {\"name\": \"tiny\"}, "
+             "\"transformer\": {\"model_type\": \"ti2v\", \"in_dim\": 12, \"out_dim\": 12, \"dim\": 64,"
              "\"num_heads\": 2, \"ffn_dim\": 128, \"num_layers\": 2, \"patch_size\": [1, 2, 2], \"text_len\": 8,"
              "\"text_dim\": 32, \"freq_dim\": 64}, \"text_encoder\": {\"vocab\": 2000, \"dim\": 32, \"dim_attn\": 32,"
              "\"dim_ffn\": 64, \"num_heads\": 2, \"num_layers\": 1}, \"tokenizer\": \"%s\", \"codec\": \"%s/codec/model/vae\","
