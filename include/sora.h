@@ -246,12 +246,14 @@ typedef struct SoraSigned {
 } SoraSigned;
 
 /* The key and certificates in a folder; NULL: $SORA_CREDENTIALS, else sora/credentials in $XDG_CONFIG_HOME or
- * ~/.config. NULL with SORA_ERROR_NOT_FOUND when there are none yet. */
+ * ~/.config. NULL with SORA_ERROR_NOT_FOUND when there are none yet, or when they are out of date and sora_credentials_init()
+ * renews them; with SORA_ERROR_INPUT when a certificate that was bought is out of date. */
 SoraCredentials *sora_credentials_open(const char *folder, SoraError *err);
 void sora_credentials_close(SoraCredentials *credentials);
 
 /* Makes a root of one's own and a key below it. It proves that files were not changed, and nothing about who
- * signed to those who do not have the root: root.pem in the folder. No error when there are credentials. */
+ * signed to those who do not have the root: root.pem in the folder. Those that it made and that are out of date are renewed;
+ * others stay, which is no error. */
 bool sora_credentials_init(const char *folder, SoraError *err);
 
 /* Can files of this name carry credentials? By the extension: .mp4 .png .jpg .jpeg .webp */

@@ -1,6 +1,7 @@
 #include "base/json_file.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -17,11 +18,13 @@ json_t *json_file_read(const char *path, SoraError *err)
     free(text);
     if (root != NULL && json_is_object(root))
         return root;
-    for (char *c = where.text; *c != 0; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' '; /* it quotes the file */
+    char *quote = strstr(where.text, " near '"); /* what stands there may be another file's secret */
+    if (quote != NULL)
+        *quote = 0;
     if (root != NULL)
         error_set(err, SORA_ERROR_INPUT, "%s: no JSON object", path);
+    else if (json_error_code(&where) == json_error_out_of_memory)
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
     else
         error_set(err, SORA_ERROR_INPUT, "%s:%d: %s", path, where.line, where.text);
     json_decref(root);

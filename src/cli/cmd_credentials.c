@@ -62,18 +62,20 @@ static const Option import_options[] = {
 
 static KeysPlan make_plan(const CredentialsArgs *a)
 {
-    return (KeysPlan){algorithms[a->algorithm], a->organization, a->name};
+    return (KeysPlan){.algorithm = algorithms[a->algorithm], .organization = a->organization, .name = a->name};
 }
 
 static bool init(const void *values, char **arguments, int count, SoraError *err)
 {
     const CredentialsArgs *a = values;
     KeysPlan plan = make_plan(a);
-    bool made;
+    KeysMade made;
     char *folder = keys_folder(a->folder, err);
     bool ok = folder != NULL && keys_init(a->folder, &plan, &made, err);
-    if (ok && !made)
+    if (ok && made == KEYS_KEPT)
         printf("%s: there is a signer already; nothing was changed\n", folder);
+    else if (ok && made == KEYS_RENEWED)
+        printf("%s: the signer was out of date; made a new private root (root.pem) and a signer with the same names\n", folder);
     else if (ok)
         printf("%s: made a private root (root.pem) and a signer\n"
                "Files that it signs are valid everywhere, and trusted by those who are given root.pem.\n",
@@ -93,7 +95,12 @@ static void time_text(const ASN1_TIME *t, char *out, size_t size)
 typedef struct Facts {
     char subject[512], issuer[512], from[16], to[16], fingerprint[3 * 32];
     const char *algorithm;
+    SignerTime time;
 } Facts;
+
+/* In the order of SignerTime. */
+static const char *const times[] = {"valid", "expired", "not yet valid"};
+static const char *const time_words[] = {"", " (EXPIRED)", " (NOT YET VALID)"};
 
 static bool find_facts(const Signer *s, Facts *f, SoraError *err)
 {
@@ -105,6 +112,7 @@ static bool find_facts(const Signer *s, Facts *f, SoraError *err)
     time_text(X509_get0_notBefore(x), f->from, sizeof f->from);
     time_text(X509_get0_notAfter(x), f->to, sizeof f->to);
     f->algorithm = cose_alg_name(s->alg);
+    f->time = signer_time(s, time(NULL));
     if (X509_digest(x, EVP_sha256(), digest, &size) != 1 || size != 32)
         return error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
     for (unsigned i = 0; i < size; i++)
@@ -113,37 +121,45 @@ static bool find_facts(const Signer *s, Facts *f, SoraError *err)
     return true;
 }
 
+static bool show_json(const Facts *f, const char *folder, const char *root, bool required, SoraError *err)
+{
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "folder", folder, "algorithm", f->algorithm,
+                          "subject", f->subject, "issuer", f->issuer, "valid_from", f->from, "valid_to", f->to, "state",
+                          times[f->time], "sha256", f->fingerprint, "root", root, "required", required);
+    if (o == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    json_dumpf(o, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(o);
+    return true;
+}
+
+static void show_lines(const Facts *f, const char *folder, const char *root, bool required)
+{
+    printf("folder     %s\nsigner     %s\nissuer     %s\nalgorithm  %s\nvalid      %s to %s%s\nsha256     %s\n", folder,
+           f->subject, f->issuer, f->algorithm, f->from, f->to, time_words[f->time], f->fingerprint);
+    if (root != NULL)
+        printf("root       %s\n", root);
+    if (required)
+        printf("policy     sora writes no file without credentials\n");
+}
+
 static bool show(const void *values, char **arguments, int count, SoraError *err)
 {
     const CredentialsArgs *a = values;
     Signer signer = {0};
     Facts f = {0};
     bool required = false;
-    char *folder = keys_folder(a->folder, err), *root = NULL;
+    char *folder = keys_folder(a->folder, err), *root = NULL, exposed[256];
     bool ok = folder != NULL && keys_open(a->folder, &signer, err) && find_facts(&signer, &f, err) &&
-              keys_required(a->folder, &required, err) &&
-              (root = keys_path(a->folder, "root.pem", err)) != NULL;
-    bool own = ok && file_exists(root);
-    if (ok && a->json) {
-        json_t *o =
-            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "folder", folder, "algorithm",
-                      f.algorithm, "subject", f.subject, "issuer", f.issuer, "valid_from", f.from, "valid_to",
-                      f.to, "sha256", f.fingerprint, "root", own ? root : NULL, "required", required);
-        ok = o != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
-        if (ok) {
-            json_dumpf(o, stdout, JSON_INDENT(2));
-            putchar('\n');
-        }
-        json_decref(o);
-    } else if (ok) {
-        printf("folder     %s\nsigner     %s\nissuer     %s\nalgorithm  %s\nvalid      %s to %s\nsha256     "
-               "%s\n",
-               folder, f.subject, f.issuer, f.algorithm, f.from, f.to, f.fingerprint);
-        if (own)
-            printf("root       %s\n", root);
-        if (required)
-            printf("policy     every file must carry credentials\n");
-    }
+              keys_required(a->folder, &required, err) && (root = keys_path(a->folder, "root.pem", err)) != NULL;
+    const char *own = ok && file_exists(root) ? root : NULL;
+    if (ok && a->json)
+        ok = show_json(&f, folder, own, required, err);
+    else if (ok)
+        show_lines(&f, folder, own, required);
+    if (ok && keys_are_exposed(a->folder, exposed, sizeof exposed))
+        fprintf(stderr, "sora: warning: %s\n", exposed);
     signer_close(&signer);
     free(folder);
     free(root);
@@ -201,7 +217,8 @@ static const Command COMMAND_INIT = {
     .name = "init",
     .summary = "make a private root and a signer below it",
     .description =
-        "Makes keys with OpenSSL. The first sora generate does the same by itself. Keys are readable by "
+        "Makes keys with OpenSSL, or new ones when those that it made are out of date. sora generate does the same by itself. "
+        "Keys are readable by "
         "their owner alone and are never printed. A private root makes files valid: anybody can see "
         "that they were not changed. It makes them trusted only for those who were given root.pem.",
     .examples = "  sora credentials init\n"
@@ -264,7 +281,9 @@ const Command CMD_CREDENTIALS = {
     .name = "credentials",
     .summary = "keys and certificates that sign the files",
     .description =
-        "Every MP4, PNG, JPEG and WebP file that sora writes says in a signed C2PA manifest that it was made by AI.",
+        "Every MP4, PNG, JPEG and WebP that sora writes says in a signed C2PA manifest that it was made by AI. In a policy.json "
+        "in the folder, {\"required\": true} binds the sora command: it then writes no file without credentials. It does not "
+        "bind programs that use the library.",
     .examples = "  sora credentials init\n"
                 "  sora credentials show\n"
                 "  sora credentials request -o fox.csr\n"

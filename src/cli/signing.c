@@ -4,31 +4,39 @@
 #include <stdlib.h>
 #include "credentials/keys.h"
 
-/* The first time. */
+/* The first time, and when they are out of date. */
 static bool make_keys(SoraError *err)
 {
-    bool made;
+    KeysMade made;
     char *folder = keys_folder(NULL, err);
-    bool ok = folder != NULL && keys_init(NULL, &(KeysPlan){NULL, NULL, NULL}, &made, err);
-    if (ok && made)
-        fprintf(stderr, "sora: made keys that sign what it writes, in %s; see sora credentials --help\n",
+    bool ok = folder != NULL && keys_init(NULL, &(KeysPlan){0}, &made, err);
+    if (ok && made == KEYS_MADE)
+        fprintf(stderr, "sora: made keys that sign what it writes, in %s; see sora credentials --help\n", folder);
+    else if (ok && made == KEYS_RENEWED)
+        fprintf(stderr, "sora: the keys in %s were out of date; made new ones, and root.pem is to be given anew to those who "
+                        "trust it\n",
                 folder);
     free(folder);
     return ok;
+}
+
+/* Is there a policy that demands credentials? Without a home there is none. */
+static bool read_policy(bool *required, SoraError *err)
+{
+    SoraError why = {0};
+    if (keys_required(NULL, required, &why) || why.code == SORA_ERROR_NOT_FOUND)
+        return true;
+    return error_set(err, why.code, "%s", why.message);
 }
 
 bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraError *err)
 {
     *s = (Signing){0};
     bool required = false;
-    /* without credentials, a folder of keys that cannot be read is no error */
-    SoraError ignored;
-    bool can = sora_can_sign(output);
-    if (!keys_required(NULL, &required, args->none || !can ? &ignored : err) && !args->none && can)
+    if (!read_policy(&required, err)) /* what it demands is not known */
         return false;
-    if (args->none || !can) {
-        s->without =
-            args->none ? "nothing signed says that AI made it" : "this kind of file cannot carry them";
+    if (args->none || !sora_can_sign(output)) {
+        s->without = args->none ? "nothing signed says that AI made it" : "this kind of file cannot carry them";
         if (required)
             return error_set(err, SORA_ERROR_INPUT, "%s: content credentials are demanded by policy.json: %s",
                              output, args->none ? "--no-credentials is refused" : s->without);
@@ -39,6 +47,9 @@ bool signing_open(Signing *s, const SigningArgs *args, const char *output, SoraE
         s->credentials = sora_credentials_open(NULL, err);
     if (s->credentials == NULL)
         return error_wrap(err, "content credentials (--no-credentials does without)");
+    char exposed[256];
+    if (keys_are_exposed(NULL, exposed, sizeof exposed))
+        fprintf(stderr, "sora: warning: %s\n", exposed);
     return true;
 }
 

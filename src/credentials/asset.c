@@ -108,6 +108,12 @@ bool asset_take_store(Asset *a, uint64_t at, uint64_t size, uint64_t data_at, ui
     return asset_append_store(a, data_at, data_size, err);
 }
 
+bool asset_cut_off(Asset *a, bool in_store, const char *what, SoraError *err)
+{
+    a->stores += in_store && a->stores == 0;
+    return error_set(err, SORA_ERROR_INPUT, "%s: %s is cut off", a->name, what);
+}
+
 bool png_scan(Asset *a, SoraError *err)
 {
     uint8_t head[8];
@@ -117,7 +123,7 @@ bool png_scan(Asset *a, SoraError *err)
             return false;
         uint64_t size = 12 + (uint64_t)get_u32(head);
         if (size > a->size - at)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a chunk of the PNG is cut off", a->name);
+            return asset_cut_off(a, memcmp(head + 4, "caBX", 4) == 0, "a chunk of the PNG", err);
         if (memcmp(head + 4, "IHDR", 4) == 0)
             a->insert_at = at + size;
         if (memcmp(head + 4, "caBX", 4) == 0 && !asset_take_store(a, at, size, at + 8, size - 12, err))
@@ -156,6 +162,15 @@ static bool take_segment(Asset *a, uint64_t at, uint64_t size, uint64_t *end, in
     return asset_append_store(a, at + 20, size - 20, err);
 }
 
+/* Is the segment at `at`, which is cut off, the first piece of a store as far as it goes? */
+static bool begins_store(Asset *a, uint64_t at)
+{
+    uint8_t head[32];
+    SoraError ignored;
+    return a->size - at >= sizeof head && asset_read(a, at, head, sizeof head, &ignored) && memcmp(head + 4, "JP", 2) == 0 &&
+           memcmp(head + 16, "jumb", 4) == 0 && memcmp(head + 28, "c2pa", 4) == 0;
+}
+
 bool jpeg_scan(Asset *a, SoraError *err)
 {
     uint64_t at = 2, end = 0;
@@ -174,7 +189,7 @@ bool jpeg_scan(Asset *a, SoraError *err)
             break;
         uint64_t size = 2 + (uint64_t)get_u16(head + 2);
         if (size < 4 || size > a->size - at)
-            return error_set(err, SORA_ERROR_INPUT, "%s: a segment of the JPEG is cut off", a->name);
+            return asset_cut_off(a, head[1] == 0xeb && begins_store(a, at), "a segment of the JPEG", err);
         if (head[1] == 0xe0 && at == 2)
             a->insert_at = at + size;
         if (head[1] == 0xeb && !take_segment(a, at, size, &end, &instance, err))
@@ -191,10 +206,14 @@ bool webp_scan(Asset *a, SoraError *err)
         return false;
     uint64_t said = 8 + (uint64_t)get_le32(head + 4), end = said < a->size ? said : a->size;
     uint64_t at = 12;
+    if (said < at)
+        return error_set(err, SORA_ERROR_INPUT, "%s: the WebP is shorter than its header", a->name);
     while (at + 8 <= end) {
         if (!asset_read(a, at, head, sizeof head, err))
             return false;
         uint64_t data = get_le32(head + 4), size = 8 + data;
+        if (size > end - at && memcmp(head, "C2PA", 4) == 0)
+            return asset_cut_off(a, true, "the manifest store of the WebP", err);
         if (size > end - at)
             break;
         if (memcmp(head, "C2PA", 4) == 0 && !asset_take_store(a, at, size, at + 8, data, err))

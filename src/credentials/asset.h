@@ -50,6 +50,10 @@ bool webp_scan(Asset *a, SoraError *err);
 bool asset_take_store(Asset *a, uint64_t at, uint64_t size, uint64_t data_at, uint64_t data_size,
                       SoraError *err);
 
+/* The file ends within something. It counts as a store when C2PA's data begin there: it has credentials, though they cannot be
+ * read. Returns false. */
+bool asset_cut_off(Asset *a, bool in_store, const char *what, SoraError *err);
+
 /* Appends bytes of the file to the store. */
 bool asset_append_store(Asset *a, uint64_t at, uint64_t size, SoraError *err);
 

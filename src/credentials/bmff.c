@@ -83,15 +83,26 @@ static bool take_update(Asset *a, const BmffBox *box, SoraError *err)
     return true;
 }
 
+/* Is the box at `at`, which is cut off, C2PA's as far as it goes? */
+static bool begins_store(Asset *a, uint64_t at)
+{
+    uint8_t head[8 + 16];
+    SoraError ignored;
+    return a->size - at >= sizeof head && asset_read(a, at, head, sizeof head, &ignored) && memcmp(head + 4, "uuid", 4) == 0 &&
+           memcmp(head + 8, BMFF_C2PA_UUID, 16) == 0;
+}
+
 bool bmff_scan(Asset *a, SoraError *err)
 {
     BmffBox box, update = {.size = 0};
     int boxes = 0;
     for (uint64_t at = 0; at < a->size; at += box.size) {
-        if (!bmff_box(a, at, a->size, &box, err)) { /* with a store its hash will say so */
-            if (a->stores == 0 || err->code != SORA_ERROR_INPUT)
+        if (!bmff_box(a, at, a->size, &box, err)) {
+            if (err->code != SORA_ERROR_INPUT)
                 return false;
-            break;
+            if (a->stores == 0)
+                return begins_store(a, at) ? asset_cut_off(a, true, "the manifest store of the MP4", err) : false;
+            break; /* the store's hash will say so */
         }
         if (++boxes > BMFF_MAX_BOXES)
             return error_set(err, SORA_ERROR_INPUT, "%s: more than %d boxes", a->name, BMFF_MAX_BOXES);

@@ -23,7 +23,7 @@ SoraCredentials *sora_credentials_open(const char *folder, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "credentials: out of memory");
         return NULL;
     }
-    if (!keys_open(folder, &c->signer, err)) {
+    if (!keys_open(folder, &c->signer, err) || !keys_check_time(folder, &c->signer, err)) {
         sora_credentials_close(c);
         return NULL;
     }
@@ -40,8 +40,8 @@ void sora_credentials_close(SoraCredentials *credentials)
 
 bool sora_credentials_init(const char *folder, SoraError *err)
 {
-    bool made;
-    return keys_init(folder, &(KeysPlan){NULL, NULL, NULL}, &made, err);
+    KeysMade made;
+    return keys_init(folder, &(KeysPlan){0}, &made, err);
 }
 
 bool sora_can_sign(const char *path)

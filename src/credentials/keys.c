@@ -130,10 +130,10 @@ static X509 *make_certificate(EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
     BIGNUM *number = NULL;
     bool ok = x != NULL && RAND_bytes(serial, sizeof serial) == 1;
     serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
-    time_t end = time(NULL) + (time_t)YEARS * 365 * 86400;
+    time_t begin = plan->now - 86400, end = plan->now + (time_t)YEARS * 365 * 86400;
     ok = ok && (number = BN_bin2bn(serial, sizeof serial, NULL)) != NULL &&
          BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x)) != NULL &&
-         X509_set_version(x, X509_VERSION_3) && X509_gmtime_adj(X509_getm_notBefore(x), -86400) &&
+         X509_set_version(x, X509_VERSION_3) && X509_time_adj_ex(X509_getm_notBefore(x), 0, 0, &begin) &&
          X509_time_adj_ex(X509_getm_notAfter(x), 0, 0, &end) && X509_set_pubkey(x, key);
     BN_free(number);
     if (ok && !set_name(X509_get_subject_name(x), plan, issuer ? "signer" : "root", err)) {
@@ -217,7 +217,36 @@ static bool has_file(const char *folder, const char *name)
     return there;
 }
 
-static bool make_all(const char *folder, const KeysPlan *plan, SoraError *err)
+/* The certificates of a PEM file; none when it cannot be read. NULL without memory. */
+static STACK_OF(X509) * read_certificates(const char *folder, const char *name)
+{
+    char *path = NULL;
+    STACK_OF(X509) *list = sk_X509_new_null();
+    BIO *bio = list != NULL && asprintf(&path, "%s/%s", folder, name) >= 0 ? BIO_new_file(path, "r") : NULL;
+    for (X509 *x; bio != NULL && (x = PEM_read_bio_X509(bio, NULL, pem_no_password, NULL)) != NULL;)
+        if (!sk_X509_push(list, x))
+            X509_free(x);
+    BIO_free(bio);
+    free(path);
+    ERR_clear_error();
+    return list;
+}
+
+/* Is the signer one that keys_init() made? */
+static bool is_own(const char *folder, const Signer *s)
+{
+    STACK_OF(X509) *roots = has_file(folder, "root.key") ? read_certificates(folder, "root.pem") : NULL;
+    bool own = false;
+    for (int i = 0; roots != NULL && i < sk_X509_num(roots) && !own; i++)
+        own = X509_check_issued(sk_X509_value(roots, i), sk_X509_value(s->chain, 0)) == X509_V_OK &&
+              X509_verify(sk_X509_value(s->chain, 0), X509_get0_pubkey(sk_X509_value(roots, i))) == 1;
+    sk_X509_pop_free(roots, X509_free);
+    ERR_clear_error();
+    return own;
+}
+
+/* earlier: roots whose files must still be trusted; behind the new one. */
+static bool make_all(const char *folder, const KeysPlan *plan, STACK_OF(X509) * earlier, SoraError *err)
 {
     bool ok = false;
     STACK_OF(X509) *roots = sk_X509_new_null(), *chain = sk_X509_new_null();
@@ -226,7 +255,10 @@ static bool make_all(const char *folder, const KeysPlan *plan, SoraError *err)
     if (key == NULL || (root = make_certificate(root_key, NULL, root_key, plan, err)) == NULL ||
         (leaf = make_certificate(key, root, root_key, plan, err)) == NULL)
         goto out;
-    if (!sk_X509_push(roots, root) || !sk_X509_push(chain, leaf)) {
+    ok = sk_X509_push(roots, root) && sk_X509_push(chain, leaf);
+    for (int i = 0; ok && earlier != NULL && i < sk_X509_num(earlier); i++)
+        ok = sk_X509_push(roots, sk_X509_value(earlier, i)) > 0;
+    if (!ok) {
         error_set(err, SORA_ERROR_MEMORY, "out of memory");
         goto out;
     }
@@ -244,16 +276,66 @@ out:
     return ok;
 }
 
-bool keys_init(const char *folder, const KeysPlan *plan, bool *made, SoraError *err)
+/* Keys from before this program was written would never be valid. */
+static bool check_clock(KeysPlan *plan, SoraError *err)
 {
-    *made = false;
+    static const time_t written = 1767225600; /* 2026-01-01 */
+    char day[16] = "";
+    struct tm tm;
+    if (plan->now != 0)
+        return true;
+    plan->now = time(NULL);
+    if (plan->now < written && gmtime_r(&plan->now, &tm) != NULL)
+        strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    return plan->now >= written ||
+           error_set(err, SORA_ERROR_INPUT, "no keys are made on %s, by the clock: set it, for they would not be valid", day);
+}
+
+static const char *algorithm_of(const Signer *s)
+{
+    return s->alg == COSE_PS256 ? "ps256" : s->alg == COSE_ED25519 ? "ed25519" : "es256";
+}
+
+/* A signer that takes the place of s. */
+static bool renew(const char *folder, const Signer *s, const KeysPlan *plan, SoraError *err)
+{
+    char organization[MAX_NAME + 1] = "", name[MAX_NAME + 1] = "";
+    X509_NAME *subject = X509_get_subject_name(sk_X509_value(s->chain, 0));
+    KeysPlan same = {.algorithm = algorithm_of(s), .now = plan->now};
+    if (X509_NAME_get_text_by_NID(subject, NID_organizationName, organization, sizeof organization) > 0)
+        same.organization = organization;
+    if (X509_NAME_get_text_by_NID(subject, NID_commonName, name, sizeof name) > 0)
+        same.name = name;
+    STACK_OF(X509) *roots = read_certificates(folder, "root.pem");
+    bool ok = roots != NULL ? make_all(folder, &same, roots, err) : error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    sk_X509_pop_free(roots, X509_free);
+    return ok;
+}
+
+static bool init_locked(const char *folder, const KeysPlan *asked, KeysMade *made, SoraError *err)
+{
+    KeysPlan plan = *asked;
+    Signer s = {0};
+    bool there = has_file(folder, "signer.pem"), ok = check_clock(&plan, err);
+    if (ok && !there) {
+        ok = make_all(folder, &plan, NULL, err);
+        *made = KEYS_MADE;
+    } else if (ok && keys_open(folder, &s, NULL) && signer_time(&s, plan.now) != SIGNER_IN_TIME && is_own(folder, &s)) {
+        ok = renew(folder, &s, &plan, err);
+        *made = KEYS_RENEWED;
+    }
+    signer_close(&s);
+    return ok;
+}
+
+bool keys_init(const char *folder, const KeysPlan *plan, KeysMade *made, SoraError *err)
+{
+    *made = KEYS_KEPT;
     char *place = keys_folder(folder, err);
     if (place == NULL)
         return false;
     int lock = lock_folder(place, err);
-    bool ok = lock >= 0;
-    if (ok && !has_file(place, "signer.pem"))
-        *made = ok = make_all(place, plan, err);
+    bool ok = lock >= 0 && init_locked(place, plan, made, err);
     if (lock >= 0)
         close(lock);
     free(place);
@@ -345,17 +427,54 @@ bool keys_open(const char *folder, Signer *signer, SoraError *err)
     return ok;
 }
 
+static void day_of(const ASN1_TIME *t, char out[16])
+{
+    struct tm tm;
+    if (ASN1_TIME_to_tm(t, &tm) != 1 || strftime(out, 16, "%Y-%m-%d", &tm) == 0)
+        snprintf(out, 16, "?");
+}
+
+bool keys_check_time(const char *folder, const Signer *signer, SoraError *err)
+{
+    SignerTime when = signer_time(signer, time(NULL));
+    if (when == SIGNER_IN_TIME)
+        return true;
+    char *place = keys_folder(folder, err), from[16], to[16];
+    if (place == NULL)
+        return false;
+    X509 *x = sk_X509_value(signer->chain, 0);
+    day_of(X509_get0_notBefore(x), from);
+    day_of(X509_get0_notAfter(x), to);
+    bool own = is_own(place, signer);
+    error_set(err, own ? SORA_ERROR_NOT_FOUND : SORA_ERROR_INPUT, "%s/signer.pem: the certificate %s (valid %s to %s); %s", place,
+              when == SIGNER_EXPIRED ? "expired" : "is not valid yet", from, to,
+              own ? "`sora credentials init` renews it" : "`sora credentials import` takes a new one");
+    free(place);
+    return false;
+}
+
+/* *there: is the file? False with *err filled when nobody can say. */
+static bool look_for(const char *path, bool *there, SoraError *err)
+{
+    struct stat st;
+    *there = stat(path, &st) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR || error_system(err, path, "cannot read");
+}
+
 bool keys_required(const char *folder, bool *required, SoraError *err)
 {
     *required = false;
+    bool there;
     char *path = keys_path(folder, "policy.json", err);
     if (path == NULL)
         return false;
-    bool ok = true;
-    if (file_exists(path)) {
+    bool ok = look_for(path, &there, err);
+    if (ok && there) {
         json_t *policy = json_file_read(path, err);
         json_t *value = json_object_get(policy, "required");
         ok = policy != NULL;
+        if (!ok && err != NULL && err->code == SORA_ERROR_NOT_FOUND)
+            err->code = SORA_ERROR_IO; /* it was there */
         if (ok && value != NULL && !json_is_boolean(value))
             ok = error_set(err, SORA_ERROR_INPUT, "%s: \"required\" is not true or false", path);
         *required = ok && json_is_true(value);
@@ -363,4 +482,24 @@ bool keys_required(const char *folder, bool *required, SoraError *err)
     }
     free(path);
     return ok;
+}
+
+bool keys_are_exposed(const char *folder, char *text, size_t size)
+{
+    static const char *const secrets[] = {"signer.pem", "root.key", "request.key"};
+    struct stat st;
+    char *place = keys_folder(folder, NULL);
+    bool exposed = place != NULL && stat(place, &st) == 0 && (st.st_mode & 022) != 0;
+    if (exposed)
+        snprintf(text, size, "%.160s: others may write there (mode %03o); chmod 700 mends it", place, (unsigned)st.st_mode & 0777);
+    for (size_t i = 0; place != NULL && !exposed && i < sizeof secrets / sizeof *secrets; i++) {
+        char *path = keys_path(place, secrets[i], NULL);
+        exposed = path != NULL && stat(path, &st) == 0 && (st.st_mode & 077) != 0;
+        if (exposed)
+            snprintf(text, size, "%.160s: others may read this private key (mode %03o); chmod 600 mends it", path,
+                     (unsigned)st.st_mode & 0777);
+        free(path);
+    }
+    free(place);
+    return exposed;
 }

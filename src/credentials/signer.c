@@ -77,7 +77,7 @@ static BIO *open_pem(char **text, const char *path, SoraError *err)
     return bio;
 }
 
-static int no_password(char *buffer, int size, int writing, void *user)
+int pem_no_password(char *buffer, int size, int writing, void *user)
 {
     return -1;
 }
@@ -88,7 +88,7 @@ static bool read_key(Signer *s, const char *path, SoraError *err)
     BIO *bio = open_pem(&text, path, err);
     bool ok = bio != NULL;
     if (ok) {
-        s->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+        s->key = PEM_read_bio_PrivateKey(bio, NULL, pem_no_password, NULL);
         if (s->key == NULL)
             ok =
                 error_set(err, SORA_ERROR_INPUT, "%s: no private key without a password: %s", path, reason());
@@ -111,7 +111,7 @@ static bool read_chain(Signer *s, const char *path, SoraError *err)
     BIO *bio = open_pem(&text, path, err);
     s->chain = sk_X509_new_null();
     bool ok = bio != NULL && (s->chain != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
-    for (X509 *x; ok && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL;) {
+    for (X509 *x; ok && (x = PEM_read_bio_X509(bio, NULL, pem_no_password, NULL)) != NULL;) {
         if (sk_X509_num(s->chain) > 0 && is_self_signed(x)) /* a root: verifiers have their own */
             X509_free(x);
         else if (!sk_X509_push(s->chain, x)) {
@@ -147,6 +147,19 @@ bool signer_open(Signer *s, const char *key_path, const char *chain_path, SoraEr
     const Alg *a = find_alg(s->alg);
     s->signature_size = a->curve_bytes ? 2 * (size_t)a->curve_bytes : (size_t)EVP_PKEY_get_size(s->key);
     return true;
+}
+
+SignerTime signer_time(const Signer *s, time_t when)
+{
+    SignerTime time = SIGNER_IN_TIME;
+    for (int i = 0; i < sk_X509_num(s->chain) && time == SIGNER_IN_TIME; i++) {
+        X509 *x = sk_X509_value(s->chain, i);
+        if (X509_cmp_time(X509_get0_notAfter(x), &when) < 0)
+            time = SIGNER_EXPIRED;
+        else if (X509_cmp_time(X509_get0_notBefore(x), &when) > 0)
+            time = SIGNER_NOT_YET;
+    }
+    return time;
 }
 
 void signer_close(Signer *s)

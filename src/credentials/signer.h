@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <time.h>
 #include "base/error.h"
 #include "credentials/bytes.h"
 #include "credentials/cbor_data.h"
@@ -32,6 +33,13 @@ typedef struct Signer {
 /* PEM files; what they hold is checked against each other. signer_close() also after a failure. */
 bool signer_open(Signer *s, const char *key_path, const char *chain_path, SoraError *err);
 void signer_close(Signer *s);
+
+/* For OpenSSL's readers of PEM: nobody is asked for a password. */
+int pem_no_password(char *buffer, int size, int writing, void *user);
+
+/* Are all its certificates valid then? */
+typedef enum SignerTime { SIGNER_IN_TIME, SIGNER_EXPIRED, SIGNER_NOT_YET } SignerTime;
+SignerTime signer_time(const Signer *s, time_t when);
 
 /* The algorithm for a key: ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519. COSE_NONE:
  * another. */

@@ -6,12 +6,15 @@
 #include <openssl/ssl.h>
 #include <openssl/ts.h>
 #include <string.h>
+#include <time.h>
 
 enum { SECONDS = 20, MAX_RESPONSE = 1 << 20 };
 
 static bool fail(const char *url, const char *what, SoraError *err)
 {
-    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long first = ERR_peek_error();
+    const char *why = first != 0 && ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                                            : ERR_reason_error_string(ERR_peek_last_error());
     error_set(err, SORA_ERROR_IO, "%.100s: %s%s%s", url, what, why ? ": " : "", why ? why : "");
     ERR_clear_error();
     return false;
@@ -39,6 +42,35 @@ static TS_REQ *make_request(Span data)
     return req;
 }
 
+/* Where a time-stamp service is. */
+typedef struct Service {
+    char *host, *port, *path;
+    int tls;
+    SSL_CTX *context; /* NULL: plain HTTP */
+} Service;
+
+static bool service_init(Service *s, const char *url)
+{
+    *s = (Service){0};
+    if (!OSSL_HTTP_parse_url(url, &s->tls, NULL, &s->host, &s->port, NULL, &s->path, NULL, NULL))
+        return false;
+    if (!s->tls)
+        return true;
+    s->context = SSL_CTX_new(TLS_client_method());
+    if (s->context == NULL || !SSL_CTX_set_default_verify_paths(s->context))
+        return false;
+    SSL_CTX_set_verify(s->context, SSL_VERIFY_PEER, NULL);
+    return X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(s->context), s->host, 0) == 1;
+}
+
+static void service_deinit(Service *s)
+{
+    SSL_CTX_free(s->context);
+    OPENSSL_free(s->host);
+    OPENSSL_free(s->port);
+    OPENSSL_free(s->path);
+}
+
 /* Puts TLS on a connection to https://. */
 static BIO *secure(BIO *bio, void *context, int connect, int detail)
 {
@@ -49,30 +81,46 @@ static BIO *secure(BIO *bio, void *context, int connect, int detail)
     return bio;
 }
 
+/* OSSL_HTTP_transfer() would connect by itself, but it takes a refusal for something that passes and tries again until its
+ * time is over. NULL on failure. */
+static BIO *connect_to(const Service *s)
+{
+    time_t end = time(NULL) + SECONDS;
+    BIO *bio = BIO_new_connect(s->host), *tls = NULL;
+    bool ok = bio != NULL && BIO_set_conn_port(bio, s->port) == 1 && BIO_set_nbio(bio, 1) == 1;
+    while (ok && BIO_do_connect(bio) <= 0)
+        ok = BIO_should_retry(bio) && BIO_wait(bio, end, 100) > 0;
+    if (ok && s->tls) {
+        tls = secure(bio, s->context, 1, 1);
+        ok = tls != NULL;
+    }
+    if (!ok) {
+        BIO_free_all(bio);
+        return NULL;
+    }
+    return tls != NULL ? tls : bio;
+}
+
+/* The bytes of a request, sent; its answer. A proxy ($http_proxy) is left to OpenSSL. */
+static BIO *transfer(const Service *s, BIO *request)
+{
+    bool proxy = OSSL_HTTP_adapt_proxy(NULL, NULL, s->host, s->tls) != NULL;
+    BIO *own = proxy ? NULL : connect_to(s), *answer = NULL;
+    if (own != NULL || proxy)
+        answer = OSSL_HTTP_transfer(NULL, s->host, s->port, s->path, proxy && s->tls, NULL, NULL, own, own,
+                                    proxy && s->tls ? secure : NULL, s->context, 0, NULL, "application/timestamp-query", request,
+                                    "application/timestamp-reply", 1, MAX_RESPONSE, SECONDS, 0);
+    BIO_free_all(own);
+    return answer;
+}
+
 static BIO *post(const char *url, TS_REQ *req)
 {
+    Service service = {0};
     BIO *body = BIO_new(BIO_s_mem()), *answer = NULL;
-    SSL_CTX *tls = NULL;
-    char *host = NULL, *port = NULL, *path = NULL;
-    int use_tls = 0;
-    if (body == NULL || i2d_TS_REQ_bio(body, req) <= 0 ||
-        !OSSL_HTTP_parse_url(url, &use_tls, NULL, &host, &port, NULL, &path, NULL, NULL))
-        goto out;
-    if (use_tls) {
-        tls = SSL_CTX_new(TLS_client_method());
-        if (tls == NULL || !SSL_CTX_set_default_verify_paths(tls))
-            goto out;
-        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-        X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(tls), host, 0);
-    }
-    answer = OSSL_HTTP_transfer(NULL, host, port, path, use_tls, NULL, NULL, NULL, NULL, tls ? secure : NULL,
-                                tls, 0, NULL, "application/timestamp-query", body,
-                                "application/timestamp-reply", 1, MAX_RESPONSE, SECONDS, 0);
-out:
-    SSL_CTX_free(tls);
-    OPENSSL_free(host);
-    OPENSSL_free(port);
-    OPENSSL_free(path);
+    if (body != NULL && i2d_TS_REQ_bio(body, req) > 0 && service_init(&service, url))
+        answer = transfer(&service, body);
+    service_deinit(&service);
     BIO_free(body);
     return answer;
 }

@@ -32,12 +32,12 @@ static const char *in_folder(const char *name)
 static int set_up(void **state)
 {
     SoraError err = {0};
-    bool made;
+    KeysMade made;
     assert_non_null(mkdtemp(folder));
     const char *keys = in_folder("keys");
-    if (!keys_init(keys, &(KeysPlan){NULL, NULL, NULL}, &made, &err) || !keys_open(keys, &signer, &err))
+    if (!keys_init(keys, &(KeysPlan){0}, &made, &err) || !keys_open(keys, &signer, &err))
         fail_msg("%s", err.message);
-    assert_true(made);
+    assert_int_equal(made, KEYS_MADE);
     return 0;
 }
 
@@ -529,6 +529,38 @@ static void test_inputs_stay(void **state)
     expect_parts(describe(child, 2), (const char *const[]){"\"title\":\"parent.png\",\"relationship\":\"parentOf\"", NULL});
 }
 
+static void expect_verdict(const char *data, size_t size, const char *name, int verdict)
+{
+    SoraError err = {0};
+    write_file(in_folder(name), data, size);
+    SoraVerification *v = sora_verify(in_folder(name), NULL, &err);
+    if (v == NULL)
+        assert_int_equal(err.code, SORA_ERROR_INPUT);
+    assert_int_equal(v != NULL ? (int)sora_verification_verdict(v) : -1, verdict);
+    sora_verification_free(v);
+}
+
+/* A file that ends within its manifest has one that is invalid, whatever its kind; one that ends before it has none. */
+static void test_cut(void **state)
+{
+    for (AssetKind kind = ASSET_MP4; kind <= ASSET_WEBP; kind++) {
+        SoraError err = {0};
+        size_t size;
+        Asset a;
+        const char *path = make_small(kind);
+        sign(path, &(SoraSigning){0});
+        assert_true(asset_open(&a, path, path, &err));
+        char *data = file_read(path, 1 << 20, &size, &err);
+        expect_verdict(data, a.store_at, "cut", kind == ASSET_WEBP ? -1 : SORA_VERDICT_NONE);
+        for (size_t n = 40; n < a.store_size; n += a.store_size / 9)
+            expect_verdict(data, a.store_at + n, "cut", SORA_VERDICT_INVALID);
+        expect_verdict(data, a.store_at + a.store_size - 2, "cut", SORA_VERDICT_INVALID);
+        asset_close(&a);
+        free(data);
+    }
+    expect_verdict("RIFF\3\0\0\0WEBPVP8 \0\0\0\0", 20, "short.webp", -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,7 +570,7 @@ int main(void)
         cmocka_unit_test(test_refused), cmocka_unit_test(test_finish),
         cmocka_unit_test(test_inputs),  cmocka_unit_test(test_constant_memory),
         cmocka_unit_test(test_components), cmocka_unit_test(test_inputs_refused),
-        cmocka_unit_test(test_inputs_stay),
+        cmocka_unit_test(test_inputs_stay), cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,7 @@
 /* How a video leaves: written, signed, known to `sora trace`. */
+#include <arpa/inet.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -178,6 +181,42 @@ static void failures_leave_nothing(void **state)
     sora_video_free(video);
 }
 
+static int asked;
+
+/* Hangs up on everybody, and counts. */
+static void *refuse_all(void *user)
+{
+    for (int fd; (fd = accept(*(int *)user, NULL, NULL)) >= 0; close(fd))
+        asked++;
+    return NULL;
+}
+
+static void a_service_that_refuses_is_asked_once(void **state)
+{
+    SoraError err = {0};
+    SoraSigned result;
+    pthread_t thread;
+    char url[64];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(pthread_create(&thread, NULL, refuse_all, &fd), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    SoraVideo *video = make_video(4, "a dog", 1);
+    assert_true(sora_video_write_signed(video, in_dir("four.png"), credentials, &(SoraSigning){.time_authority = url}, &result, &err));
+    shutdown(fd, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(fd);
+    assert_int_equal(asked, 1);
+    assert_false(result.time_stamped);
+    assert_non_null(strstr(result.note, "no answer from the time-stamp service"));
+    assert_true(is_valid(in_dir("four-0001.png")) && is_valid(in_dir("four-0004.png")));
+    sora_video_free(video);
+}
+
 /* As a program delivers that makes a video of two others, to an index that it names. */
 static void with_inputs_and_an_index_of_its_own(void **state)
 {
@@ -251,6 +290,7 @@ int main(void)
         cmocka_unit_test(failures_leave_nothing),
         cmocka_unit_test(with_inputs_and_an_index_of_its_own),
         cmocka_unit_test(a_file_of_that_name_may_stay),
+        cmocka_unit_test(a_service_that_refuses_is_asked_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
