@@ -5,6 +5,8 @@
 #include <openssl/http.h>
 #include <openssl/ssl.h>
 #include <openssl/ts.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -101,6 +103,23 @@ static BIO *connect_to(const Service *s)
     return tls != NULL ? tls : bio;
 }
 
+/* A service that hangs up would end the process with SIGPIPE, for OpenSSL writes to sockets as to files. In this thread the
+ * signal is held back meanwhile, and one that came is taken away. */
+static void hold_pipe_signal(sigset_t *pipe, sigset_t *before)
+{
+    sigemptyset(pipe);
+    sigaddset(pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, pipe, before);
+}
+
+static void release_pipe_signal(const sigset_t *pipe, const sigset_t *before)
+{
+    if (!sigismember(before, SIGPIPE))
+        while (sigtimedwait(pipe, NULL, &(struct timespec){0}) == SIGPIPE)
+            ;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 /* The bytes of a request, sent; its answer. A proxy ($http_proxy) is left to OpenSSL. */
 static BIO *transfer(const Service *s, BIO *request)
 {
@@ -117,11 +136,14 @@ static BIO *transfer(const Service *s, BIO *request)
 static BIO *post(const char *url, TS_REQ *req)
 {
     Service service = {0};
+    sigset_t pipe, before;
     BIO *body = BIO_new(BIO_s_mem()), *answer = NULL;
+    hold_pipe_signal(&pipe, &before);
     if (body != NULL && i2d_TS_REQ_bio(body, req) > 0 && service_init(&service, url))
         answer = transfer(&service, body);
     service_deinit(&service);
     BIO_free(body);
+    release_pipe_signal(&pipe, &before);
     return answer;
 }
 
