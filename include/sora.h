@@ -117,14 +117,53 @@ typedef void (*SoraNoteCallback)(const SoraNote *note, void *user);
  * others are still to come, with the video's parameters there. False with *err filled ends the call with that error. */
 typedef bool (*SoraFrameCallback)(const SoraVideo *video, int i, void *user, SoraError *err);
 
+/* Something that a video is given: a picture, or some of a video, for a place in the new one. Exactly one of path, encoded
+ * and pixels is there; all else may be left 0. Frames are scaled to cover the new video's, and their middle is taken (by
+ * models that see pictures in channels of their own: as their training has it). Where two givens lie over each other the
+ * later one counts.
+ *
+ * The autoencoder takes frames in groups, for nano and Wan the first one and then four at a time. A clip gives the groups
+ * that it fills; a still, its group. Models with channels of their own take frames one by one, where they are.
+ *
+ *     SoraGiven ends[2] = {{.path = "fox.png"}, {.path = "den.png", .at_end = true}};
+ *     request.given = ends;
+ *     request.given_count = 2; */
+typedef struct SoraGiven {
+    const char *path;    /* a picture or video file; PNG, JPEG, WebP, BMP, TIFF, GIF, MP4, WebM ... */
+    const void *encoded; /* the bytes of a picture file, encoded_size of them */
+    size_t encoded_size;
+    const uint8_t *pixels; /* packed RGB, [pixel_frames, pixel_height, pixel_width, 3], at the new video's rate */
+    int pixel_frames, pixel_width, pixel_height;
+    bool still;      /* of a video or GIF the frame at `from` alone; a picture is a still anyway */
+    double from, to; /* seconds: which part of it; below 0 they count from its end; to 0 (default): its end. Other rates
+                        than the new video's are converted */
+    double at;       /* seconds of the new video: where it begins there, to the nearest frame; default 0 */
+    int at_frame;    /* the same in frames; both are added */
+    bool at_end;     /* counted from the end: its last frame is the new video's last one, or at and at_frame before it */
+    double level;    /* 0 (default): it is kept. Up to 1: a beginning, from which the rest of the way is made: a noise level,
+                        of which 0.3 changes little and 0.9 nearly all; 1 would be as if it were not given */
+    const char *mask_path; /* a picture of its size: black is given, white is made anew, grey is a level of its own, where
+                              that is above `level`; NULL: all of it is given */
+    const uint8_t *mask;   /* the same in memory: bytes [mask_height, mask_width], 0 to 255 */
+    int mask_width, mask_height;
+} SoraGiven;
+
+/* Words for a part of the video. */
+typedef struct SoraPassage {
+    const char *prompt; /* UTF-8, at most 32,000 bytes */
+    double from;        /* seconds of the new video from which on it is heard, to the nearest group of frames */
+} SoraPassage;
+
 /* Fields left 0 (or NULL) by sora_request_init take the model's own default. */
 typedef struct SoraRequest {
-    const char *prompt;          /* UTF-8, required, at most 32,000 bytes */
+    const char *prompt;          /* UTF-8, at most 32,000 bytes; required unless there are passages */
+    const SoraPassage *passages; /* passage_count of them, in their order, the first from 0 on: a storyboard */
+    int passage_count;           /* at most 64; 0 (default): the prompt is for the whole video */
     const char *negative_prompt; /* UTF-8; NULL: the model's default; "" : none */
-    const char *image_path;      /* a picture to start from; NULL: none. Some models need one */
-    const char *last_image_path; /* a picture to end with, for models that take one; NULL: none */
-    int width, height;           /* pixels; multiples of the model's patch (16 for nano). With a picture and
-                                    without both, some models take the picture's shape */
+    const SoraGiven *given;      /* given_count of them; some models need a picture to begin with, or to end with too */
+    int given_count;             /* at most 64; default 0 */
+    int width, height;           /* pixels; multiples of the model's patch (16 for nano). With a picture to begin with
+                                    and without both, some models take the picture's shape */
     int frames;                  /* 1 + a multiple of the model's temporal stride (4) */
     double fps;                  /* frames a second, 1 to 120 */
     int steps;                   /* sampling steps, 1 to 1000 */
@@ -164,6 +203,11 @@ const char *sora_engine_words(const SoraEngine *engine);
 /* The LoRAs that change the transformer: "NAME:STRENGTH", followed by ":high" or ":low" if it is one expert's only. Ends
  * with NULL; the engine's. */
 const char *const *sora_engine_loras(const SoraEngine *engine);
+
+/* Would sora_generate() begin? Fills nothing and makes nothing: every field is checked, what is given is opened, pictures are
+ * decoded and frames of videos counted. What is not asked here: memory, and what lies between the first and the last byte of
+ * a damaged video. */
+bool sora_request_check(const SoraEngine *engine, const SoraRequest *request, SoraError *err);
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err);
 
@@ -225,6 +269,10 @@ void sora_inputs_close(SoraInputs *inputs);
 
 /* To be asked when all have been read by whoever works on them: false when one of them is not the file that was opened. */
 bool sora_inputs_unchanged(const SoraInputs *inputs, SoraError *err);
+
+/* The files that a request gives, each once, for sora_inputs_open(): the one that the video begins with is its parent, others
+ * are shown as parts of it, masks are sources. Fills list[max] and returns how many there are. */
+int sora_request_inputs(const SoraRequest *request, SoraInput *list, int max);
 
 /* What a manifest says. Everything may be left 0. */
 typedef struct SoraSigning {

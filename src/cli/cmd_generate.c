@@ -56,7 +56,7 @@ static const Option options[] = {
     {0, "image", OPTION_STRING, offsetof(GenerateArgs, image), "FILE",
      .help = "a picture that becomes the first frame: PNG, JPEG, WebP ..."},
     {0, "last-image", OPTION_STRING, offsetof(GenerateArgs, last_image), "FILE",
-     .help = "a picture that becomes the last frame, for models that take one"},
+     .help = "a picture that it ends with"},
     {0, "size", OPTION_SIZE, offsetof(GenerateArgs, size), "WxH", .help = "pixels, such as 128x128", .min = 1,
      .max = 16384},
     {0, "frames", OPTION_INT, offsetof(GenerateArgs, frames), "N",
@@ -195,12 +195,16 @@ static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
     return delivery_frame(&m->delivery, video, i, err);
 }
 
-static void fill_request(SoraRequest *request, const GenerateArgs *a)
+/* given: room for two. */
+static void fill_request(SoraRequest *request, SoraGiven *given, const GenerateArgs *a)
 {
     sora_request_init(request);
+    request->given = given;
+    if (a->image != NULL)
+        given[request->given_count++] = (SoraGiven){.path = a->image, .still = true};
+    if (a->last_image != NULL)
+        given[request->given_count++] = (SoraGiven){.path = a->last_image, .still = true, .at_end = true};
     request->negative_prompt = a->negative;
-    request->image_path = a->image;
-    request->last_image_path = a->last_image;
     request->width = a->size.width;
     request->height = a->size.height;
     request->frames = a->frames;
@@ -288,15 +292,10 @@ static bool report(const Making *m, const SoraVideo *video, const GenerateArgs *
     return true;
 }
 
-/* The picture that the video begins with is its parent; the one that it ends with is a part of it. */
-static bool open_inputs(SoraInputs **inputs, const GenerateArgs *a, SoraError *err)
+static bool open_inputs(SoraInputs **inputs, const SoraRequest *request, SoraError *err)
 {
-    SoraInput list[2];
-    int count = 0;
-    if (a->image != NULL)
-        list[count++] = (SoraInput){.path = a->image, .role = SORA_INPUT_PARENT};
-    if (a->last_image != NULL)
-        list[count++] = (SoraInput){.path = a->last_image, .role = SORA_INPUT_COMPONENT};
+    SoraInput list[4];
+    int count = sora_request_inputs(request, list, 4);
     return count == 0 || (*inputs = sora_inputs_open(list, count, err)) != NULL;
 }
 
@@ -392,7 +391,8 @@ static bool generate(const GenerateArgs *a, char **arguments, int count, SoraErr
 {
     SoraRequest request;
     size_t memory;
-    fill_request(&request, a);
+    SoraGiven given[2];
+    fill_request(&request, given, a);
     request.prompt = choose_prompt(a, arguments, count, err);
     if (request.prompt == NULL || !parse_memory(a->memory, &memory, err) || !video_writer_check(a->output, NULL, err) ||
         !check_args(a, err))
@@ -402,7 +402,7 @@ static bool generate(const GenerateArgs *a, char **arguments, int count, SoraErr
     Signing signing = {0};
     SoraInputs *inputs = NULL;
     bool ok = signing_open(&signing, &a->signing, a->output, err) &&
-              (signing.credentials == NULL || open_inputs(&inputs, a, err)) &&
+              (signing.credentials == NULL || open_inputs(&inputs, &request, err)) &&
               make(a, &request, &signing, inputs, &(Model){a->model, options_of(a, memory)}, err);
     sora_inputs_close(inputs);
     signing_close(&signing);

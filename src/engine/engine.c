@@ -219,12 +219,9 @@ static void describe_grid(SoraEngine *e)
         .channels = vae->z_dim,
         .stride_time = vae_stride_time(vae),
         .stride_space = vae_stride_space(vae),
-        .picture = condition ? NEED_REQUIRED : NEED_OPTIONAL,
-        .last_picture = !condition           ? NEED_NONE
-                        : dit->clip_rows > 0 ? NEED_REQUIRED
-                        : dit->clip_dim > 0  ? NEED_NONE
-                                             : NEED_OPTIONAL,
-        .stretch = condition,
+        .first_frame = condition ? NEED_REQUIRED : NEED_OPTIONAL,
+        .last_frame = !condition || dit->clip_dim == 0 ? NEED_OPTIONAL : dit->clip_rows > 0 ? NEED_REQUIRED : NEED_NONE,
+        .condition = condition,
     };
     memcpy(e->grid.patch, dit->patch_size, sizeof e->grid.patch);
 }

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "engine/checks.h"
 #include "engine/engine.h"
+#include "engine/give.h"
 #include "engine/request_notes.h"
 #include "engine/video.h"
 #include "media/watermark.h"
@@ -18,8 +19,10 @@ typedef struct Generation {
     const SoraRequest *request;
     Plan plan;
     double start;
-    Image first, last; /* the request's pictures, as they are in their files */
-    ContextRows prompt, negative, pictures;
+    GivenClip clips[PLAN_MAX_GIVEN];
+    Passage passages[PLAN_MAX_PASSAGES];
+    ContextRows negative, pictures;
+    int inputs; /* to encode: texts, and what is given as one */
     Canvas canvas;
     float *latent;
     SoraVideo *video;
@@ -36,113 +39,50 @@ static bool report(const Generation *n, SoraPhase phase, int done, int total, So
     return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
 }
 
-static void give_frames(Generation *n, int64_t first, int64_t count, const float *latent)
+static bool check_rows(const Generation *n, ModelSlot slot, const char *what, const ContextRows *rows, SoraError *err)
 {
-    GivenPart part = given_frames(n->canvas.grid, first, count, 0);
-    canvas_give(&n->canvas, &part, latent);
-}
-
-/* The picture that the video begins with becomes the first latent frame. */
-static bool give_first_frame(Generation *n, SoraError *err)
-{
-    const Plan *p = &n->plan;
-    Image image = {0};
-    Pixels pixels = {0};
-    float *latent = NULL;
-    bool ok =
-        image_cover(&image, &n->first, p->width, p->height, err) && pixels_from_image(&pixels, &image, err) &&
-        (latent = pipeline_encode_known(&n->engine->pipeline, &(KnownFrames){&pixels, NULL, 1}, err)) != NULL;
-    if (ok)
-        give_frames(n, 0, 1, latent);
-    free(latent);
-    image_deinit(&image);
-    pixels_deinit(&pixels);
-    return ok;
-}
-
-/* The largest part from the middle of a picture that has that shape. */
-static bool cut(Pixels *out, const Image *in, Size shape, SoraError *err)
-{
-    Size s = {in->width, in->height};
-    if ((int64_t)in->width * shape.height > (int64_t)in->height * shape.width)
-        s.width = (int)((int64_t)in->height * shape.width / shape.height);
-    else
-        s.height = (int)((int64_t)in->width * shape.height / shape.width);
-    s.width += s.width == 0;
-    s.height += s.height == 0;
-    Image image;
-    bool ok = image_crop(&image, in, (in->width - s.width) / 2, (in->height - s.height) / 2, s.width,
-                         s.height, err) &&
-              pixels_from_image(out, &image, err);
-    image_deinit(&image);
-    return ok;
-}
-
-/* Pictures that the transformer sees beside the latent and, with an image encoder, hears. A video that has
- * the first one's shape takes the whole of it and stretches it a little, as Wan does; else it is cut. */
-static bool give_condition(Generation *n, SoraError *err)
-{
-    const Plan *p = &n->plan;
-    const Pipeline *pipeline = &n->engine->pipeline;
-    const Image *images[2] = {&n->first, &n->last};
-    int count = p->last_image_path != NULL ? 2 : 1;
-    Size shape = p->sized_by_picture ? (Size){n->first.width, n->first.height} : (Size){p->width, p->height};
-    Pixels whole[2] = {{0}}, resized[2] = {{0}};
-    bool ok = true;
-    for (int i = 0; i < count && ok; i++)
-        ok = cut(&whole[i], images[i], shape, err) &&
-             pixels_resize(&resized[i], &whole[i], p->width, p->height, err);
-    KnownFrames known = {&resized[0], count == 2 ? &resized[1] : NULL, p->frames};
-    ok = ok && pipeline_condition(pipeline, &known, &n->canvas, err);
-    if (ok && pipeline->image_encoder != NULL && pipeline->transformer->config.clip_dim > 0)
-        ok = pipeline_encode_pictures(pipeline, (const Pixels *const[]){&whole[0], &whole[1]}, count,
-                                      &n->pictures, err);
-    for (int i = 0; i < 2; i++) {
-        pixels_deinit(&whole[i]);
-        pixels_deinit(&resized[i]);
-    }
-    return ok;
-}
-
-static bool give_pictures(Generation *n, SoraError *err)
-{
-    return pipeline_has_condition(&n->engine->pipeline) ? give_condition(n, err) : give_first_frame(n, err);
+    return rows->data == NULL || check_numbers(n->engine, slot, what, rows->data, (size_t)(rows->rows * rows->dim), err);
 }
 
 /* What the encoders made. */
 static bool check_inputs(const Generation *n, SoraError *err)
 {
     const Canvas *c = &n->canvas;
-    const ContextRows *rows[3] = {&n->prompt, &n->negative, &n->pictures};
-    static const char *const WHAT[3] = {"the encoded prompt", "the encoded negative prompt", "the encoded picture"};
-    bool ok = true;
-    for (int i = 0; i < 3 && ok; i++)
-        ok = rows[i]->data == NULL || check_numbers(n->engine, i < 2 ? SLOT_TEXT_ENCODER : SLOT_IMAGE_ENCODER, WHAT[i],
-                                                    rows[i]->data, (size_t)(rows[i]->rows * rows[i]->dim), err);
     size_t condition = (size_t)(c->cells / c->shape.channels * c->condition_channels);
+    bool ok = true;
+    for (int i = 0; i < n->plan.passage_count && ok; i++)
+        ok = check_rows(n, SLOT_TEXT_ENCODER, "the encoded prompt", &n->passages[i].text, err);
+    ok = ok && check_rows(n, SLOT_TEXT_ENCODER, "the encoded negative prompt", &n->negative, err) &&
+         check_rows(n, SLOT_IMAGE_ENCODER, "the encoded picture", &n->pictures, err);
     return ok && check_numbers(n->engine, SLOT_AUTOENCODER, "the picture's latent", c->known, (size_t)c->cells, err) &&
            (c->condition == NULL ||
             check_numbers(n->engine, SLOT_AUTOENCODER, "the picture's latent", c->condition, condition, err));
 }
 
-/* The texts and the pictures: everything that is known before the first step. */
+static bool encode_text(Generation *n, const char *text, ContextRows *rows, int done, SoraError *err)
+{
+    return pipeline_encode_text(&n->engine->pipeline, text, rows, err) &&
+           report(n, SORA_PHASE_TEXT, done, n->inputs, err);
+}
+
+/* Words and pictures: everything that is known before the first step. */
 static bool encode_inputs(Generation *n, SoraError *err)
 {
-    const Pipeline *pipeline = &n->engine->pipeline;
-    bool guided = plan_is_guided(&n->plan);
-    int done = 0, total = 1 + guided + (n->plan.image_path != NULL);
-    if (!report(n, SORA_PHASE_TEXT, done, total, err))
+    const Plan *p = &n->plan;
+    Giving giving = {&n->engine->pipeline, p, n->clips, &n->canvas, &n->pictures};
+    bool guided = plan_is_guided(p);
+    int done = 0;
+    n->inputs = p->passage_count + guided + (p->given_count > 0);
+    if (!report(n, SORA_PHASE_TEXT, 0, n->inputs, err))
         return false;
-    if (n->plan.image_path != NULL &&
-        (!give_pictures(n, err) || !report(n, SORA_PHASE_TEXT, ++done, total, err)))
+    if (p->given_count > 0 && (!give_all(&giving, err) || !report(n, SORA_PHASE_TEXT, ++done, n->inputs, err)))
         return false;
-    if (!pipeline_encode_text(pipeline, n->plan.prompt, &n->prompt, err) ||
-        !report(n, SORA_PHASE_TEXT, ++done, total, err))
-        return false;
-    if (guided && (!pipeline_encode_text(pipeline, n->plan.negative_prompt, &n->negative, err) ||
-                   !report(n, SORA_PHASE_TEXT, ++done, total, err)))
-        return false;
-    return check_inputs(n, err);
+    for (int i = 0; i < p->passage_count; i++) {
+        n->passages[i].frames = p->passages[i].frames;
+        if (!encode_text(n, p->passages[i].prompt, &n->passages[i].text, ++done, err))
+            return false;
+    }
+    return (!guided || encode_text(n, p->negative_prompt, &n->negative, ++done, err)) && check_inputs(n, err);
 }
 
 static bool after_step(void *user, int done, const float *latent)
@@ -168,8 +108,8 @@ static bool denoise(Generation *n, SoraError *err)
         .guidance_scale = p->guidance_scale,
         .low_guidance_scale = p->low_guidance_scale,
         .canvas = &n->canvas,
-        .passages = &(Passage){n->prompt, n->canvas.grid[0]},
-        .passage_count = 1,
+        .passages = n->passages,
+        .passage_count = p->passage_count,
         .negative = n->negative,
         .pictures = n->pictures,
         .cache_threshold = p->cache_threshold,
@@ -231,7 +171,7 @@ static bool init_video(Generation *n, SoraError *err)
     v->height = p->height;
     v->frames = p->frames;
     v->fps = p->fps;
-    v->prompt = p->private_prompt ? NULL : strdup(p->prompt);
+    v->prompt = p->private_prompt ? NULL : strdup(p->words);
     if (!video_init_frames(v, err) || !uuid_make_v7(v->id, err))
         return false;
     if (p->watermark && (n->watermark = watermark_new(p->width, p->height, err)) == NULL)
@@ -239,16 +179,30 @@ static bool init_video(Generation *n, SoraError *err)
     return v->prompt != NULL || p->private_prompt || error_set(err, SORA_ERROR_MEMORY, "video: out of memory");
 }
 
-/* The pictures come first, for the size may follow from theirs. */
+static bool check_lists(const SoraEngine *e, const SoraRequest *r, SoraError *err)
+{
+    if (e == NULL || r == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "%s: there is none", e == NULL ? "engine" : "request");
+    return (r->given_count >= 0 && r->given_count <= PLAN_MAX_GIVEN && (r->given_count == 0 || r->given != NULL)) ||
+           error_set(err, SORA_ERROR_INPUT, "given: %d%s, at most %d are accepted", r->given_count,
+                     r->given == NULL ? " of none" : "", PLAN_MAX_GIVEN);
+}
+
+/* What is given comes first, for the size may follow from a picture's. */
 static bool make_plan(Generation *n, SoraError *err)
 {
     const SoraRequest *r = n->request;
     const SoraEngine *e = n->engine;
-    if ((r->image_path != NULL && !image_read(&n->first, r->image_path, err)) ||
-        (r->last_image_path != NULL && !image_read(&n->last, r->last_image_path, err)))
+    double fps;
+    if (!check_lists(e, r, err) || !plan_fps(r, &e->manifest, &fps, err))
         return false;
-    Size size = {n->first.width, n->first.height};
-    return plan_make(&n->plan, r, &e->manifest, &e->grid, r->image_path != NULL ? &size : NULL, err);
+    for (int i = 0; i < r->given_count; i++) {
+        bool sound = given_clip_check(&r->given[i], err);
+        if (sound && given_clip_open(&n->clips[i], &r->given[i], fps, err))
+            continue;
+        return sound && r->given[i].path != NULL ? false : error_wrap(err, "given %d", i + 1); /* a file has a name */
+    }
+    return plan_make(&n->plan, r, &e->manifest, &e->grid, n->clips, err);
 }
 
 static bool tell_notes(Generation *n, SoraError *err)
@@ -276,6 +230,20 @@ static bool run(Generation *n, SoraError *err)
            decode(n, err);
 }
 
+static void release(Generation *n)
+{
+    for (int i = 0; i < n->plan.passage_count; i++)
+        context_rows_free(&n->passages[i].text);
+    for (int i = 0; i < PLAN_MAX_GIVEN; i++)
+        given_clip_close(&n->clips[i]);
+    context_rows_free(&n->negative);
+    context_rows_free(&n->pictures);
+    canvas_deinit(&n->canvas);
+    watermark_free(n->watermark);
+    free(n->latent);
+    plan_deinit(&n->plan);
+}
+
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)
 {
     Generation n = {.engine = engine, .request = request, .start = clock_seconds()};
@@ -283,13 +251,14 @@ SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraErr
         sora_video_free(n.video);
         n.video = NULL;
     }
-    context_rows_free(&n.prompt);
-    context_rows_free(&n.negative);
-    context_rows_free(&n.pictures);
-    image_deinit(&n.first);
-    image_deinit(&n.last);
-    canvas_deinit(&n.canvas);
-    watermark_free(n.watermark);
-    free(n.latent);
+    release(&n);
     return n.video;
+}
+
+bool sora_request_check(const SoraEngine *engine, const SoraRequest *request, SoraError *err)
+{
+    Generation n = {.engine = (SoraEngine *)engine, .request = request};
+    bool ok = make_plan(&n, err);
+    release(&n);
+    return ok;
 }

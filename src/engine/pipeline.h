@@ -55,17 +55,6 @@ void context_rows_free(ContextRows *t);
 bool pipeline_encode_pictures(const Pipeline *p, const Pixels *const *pictures, int count, ContextRows *out,
                               SoraError *err);
 
-/* A video of which the first frame is known, or the first and the last; those between are grey. */
-typedef struct KnownFrames {
-    const Pixels *first, *last; /* of the video's size; last may be NULL */
-    int frames;                 /* 1 + a multiple of the autoencoder's stride in time */
-} KnownFrames;
-
-/* Its latent [channels, F, height, width], made chunk by chunk; heap, NULL on failure. */
-float *pipeline_encode_known(const Pipeline *p, const KnownFrames *k, SoraError *err);
-/* The same as the canvas's condition. */
-bool pipeline_condition(const Pipeline *p, const KnownFrames *k, Canvas *canvas, SoraError *err);
-
 /* A text, and how many frames of patches listen to it. */
 typedef struct Passage {
     ContextRows text;

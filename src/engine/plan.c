@@ -1,4 +1,5 @@
 #include "engine/plan.h"
+#include "engine/plan_parts.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -6,32 +7,8 @@
 #include <string.h>
 
 #include "sample/sampler.h"
-#include "text/clean.h"
-#include "text/utf8.h"
 
 enum { MAX_TOKENS = 1 << 26 }; /* index tensors hold 32-bit numbers */
-
-static bool check_text(const char *text, const char *what, SoraError *err)
-{
-    size_t n = strnlen(text, PROMPT_MAX_BYTES + 1);
-    if (n > PROMPT_MAX_BYTES)
-        return error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %d are accepted", what, strlen(text),
-                         PROMPT_MAX_BYTES);
-    return utf8_check(text, n, what, err);
-}
-
-/* Something must be left of it after cleaning. */
-static bool check_prompt(const char *prompt, SoraError *err)
-{
-    size_t size;
-    if (!check_text(prompt, "prompt", err))
-        return false;
-    char *clean = clean_prompt(prompt, strlen(prompt), &size, err);
-    if (clean == NULL)
-        return error_wrap(err, "prompt");
-    free(clean);
-    return size > 0 || error_set(err, SORA_ERROR_INPUT, "prompt: is empty");
-}
 
 /* Sizes that work are first, first + step ... up to max. */
 typedef struct Lattice {
@@ -82,34 +59,16 @@ static bool check_sizes(Plan *p, const Manifest *m, const LatentGrid *g, SoraErr
                                              p->width, p->height, p->frames);
 }
 
-static bool check_need(Need need, const char *path, const char *field, SoraError *err)
-{
-    if (path == NULL && need == NEED_REQUIRED)
-        return error_set(err, SORA_ERROR_INPUT, "%s: this model needs one", field);
-    return path == NULL || need != NEED_NONE ||
-           error_set(err, SORA_ERROR_INPUT, "%s: this model does not take one", field);
-}
-
-static bool check_pictures(const Plan *p, const LatentGrid *g, SoraError *err)
-{
-    if (!check_need(g->picture, p->image_path, "image", err) ||
-        !check_need(g->last_picture, p->last_image_path, "last image", err))
-        return false;
-    if (p->last_image_path != NULL && p->image_path == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "last image: there is no first one");
-    return p->last_image_path == NULL || p->frames > 1 ||
-           error_set(err, SORA_ERROR_INPUT, "last image: a video of one frame has a first one alone");
-}
-
-/* Without a size of its own the video takes the picture's shape, at the area of the model's default. */
+/* Without a size of its own the video takes the shape of the picture that it begins with, at the area of the model's
+ * default. */
 static void follow_picture(Plan *p, const Manifest *m, const LatentGrid *g, Size picture)
 {
     Size unit = {g->stride_space * g->patch[2], g->stride_space * g->patch[1]};
     int64_t area = (int64_t)m->width * m->height;
-    Size size = g->stretch ? size_to_stretch(picture, unit, area) : size_to_cut(picture, unit, area);
+    Size size = g->condition ? size_to_stretch(picture, unit, area) : size_to_cut(picture, unit, area);
     p->width = size.width;
     p->height = size.height;
-    p->sized_by_picture = true;
+    p->shape = picture;
 }
 
 /* Guidance of both experts, or of the only one. */
@@ -130,18 +89,21 @@ static bool check_range(const char *field, double value, double min, double max,
            error_set(err, SORA_ERROR_INPUT, "%s: %g is not between %g and %g", field, value, min, max);
 }
 
-bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const Size *picture,
-               SoraError *err)
+bool plan_fps(const SoraRequest *r, const Manifest *m, double *fps, SoraError *err)
+{
+    *fps = r->fps != 0 ? r->fps : m->fps;
+    return check_range("fps", *fps, 1, 120, err);
+}
+
+static void fill(Plan *p, const SoraRequest *r, const Manifest *m)
 {
     *p = (Plan){
-        .prompt = r->prompt,
         .negative_prompt = r->negative_prompt != NULL ? r->negative_prompt : m->negative_prompt,
-        .image_path = r->image_path,
-        .last_image_path = r->last_image_path,
+        .given = r->given,
+        .given_count = r->given_count,
         .width = r->width != 0 ? r->width : m->width,
         .height = r->height != 0 ? r->height : m->height,
         .frames = r->frames != 0 ? r->frames : m->frames,
-        .fps = r->fps != 0 ? r->fps : m->fps,
         .steps = r->steps != 0 ? r->steps : m->steps,
         .shift = r->shift != 0 ? r->shift : m->shift,
         .solver = r->solver != SORA_SOLVER_AUTO ? r->solver : m->solver,
@@ -150,22 +112,45 @@ bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGri
         .watermark = r->watermark,
         .private_prompt = r->private_prompt,
     };
+    p->shape = (Size){p->width, p->height};
     choose_guidance(p, r, m);
-    if (picture != NULL && m->follow_picture && r->width == 0 && r->height == 0)
-        follow_picture(p, m, grid, *picture);
-    if (p->prompt == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "prompt: there is none");
+}
+
+static bool check_ranges(const Plan *p, SoraError *err)
+{
     if ((int)p->solver < SORA_SOLVER_AUTO || p->solver > SORA_SOLVER_EULER)
         return error_set(err, SORA_ERROR_INPUT, "solver: %d is none", (int)p->solver);
-    return check_prompt(p->prompt, err) && check_text(p->negative_prompt, "negative prompt", err) &&
-           check_pictures(p, grid, err) && check_sizes(p, m, grid, err) &&
-           check_range("fps", p->fps, 1, 120, err) &&
-           check_range("steps", p->steps, 1, SAMPLER_MAX_STEPS, err) &&
+    return check_range("steps", p->steps, 1, SAMPLER_MAX_STEPS, err) &&
            check_range("guidance", p->guidance_scale, 0, 100, err) &&
-           (p->low_guidance_scale == -1 ||
-            check_range("low-noise guidance", p->low_guidance_scale, 0, 100, err)) &&
+           (p->low_guidance_scale == -1 || check_range("low-noise guidance", p->low_guidance_scale, 0, 100, err)) &&
            check_range("shift", p->shift, SAMPLER_MIN_SHIFT, SAMPLER_MAX_SHIFT, err) &&
            check_range("cache", p->cache_threshold, 0, 1, err);
+}
+
+bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const GivenClip *clips,
+               SoraError *err)
+{
+    fill(p, r, m);
+    if (!plan_fps(r, m, &p->fps, err) || !plan_passages(p, r, err) ||
+        !plan_check_text(p->negative_prompt, "negative prompt", err))
+        return false;
+    int begins = plan_first_picture(p, clips);
+    if (begins >= 0 && m->follow_picture && r->width == 0 && r->height == 0)
+        follow_picture(p, m, grid, (Size){clips[begins].width, clips[begins].height});
+    return check_sizes(p, m, grid, err) && plan_place(p, grid, clips, err) && plan_span(p, grid, err) &&
+           check_ranges(p, err);
+}
+
+void plan_deinit(Plan *p)
+{
+    free(p->words);
+    p->words = NULL;
+}
+
+/* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
+static json_t *seed_json(uint64_t seed)
+{
+    return seed >> 53 == 0 ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed);
 }
 
 bool plan_is_guided(const Plan *p)
@@ -175,32 +160,32 @@ bool plan_is_guided(const Plan *p)
 
 char *plan_json(const Plan *p, const char *model, const char *const *loras)
 {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%" PRIu64, p->seed);
-    /* Readers of JSON keep 53 bits of a number: larger seeds are strings. */
-    const char *prompt = p->private_prompt ? NULL : p->prompt, *negative = p->private_prompt ? NULL : p->negative_prompt;
-    json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b, s:b}", //
-                             "generator", "sora " SORA_VERSION, "model", model, "prompt", prompt,
-                             "negative_prompt", negative, "seed",
-                             p->seed >> 53 == 0 ? json_integer((json_int_t)p->seed) : json_string(seed),
-                             "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
-                             "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift,
-                             "solver", solver_name(p->solver), "image", p->image_path != NULL, "watermark", p->watermark);
-    if (root != NULL && p->last_image_path != NULL)
-        json_object_set_new(root, "last_image", json_true());
-    if (root != NULL && p->low_guidance_scale != -1)
+    const char *prompt = p->private_prompt || p->passage_count > 1 ? NULL : p->passages[0].prompt;
+    const char *negative = p->private_prompt ? NULL : p->negative_prompt;
+    json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", "generator",
+                             "sora " SORA_VERSION, "model", model, "prompt", prompt, "negative_prompt", negative,
+                             "seed", seed_json(p->seed), "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
+                             "steps", p->steps, "guidance_scale", p->guidance_scale, "shift", p->shift, "solver",
+                             solver_name(p->solver), "watermark", p->watermark);
+    if (root == NULL)
+        return NULL;
+    if (p->passage_count > 1)
+        json_object_set_new(root, "passages", plan_passages_json(p));
+    if (p->given_count > 0)
+        json_object_set_new(root, "given", plan_given_json(p));
+    if (p->low_guidance_scale != -1)
         json_object_set_new(root, "low_guidance_scale", json_real(p->low_guidance_scale));
-    if (root != NULL && p->cache_threshold > 0) {
+    if (p->cache_threshold > 0) {
         json_object_set_new(root, "cache", json_real(p->cache_threshold));
         json_object_set_new(root, "steps_computed", json_integer(p->steps_computed));
     }
-    if (root != NULL && loras[0] != NULL) {
+    if (loras[0] != NULL) {
         json_t *list = json_array();
         for (int i = 0; loras[i] != NULL; i++)
             json_array_append_new(list, json_string(loras[i]));
         json_object_set_new(root, "loras", list);
     }
-    char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(root);
     return text;
 }

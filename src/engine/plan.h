@@ -2,6 +2,7 @@
 #ifndef SORA_ENGINE_PLAN_H
 #define SORA_ENGINE_PLAN_H
 
+#include "engine/given_clip.h"
 #include "engine/manifest.h"
 #include "engine/size.h"
 #include "sample/canvas.h"
@@ -15,15 +16,37 @@ typedef struct LatentGrid {
     int stride_time,
         stride_space; /* frames and pixels to one latent position; the first frame has one of its own */
     int patch[3];     /* latent positions to a token: frames, rows, columns */
-    Need picture, last_picture;
-    bool stretch; /* a picture whose shape the video takes is stretched, not cut */
+    Need first_frame, last_frame; /* are they given? */
+    bool condition; /* what is given is seen frame by frame beside the latent, nowhere but at ends that are not
+                       NEED_NONE; and a picture whose shape the video takes is stretched, not cut */
 } LatentGrid;
 
+/* Where something that is given comes to lie. */
+typedef struct PlannedGiven {
+    int first, frames;       /* of the video. A still that fills a group is repeated */
+    int skip;                /* frames of the clip before them, which fill no group */
+    int64_t latent, latents; /* latent frames, in whole patches; not of models with a condition */
+} PlannedGiven;
+
+/* Words, and the frames of patches that hear them. */
+typedef struct PlannedPassage {
+    const char *prompt;
+    int first; /* frame of the video */
+    int64_t frames;
+} PlannedPassage;
+
+enum { PLAN_MAX_GIVEN = 64, PLAN_MAX_PASSAGES = 64 };
+
 typedef struct Plan {
-    const char *prompt, *negative_prompt;     /* the request's or the manifest's */
-    const char *image_path, *last_image_path; /* the request's; may be NULL */
+    const char *negative_prompt; /* the request's or the manifest's */
+    PlannedPassage passages[PLAN_MAX_PASSAGES];
+    int passage_count;       /* 1 at least */
+    char *words;             /* all prompts, for people; heap */
+    const SoraGiven *given;  /* the request's */
+    PlannedGiven placed[PLAN_MAX_GIVEN];
+    int given_count;
     int width, height, frames;
-    bool sized_by_picture; /* the size follows from the picture's */
+    Size shape; /* of a picture that is stretched into the video: the video's, or that of the picture that it follows */
     double fps;
     int steps;
     double guidance_scale, shift;
@@ -39,10 +62,14 @@ typedef struct Plan {
 
 enum { PROMPT_MAX_BYTES = 32000 };
 
-/* picture: the size of the request's, or NULL. Messages name the field and, for sizes, the nearest one that
- * works. */
-bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const Size *picture,
+/* The frame rate that the request will have; false when it is out of range. */
+bool plan_fps(const SoraRequest *r, const Manifest *m, double *fps, SoraError *err);
+
+/* clips: what the request gives, opened; NULL when there is nothing. Messages name the field and, for sizes, the nearest one
+ * that works. plan_deinit() also after a failure. */
+bool plan_make(Plan *p, const SoraRequest *r, const Manifest *m, const LatentGrid *grid, const GivenClip *clips,
                SoraError *err);
+void plan_deinit(Plan *p); /* a zeroed one is allowed */
 
 /* Does the negative prompt take part in any step? */
 bool plan_is_guided(const Plan *p);

@@ -65,7 +65,9 @@ bool request_notes(Notes *notes, const SoraEngine *e, const SoraRequest *r, cons
         notes_add(notes, "low_guidance", "low-noise guidance has no effect: the model has one expert");
     if (!guided && r->negative_prompt != NULL && *r->negative_prompt != 0)
         notes_add(notes, "negative_prompt", "the negative prompt has no effect at guidance 1");
-    return (e->vocabulary == NULL || note_unknown(notes, e, p->prompt, err)) &&
-           note_cut(notes, e, "prompt", p->prompt, err) &&
-           (!guided || note_cut(notes, e, "negative_prompt", p->negative_prompt, err)) && notes_ok(notes, err);
+    for (int i = 0; i < p->passage_count; i++)
+        if ((e->vocabulary != NULL && !note_unknown(notes, e, p->passages[i].prompt, err)) ||
+            !note_cut(notes, e, "prompt", p->passages[i].prompt, err))
+            return false;
+    return (!guided || note_cut(notes, e, "negative_prompt", p->negative_prompt, err)) && notes_ok(notes, err);
 }

@@ -20,6 +20,11 @@ void image_deinit(Image *image); /* a zeroed Image is allowed */
  * and not by name. Alpha is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. */
 bool image_read(Image *image, const char *path, SoraError *err);
 
+/* The same of a file's bytes in memory; name is for errors. */
+bool image_decode(Image *image, const uint8_t *data, size_t size, const char *name, SoraError *err);
+/* Do the first bytes say that it is one of these? GIF counts, which may be a video. */
+bool image_recognised(const uint8_t *data, size_t size);
+
 /* title and comment are stored as PNG text (Title, Comment); NULL: none. Atomic. */
 bool image_write_png(const Image *image, const char *path, const char *title, const char *comment,
                      SoraError *err);

@@ -128,25 +128,38 @@ static bool turn_upright(Image *image, const AVFrame *frame, const char *path, S
     return true;
 }
 
-bool image_read(Image *image, const char *path, SoraError *err)
+bool image_recognised(const uint8_t *data, size_t size)
+{
+    return find_codec(data, size) != AV_CODEC_ID_NONE;
+}
+
+bool image_decode(Image *image, const uint8_t *data, size_t size, const char *name, SoraError *err)
 {
     ffmpeg_quiet();
     *image = (Image){0};
-    FileMap map;
-    if (!file_map_open(&map, path, err))
-        return false;
+    const FileMap map = {.data = data, .size = size};
     AVFrame *frame = av_frame_alloc();
     bool ok = false;
     if (frame == NULL)
-        ffmpeg_out_of_memory(err, path);
-    else if (map.size > MAX_FILE)
-        error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %d are accepted", path, map.size, MAX_FILE);
+        ffmpeg_out_of_memory(err, name);
+    else if (size > MAX_FILE)
+        error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %d are accepted", name, size, MAX_FILE);
     else
-        ok = decode(frame, &map, path, err) && convert(image, frame, path, err) &&
-             turn_upright(image, frame, path, err);
+        ok = decode(frame, &map, name, err) && convert(image, frame, name, err) &&
+             turn_upright(image, frame, name, err);
     if (!ok)
         image_deinit(image);
     av_frame_free(&frame);
+    return ok;
+}
+
+bool image_read(Image *image, const char *path, SoraError *err)
+{
+    FileMap map;
+    *image = (Image){0};
+    if (!file_map_open(&map, path, err))
+        return false;
+    bool ok = image_decode(image, map.data, map.size, path, err);
     file_map_close(&map);
     return ok;
 }

@@ -215,7 +215,7 @@ bool video_reader_read(VideoReader *r, const uint8_t **rgb, SoraError *err)
         if (!r->ended) {
             if (!push(r, err))
                 return false;
-        } else if ((code = av_buffersrc_add_frame(r->filter.inputs[0], NULL)) < 0) {
+        } else if ((code = av_buffersrc_close(r->filter.inputs[0], r->next_pts, 0)) < 0) {
             return ffmpeg_error(err, r->path, "cannot scale", code);
         }
     }

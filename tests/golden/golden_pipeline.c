@@ -11,7 +11,8 @@
 
 #include "base/file.h"
 #include "cpu/backend.h"
-#include "engine/pipeline.h"
+#include "engine/encode.h"
+#include "engine/give.h"
 #include "golden/fixture.h"
 
 /* Of maximum errors, but for mean. */
@@ -291,19 +292,40 @@ static bool cover(Golden *g, const Parts *p, const Image *in, const Canvas *canv
     return ok;
 }
 
+/* As the engine gives a picture to begin with, whose shape the video has. */
+static bool give_image(const Parts *p, const Image *image, Canvas *canvas, ContextRows *heard, SoraError *err)
+{
+    const VaeConfig *vae = &p->autoencoder.config;
+    int space = vae_stride_space(vae);
+    SoraGiven given = {.pixels = image->rgb, .pixel_frames = 1, .pixel_width = image->width, .pixel_height = image->height};
+    Plan plan = {.given = &given,
+                 .given_count = 1,
+                 .placed = {{.frames = 1, .latents = 1}},
+                 .width = (int)canvas->shape.width * space,
+                 .height = (int)canvas->shape.height * space,
+                 .frames = 1 + (int)(canvas->shape.frames - 1) * vae_stride_time(vae),
+                 .shape = {image->width, image->height},
+                 .latent = canvas->shape};
+    GivenClip clip;
+    bool ok = given_clip_open(&clip, &given, 16, err) &&
+              give_all(&(Giving){&p->pipeline, &plan, &clip, canvas, heard}, err);
+    given_clip_close(&clip);
+    return ok;
+}
+
 /* The picture becomes the first latent frame. */
 static bool give_frame(Golden *g, const Parts *p, const Image *image, Canvas *canvas, SoraError *err)
 {
     Tensor z = fixture_tensor(&p->cases, "i2v.z_first");
     Pixels first = {0};
-    bool ok = cover(g, p, image, canvas, &first, err);
-    float *latent = ok ? pipeline_encode_known(&p->pipeline, &(KnownFrames){&first, NULL, 1}, err) : NULL;
-    ok = latent != NULL;
+    bool ok = cover(g, p, image, canvas, &first, err) && give_image(p, image, canvas, NULL, err);
+    int64_t plane = canvas->shape.height * canvas->shape.width, frames = canvas->shape.frames;
+    float *latent = malloc(tensor_bytes(&z) + 1);
+    for (int64_t i = 0; latent != NULL && i < tensor_numel(&z); i++) /* the known part [C, F, h, w] at frame 0 */
+        latent[i] = canvas->known[i / plane * frames * plane + i % plane];
+    ok = ok && latent != NULL && tensor_numel(&z) == canvas->shape.channels * plane;
     report(g, p, ok ? compare(&z, 0, latent, tensor_numel(&z)).max : NAN, p->tolerances.image,
            "i2v first latent frame");
-    GivenPart part = given_frames(canvas->grid, 0, 1, 0);
-    if (ok)
-        canvas_give(canvas, &part, latent);
     free(latent);
     pixels_deinit(&first);
     return ok;
@@ -323,13 +345,12 @@ static bool give_condition(Golden *g, const Parts *p, const char *name, const Im
               pixels_resize(&resized, &picture, (int)canvas->shape.width * space,
                             (int)canvas->shape.height * space, err);
     report(g, p, ok ? picture_error(&resized, first) : NAN, 2e-5, "%s picture", name);
-    int frames = 1 + (int)(canvas->shape.frames - 1) * stride;
-    ok = ok && pipeline_condition(&p->pipeline, &(KnownFrames){&resized, NULL, frames}, canvas, err);
+    ok = ok && give_image(p, image, canvas, heard, err);
     int64_t mask = stride * (canvas->cells / canvas->shape.channels);
     report(g, p, ok ? compare(&y, 0, canvas->condition + mask, canvas->cells).max : NAN, p->tolerances.image,
            "%s condition", name);
     if (ok && p->pipeline.image_encoder != NULL) {
-        ok = pipeline_encode_pictures(&p->pipeline, (const Pixels *const[]){&picture}, 1, heard, err);
+        ok = heard->data != NULL;
         report(g, p, ok ? compare(&rows, 0, heard->data, tensor_numel(&rows)).max : NAN, p->tolerances.rows,
                "%s rows", name);
     }

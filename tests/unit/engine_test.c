@@ -251,7 +251,8 @@ static void a_picture_decides_the_first_frame(void **state)
         SoraVideo *x = generate(engine, &a), *y = generate(engine, &b);
         size_t n = 32 * 16 * 3;
         assert_memory_not_equal(sora_video_frame(x, 0), sora_video_frame(y, 0), n);
-        with.image_path = b.image_path = path;
+        with.given = b.given = &(SoraGiven){.path = path};
+        with.given_count = b.given_count = 1;
         SoraVideo *p = generate(engine, &with), *q = generate(engine, &b);
         assert_memory_equal(sora_video_frame(p, 0), sora_video_frame(q, 0), n); /* whatever the seed */
         assert_memory_not_equal(sora_video_frame(p, 0), sora_video_frame(x, 0), n);
@@ -449,16 +450,13 @@ static void bad_pictures_are_refused(void **state)
     char path[512];
     SoraEngine *engine = open_engine(0);
     SoraRequest r = request_of("a dog runs");
-    r.image_path = in_dir(path, "missing.png");
+    SoraGiven given = {.path = in_dir(path, "missing.png")};
+    r.given = &given;
+    r.given_count = 1;
     assert_null(sora_generate(engine, &r, &err));
     assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
     assert_non_null(strstr(err.message, "missing.png"));
-    r.last_image_path = in_dir(path, "missing.png");
-    r.image_path = NULL;
-    assert_null(sora_generate(engine, &r, &err));
-    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
-    r.last_image_path = NULL;
-    r.image_path = in_dir(path, "model.json");
+    in_dir(path, "model.json");
     assert_null(sora_generate(engine, &r, &err));
     assert_int_equal(err.code, SORA_ERROR_INPUT);
     assert_non_null(strstr(err.message, "model.json"));

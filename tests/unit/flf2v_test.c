@@ -9,7 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "engine/encode.h"
 #include "engine/engine.h"
+#include "engine/give.h"
 #include "tiny_model.h"
 #include "unit/temp_dir.h"
 
@@ -46,10 +48,40 @@ static Pixels picture(int factor)
 {
     SoraError err = {0};
     Pixels p;
-    assert_true(pixels_init(&p, WIDTH, HEIGHT, &err));
+    Image image;
+    assert_true(image_init(&image, WIDTH, HEIGHT, &err));
     for (int i = 0; i < WIDTH * HEIGHT * 3; i++)
-        p.rgb[i] = (float)(i * factor % 255) / 127.5f - 1;
+        image.rgb[i] = (uint8_t)(i * factor % 255);
+    assert_true(pixels_from_image(&p, &image, &err));
+    image_deinit(&image);
     return p;
+}
+
+/* What pictures [height, width, 3] at both ends, or the first one alone, give to a video of so many frames. */
+static void give(Canvas *canvas, int first, int last, int frames)
+{
+    SoraError err = {0};
+    uint8_t bytes[2][WIDTH * HEIGHT * 3];
+    int factors[2] = {first, last}, count = last != 0 ? 2 : 1;
+    SoraGiven given[2];
+    GivenClip clips[2];
+    ContextRows heard = {0};
+    Plan plan = {.given = given, .given_count = count, .width = WIDTH, .height = HEIGHT, .frames = frames,
+                 .placed = {{.first = 0, .frames = 1}, {.first = frames - 1, .frames = 1}}, .shape = {WIDTH, HEIGHT}};
+    plan.latent = (CanvasShape){4, 1 + (frames - 1) / 4, HEIGHT / 8, WIDTH / 8, {1, 2, 2}};
+    assert_true(canvas_init(canvas, &plan.latent, &err));
+    for (int k = 0; k < count; k++) {
+        for (int i = 0; i < WIDTH * HEIGHT * 3; i++)
+            bytes[k][i] = (uint8_t)(i * factors[k] % 255);
+        given[k] = (SoraGiven){.pixels = bytes[k], .pixel_frames = 1, .pixel_width = WIDTH, .pixel_height = HEIGHT};
+        assert_true(given_clip_open(&clips[k], &given[k], 16, &err));
+    }
+    if (!give_all(&(Giving){&engine->pipeline, &plan, clips, canvas, &heard}, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(heard.rows, count * ROWS);
+    for (int k = 0; k < count; k++)
+        given_clip_close(&clips[k]);
+    context_rows_free(&heard);
 }
 
 /* The reference's own steps: ones, all frames but the first and last zero, the first four times, in fours, transposed. */
@@ -62,22 +94,14 @@ static void the_mask_is_the_references(void **state)
         for (int i = 0; i < 4; i++)
             mask[i] = 1;
         mask[frames + 3 - 1] = 1;
-        SoraError err = {0};
         Canvas c;
-        Pixels first = picture(7), last = picture(11);
-        assert_true(canvas_init(&c, &(CanvasShape){4, latents, HEIGHT / 8, WIDTH / 8, {1, 2, 2}}, &err));
-        assert_true(pipeline_condition(&engine->pipeline, &(KnownFrames){&first, &last, frames}, &c, &err));
+        give(&c, 7, 11, frames);
         assert_int_equal(c.condition_channels, 8); /* the mask comes first, then the latent */
         for (int k = 0; k < 4; k++)
             for (int f = 0; f < latents; f++)
                 for (int i = 0; i < plane; i++)
                     assert_true(c.condition[(k * latents + f) * plane + i] == mask[4 * f + k]);
-        float *latent = pipeline_encode_known(&engine->pipeline, &(KnownFrames){&first, &last, frames}, &err);
-        assert_memory_equal(c.condition + 4 * latents * plane, latent, (size_t)(4 * latents * plane) * sizeof(float));
-        free(latent);
         canvas_deinit(&c);
-        pixels_deinit(&first);
-        pixels_deinit(&last);
     }
 }
 
@@ -90,9 +114,10 @@ static void the_autoencoder_sees_first_zeros_last(void **state)
     float *video = calloc(FRAMES * FRAME, sizeof *video), chunk[4 * PLANE];
     memcpy(video, first.rgb, FRAME * sizeof *video);
     memcpy(video + (FRAMES - 1) * FRAME, last.rgb, FRAME * sizeof *video);
-    float *latent = pipeline_encode_known(&engine->pipeline, &(KnownFrames){&first, &last, FRAMES}, &err);
-    float *without = pipeline_encode_known(&engine->pipeline, &(KnownFrames){&first, NULL, FRAMES}, &err);
-    assert_true(latent != NULL && without != NULL);
+    Canvas both, one;
+    give(&both, 7, 11, FRAMES);
+    give(&one, 7, 0, FRAMES);
+    const float *latent = both.condition + 4 * LATENTS * PLANE, *without = one.condition + 4 * LATENTS * PLANE;
     Graph *g = engine->pipeline.graph;
     VaeCache cache = {0};
     for (int f = 0; f < LATENTS; f++) {
@@ -111,8 +136,8 @@ static void the_autoencoder_sees_first_zeros_last(void **state)
     assert_memory_not_equal(latent, without, 4 * LATENTS * PLANE * sizeof *latent);
     vae_cache_free(g, &cache);
     graph_reset(g);
-    free(latent);
-    free(without);
+    canvas_deinit(&both);
+    canvas_deinit(&one);
     free(video);
     pixels_deinit(&first);
     pixels_deinit(&last);
