@@ -4,7 +4,10 @@
  *     for (each frame)
  *         ok = ok && encoder_push(e, frame, &err);       // the first frame, then every stride-th: a latent frame
  *     ok = ok && encoder_finish(e, &err);
- *     encoder_close(e); */
+ *     encoder_close(e);
+ *
+ * Large frames go through in strips of rows, each with all its chunks of time; frames and the features of strips wait in
+ * temporary files, and all latent frames come at the end. */
 #ifndef SORA_ENGINE_ENCODE_H
 #define SORA_ENGINE_ENCODE_H
 
@@ -15,6 +18,7 @@ typedef bool (*LatentSink)(void *user, int64_t i, const float *latent, SoraError
 
 typedef struct EncodeJob {
     int width, height; /* of the frames: multiples of the autoencoder's stride */
+    size_t limit;      /* bytes beyond which frames go in strips; 0: PIPELINE_DECODE_LIMIT */
     LatentSink sink;
     void *user;
 } EncodeJob;

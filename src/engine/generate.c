@@ -69,7 +69,8 @@ static bool encode_text(Generation *n, const char *text, ContextRows *rows, int 
 static bool encode_inputs(Generation *n, SoraError *err)
 {
     const Plan *p = &n->plan;
-    Giving giving = {&n->engine->pipeline, p, n->clips, &n->canvas, &n->pictures};
+    Giving giving = {.pipeline = &n->engine->pipeline, .plan = p, .clips = n->clips, .canvas = &n->canvas,
+                     .heard = &n->pictures, .limit = pager_left(&n->engine->pager)};
     bool guided = plan_is_guided(p);
     int done = 0;
     n->inputs = p->passage_count + guided + (p->given_count > 0);

@@ -98,7 +98,7 @@ static bool give_one(const Giving *g, int i, SoraError *err)
     GivenClip *clip = &g->clips[i];
     int64_t patch = g->canvas->shape.patch[0];
     LatentClip latents = {0};
-    EncodeJob job = {p->width, p->height, latent_clip_take, &latents};
+    EncodeJob job = {p->width, p->height, g->limit, latent_clip_take, &latents};
     Encoder *e = NULL;
     float *mask = NULL;
     bool ok = latent_clip_init(&latents, &g->pipeline->autoencoder->config, &job, at->latents, err);
@@ -182,7 +182,7 @@ static bool give_condition(const Giving *g, SoraError *err)
     bool listens = g->pipeline->image_encoder != NULL && dit->clip_dim > 0;
     Heard heard = {.wanted = !listens ? 0 : dit->clip_rows > 0 ? 2 : 1};
     LatentClip latents = {0};
-    EncodeJob job = {p->width, p->height, latent_clip_take, &latents};
+    EncodeJob job = {p->width, p->height, g->limit, latent_clip_take, &latents};
     Encoder *e = NULL;
     bool *given = calloc((size_t)p->frames, sizeof *given);
     bool ok = (given != NULL || error_no_memory(err)) && latent_clip_init(&latents, vae, &job, p->latent.frames, err) &&

@@ -11,11 +11,11 @@ typedef struct Giving {
     const Plan *plan;
     GivenClip *clips; /* [plan->given_count] */
     Canvas *canvas;
+    size_t limit; /* bytes for the encoder; 0: PIPELINE_DECODE_LIMIT */
     ContextRows *heard; /* what the transformer hears of pictures; empty unless it has an image encoder */
 } Giving;
 
-/* After each of the plan's givens done is called, false cancels. Models that see pictures in channels of their own take all
- * at once. */
+/* Models that see frames in channels of their own take all at once. */
 bool give_all(const Giving *g, SoraError *err);
 
 #endif

@@ -16,6 +16,7 @@ Tensor *vae_down_level(Graph *g, const VaeLevel *l, VaeCache *cache, Tensor *x)
         h = graph_keep(g, scope, vae_downsample(g, &l->resample, cache, h));
     if (!l->shortcut)
         return h;
+    x = vae_due_below(g, cache, x, h, l->factors.space);
     return graph_keep(g, scope, op_add(g, h, vae_avg_down(g, x, l->channels, l->factors)));
 }
 
@@ -117,29 +118,56 @@ static Tensor *by_frames(Graph *g, const Vae *m, int level, VaeCache *cache, Flo
     return graph_keep(g, scope, op_concat(g, n, parts, TIME));
 }
 
-Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames)
+Tensor *vae_encode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames)
 {
     const VaeConfig *c = &m->config;
     const VaeCoder *e = &m->encoder;
     if (!check_frames(g, c, cache, frames))
         return NULL;
     GraphScope scope = graph_scope(g);
-    if (c->linear_code) {
-        Tensor *mu = vae_code_encode(g, &m->code, cache->started, vae_patchify(g, frames, c->patchify));
-        vae_cache_end_chunk(cache);
-        return graph_keep(g, scope, normalise(g, c, mu));
-    }
     int first = 0;
     while (first < c->levels && e->level[first].resample.time.w == NULL)
         first++;
     Tensor *x = graph_keep(g, scope, by_frames(g, m, first, cache, (Flow){.x = frames}, encode_begin));
     for (int i = first; i < c->levels; i++)
         x = graph_keep(g, scope, vae_down_level(g, &e->level[i], cache, x));
+    return x;
+}
+
+Tensor *vae_encode_back(Graph *g, const Vae *m, VaeCache *cache, Tensor *x)
+{
+    const VaeConfig *c = &m->config;
+    const VaeCoder *e = &m->encoder;
+    GraphScope scope = graph_scope(g);
     x = graph_keep(g, scope, middle(g, e, cache, x));
     x = vae_norm_conv(g, e->head_norm, &e->head, cache, x);
-    vae_cache_end_chunk(cache);
     Tensor *moments = vae_pointwise(g, &m->conv1, x); /* mu, log of the variance */
     return graph_keep(g, scope, normalise(g, c, op_slice(g, moments, 4, 0, c->z_dim)));
+}
+
+Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames)
+{
+    const VaeConfig *c = &m->config;
+    if (!check_frames(g, c, cache, frames))
+        return NULL;
+    GraphScope scope = graph_scope(g);
+    Tensor *z = c->linear_code
+                    ? normalise(g, c, vae_code_encode(g, &m->code, cache->started, vae_patchify(g, frames, c->patchify)))
+                    : vae_encode_back(g, m, cache, vae_encode_levels(g, m, cache, frames));
+    vae_cache_end_chunk(cache);
+    return graph_keep(g, scope, z);
+}
+
+int64_t vae_encoder_lag(const Vae *m)
+{
+    int64_t lag = 1; /* conv1's, in places of the level */
+    for (int i = 0; i < m->config.levels; i++) {
+        const VaeLevel *l = &m->encoder.level[i];
+        lag += 2 * l->residuals;
+        if (l->resample.space.w != NULL)
+            lag = lag / 2 + 1;
+    }
+    return lag;
 }
 
 Tensor *vae_decode_front(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)

@@ -53,6 +53,14 @@ void vae_bind_decoder(Vae *m, const VaeConfig *c, Params *p);
 /* A chunk is vae_stride_time() frames -> 1 latent frame, or a multiple of that; the first chunk of a clip has
  * one frame more, and may be that one alone. */
 Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames);
+/* The two halves of vae_encode_chunk(), but of a linear code: from frames to the features of latent frames [B, F, h, w, C],
+ * and from them to latents. The first can go in strips of the frames, at multiples of vae_stride_space(), as
+ * vae_decode_levels() below; from strip [a, b) of n latent places come the features from a - lag to b - lag, but from 0 in the
+ * first and to n in the last. vae_cache_end_chunk() after each. */
+Tensor *vae_encode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames);
+Tensor *vae_encode_back(Graph *g, const Vae *m, VaeCache *cache, Tensor *x);
+int64_t vae_encoder_lag(const Vae *m); /* in latent places */
+
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
 Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
 

@@ -186,12 +186,24 @@ Tensor *vae_attention(Graph *g, const VaeAttention *a, Tensor *x)
     return graph_keep(g, scope, op_add(g, h, x));
 }
 
+/* Of the strip's x and what is remembered of the one before: rows or columns that the next strip's first result needs. Every
+ * second one begins a result of three. */
+static int64_t unfinished(const VaeCache *c, const Tensor *x)
+{
+    const VaeStrip *s = &c->strip;
+    if (x == NULL || s->dim == 0)
+        return 0;
+    int64_t n = x->shape[s->dim] + (s->first ? 0 : s->edges[s->next]->shape[s->dim]);
+    return n % 2 == 1 ? 1 : 2;
+}
+
 Tensor *vae_downsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x)
 {
     GraphScope scope = graph_scope(g);
-    x = graph_keep(
-        g, scope,
-        op_conv(g, x, kernel(g, &r->space), r->space.b, (ConvShape){{1, 2, 2}, {0, 0, 0, 1, 0, 1}}));
+    ConvShape shape = {{1, 2, 2}, {0, 0, 0, 1, 0, 1}};
+    pad_strip(c, &shape);
+    x = vae_remember_edge(g, c, x, unfinished(c, x));
+    x = graph_keep(g, scope, op_conv(g, x, kernel(g, &r->space), r->space.b, shape));
     if (r->time.w == NULL || x == NULL)
         return x;
     /* Three frames become one, two frames further on; the first frame stays. */
@@ -239,6 +251,21 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Ten
     b.shape = (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}};
     pad_strip(c, &b.shape);
     return graph_keep(g, scope, op_conv_block(g, &b, NULL));
+}
+
+Tensor *vae_due_below(Graph *g, VaeCache *c, Tensor *x, const Tensor *result, int space)
+{
+    VaeStrip *s = &c->strip;
+    if (x == NULL || result == NULL || s->dim == 0)
+        return x;
+    GraphScope scope = graph_scope(g);
+    Tensor **edge = &s->edges[s->next++];
+    if (!s->first)
+        x = op_concat(g, 2, (Tensor *[]){*edge, x}, s->dim);
+    int64_t n = result->shape[s->dim] * space;
+    if (!s->last && x != NULL)
+        graph_store(g, edge, op_slice(g, x, s->dim, n, x->shape[s->dim] - n));
+    return graph_keep(g, scope, op_slice(g, x, s->dim, 0, n));
 }
 
 Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f)

@@ -1,6 +1,6 @@
 /* The blocks of a causal video autoencoder, as in Wan 2.1 and 2.2. Everything is [B, T, H, W, C] F32.
  *
- * Large frames go through the decoder's levels in strips of columns or rows, one after the other, each with all its
+ * Large frames go through the levels of both coders in strips of columns or rows, one after the other, each with all its
  * chunks of time. As a convolution remembers the last frames of the chunk before, it remembers the last columns of the
  * strip before; so strips give what whole frames would give, without anything being computed twice. What comes out of
  * a strip is later than what went in by the columns that the next strip has yet to bring (vae_strip_lag()).
@@ -75,6 +75,8 @@ Tensor *vae_upsample(Graph *g, const VaeResample *r, VaeCache *c, Tensor *x, Ten
 typedef struct VaeFactors {
     int time, space;
 } VaeFactors;
+/* The part of a level's input x, and of what the strip before left, that this strip's result stands for. */
+Tensor *vae_due_below(Graph *g, VaeCache *c, Tensor *x, const Tensor *result, int space);
 Tensor *vae_avg_down(Graph *g, Tensor *x, int64_t channels, VaeFactors f);
 typedef struct VaeDup {
     int64_t channels; /* of the result */

@@ -308,7 +308,7 @@ static bool give_image(const Parts *p, const Image *image, Canvas *canvas, Conte
                  .latent = canvas->shape};
     GivenClip clip;
     bool ok = given_clip_open(&clip, &given, 16, err) &&
-              give_all(&(Giving){&p->pipeline, &plan, &clip, canvas, heard}, err);
+              give_all(&(Giving){&p->pipeline, &plan, &clip, canvas, 0, heard}, err);
     given_clip_close(&clip);
     return ok;
 }

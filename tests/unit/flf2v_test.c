@@ -76,7 +76,7 @@ static void give(Canvas *canvas, int first, int last, int frames)
         given[k] = (SoraGiven){.pixels = bytes[k], .pixel_frames = 1, .pixel_width = WIDTH, .pixel_height = HEIGHT};
         assert_true(given_clip_open(&clips[k], &given[k], 16, &err));
     }
-    if (!give_all(&(Giving){&engine->pipeline, &plan, clips, canvas, &heard}, &err))
+    if (!give_all(&(Giving){&engine->pipeline, &plan, clips, canvas, 0, &heard}, &err))
         fail_msg("%s", err.message);
     assert_int_equal(heard.rows, count * ROWS);
     for (int k = 0; k < count; k++)

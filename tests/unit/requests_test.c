@@ -406,7 +406,7 @@ static void a_clip_is_encoded_as_it_comes(void **state)
         for (int k = 0; k < N * SIZE; k++)
             clip[k] = (float)frames[k] / 127.5f - 1;
         LatentClip latents;
-        EncodeJob job = {WIDTH, HEIGHT, latent_clip_take, &latents};
+        EncodeJob job = {WIDTH, HEIGHT, 0, latent_clip_take, &latents};
         assert_true(latent_clip_init(&latents, config, &job, LATENTS, &err));
         Encoder *e = encoder_open(p, &job, &err);
         for (int f = 0; f < N; f++)

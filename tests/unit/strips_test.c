@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "cpu/backend.h"
+#include "engine/encode.h"
 #include "engine/video.h"
 #include "weights/param_sources.h"
 
@@ -223,10 +224,94 @@ static void frames_one_by_one_are_a_chunk(void **state)
     }
 }
 
+/* --- the encoder --- */
+
+typedef struct Latents {
+    float data[3 * 24 * 3 * 4]; /* [3, C, height, width] */
+    int64_t count, cells;       /* frames so far, numbers of each */
+} Latents;
+
+static bool take_latent(void *user, int64_t i, const float *latent, SoraError *err)
+{
+    Latents *l = user;
+    assert_int_equal(i, l->count);
+    memcpy(l->data + i * l->cells, latent, (size_t)l->cells * sizeof *latent);
+    l->count++;
+    return true;
+}
+
+/* Of 9 frames of normal numbers, tall ones; within limit bytes. */
+static void encode_tall(const Pipeline *p, int64_t rows, size_t limit, Latents *out)
+{
+    const VaeConfig *c = &p->autoencoder->config;
+    int side = vae_stride_space(c), width = 3 * side, height = (int)rows * side;
+    SoraError err = {0};
+    Rng rng;
+    float *frame = malloc((size_t)(width * height * 3) * sizeof *frame);
+    *out = (Latents){.cells = 3 * rows * c->z_dim};
+    assert_true(out->cells <= 24 * 3 * 4);
+    Encoder *e = encoder_open(p, &(EncodeJob){width, height, limit, take_latent, out}, &err);
+    assert_non_null(e);
+    rng_init(&rng, 11, 0);
+    for (int f = 0; f < 9; f++) {
+        rng_fill_normal(&rng, frame, (size_t)(width * height * 3));
+        assert_true(encoder_push(e, frame, &err));
+        if (limit == 1)
+            assert_int_equal(out->count, 0); /* all come at the end */
+    }
+    if (!encoder_finish(e, &err))
+        fail_msg("%s", err.message);
+    encoder_close(e);
+    assert_int_equal(out->count, 3);
+    free(frame);
+}
+
+static void strips_are_whole_frames_in_the_encoder(void **state)
+{
+    static const char *const CONFIGS[] = {FLAT, PATCHED};
+    for (int i = 0; i < 2; i++)
+        for (int64_t rows = 13; rows <= 24; rows += 11) {
+            RandomSource source;
+            Params params;
+            VaeConfig config;
+            Vae m;
+            Rng rng;
+            SoraError err = {0};
+            json_t *json = json_loads(CONFIGS[i], 0, NULL);
+            assert_true(vae_config_read(&config, json, &err));
+            json_decref(json);
+            random_source_init(&source, 3);
+            params_init(&params, &source.source);
+            vae_bind_encoder(&m, &config, &params);
+            assert_true(params_ok(&params, &err));
+            rng_init(&rng, 5, 0);
+            for (int k = 0; k < params.count; k++) /* nothing is exactly zero or one */
+                for (int64_t n = 0; n < tensor_numel(&params.items[k]->tensor); n++)
+                    ((float *)params.items[k]->tensor.data)[n] += 0.1f * rng_normal(&rng);
+            Backend *backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, &err);
+            Pipeline p = {.graph = graph_new(backend), .autoencoder = &m};
+            static Latents whole, strips;
+            encode_tall(&p, rows, 0, &whole);
+            encode_tall(&p, rows, 1, &strips);
+            double most = 0, sum = 0;
+            for (int64_t k = 0; k < 3 * whole.cells; k++) {
+                most = fmax(most, fabs((double)whole.data[k] - strips.data[k]));
+                sum += fabs(whole.data[k]);
+            }
+            if (!(most <= 2e-4 * sum / (double)(3 * whole.cells)))
+                fail_msg("config %d, %d rows: error %g of %g", i, (int)rows, most, sum / (double)(3 * whole.cells));
+            graph_free(p.graph);
+            cpu_backend_free(backend);
+            params_deinit(&params);
+            random_source_deinit(&source);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strips_are_whole_frames),
                                        cmocka_unit_test(strips_are_whole_frames_in_bf16),
+                                       cmocka_unit_test(strips_are_whole_frames_in_the_encoder),
                                        cmocka_unit_test(frames_one_by_one_are_a_chunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
