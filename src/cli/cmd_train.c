@@ -120,6 +120,21 @@ static bool run_transformer(const void *values, char **arguments, int count, Sor
     return train(train_transformer, values, arguments[0], err);
 }
 
+static bool run_latents(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_latents, values, arguments[0], err);
+}
+
+static const Option latents_options[] = {
+    {'o', "out", OPTION_STRING, offsetof(TrainArgs, out), "DIR", .help = "of the transformer's run; shards go to DIR/latents"},
+    {0, "minutes", OPTION_DOUBLE, offsetof(TrainArgs, minutes), "N", .help = "stop after the shard that is made then", .min = 0,
+     .max = 1e6},
+    {0, "stage", OPTION_STRING, offsetof(TrainArgs, stage), "PACK", .help = "the art of Emoji Stage (sora stage fetch)"},
+    {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products", .choices = "auto|f32|bf16"},
+    {0},
+};
+
 static const Option score_options[] = {
     {0, "clips", OPTION_INT, offsetof(TrainArgs, clips), "N", .help = "held-out clips (default 200)", .min = 1, .max = 100000},
     {0, "side", OPTION_INT, offsetof(TrainArgs, side), "N", .help = "pixels of the square clips (default: 16 latent places)",
@@ -238,6 +253,11 @@ static const Command TRANSFORMER = {
     .examples = "  sora train transformer models/nano/train/nano.json --out train-out/nano\n"
                 "  sora train transformer models/nano/train/nano.json --out train-out/nano --resume --minutes 60\n"};
 
+static const Command LATENTS = {
+    .name = "latents", .summary = "the transformer's training clips, encoded ahead of it", .arguments = "CONFIG",
+    .options = latents_options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
+    .run = run_latents, .examples = "  nice sora train latents nano.json --out train-out/nano\n"};
+
 static const Command SCORE = {
     .name = "score", .summary = "PSNR of an autoencoder on held-out clips", .arguments = "DIR", .options = score_options,
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
@@ -266,7 +286,7 @@ static const Command WORDS = {
                    "trains with.",
     .examples = "  sora train words models/nano/train/actors.json --out models/nano/words.json\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &TRANSFORMER, &LISTEN, &SCORE, &WORDS, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &LISTEN, &SCORE, &WORDS, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

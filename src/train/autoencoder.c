@@ -195,6 +195,9 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
         adamw_freeze(&t->optimizer, "encoder.");
         if (!t->config.linear_code)
             adamw_freeze(&t->optimizer, "conv1.");
+        /* Of thousands of numbers each, they would be shaken rather than taught by steps that suit the network. */
+        adamw_freeze(&t->optimizer, "decoder.code.first.");
+        adamw_freeze(&t->optimizer, "decoder.code.rest.");
     }
     return true;
 }

@@ -157,8 +157,7 @@ static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSa
         return false;
     n.x0 = x0;
     n.noise = noise;
-    for (int64_t i = 0; i < cells; i++)
-        x0[i] = bf16_to_f32(from->latent[i]);
+    latent_sample_read(from, cells, shape[3], x0);
     rng_fill_normal(rng, noise, (size_t)cells);
     b->timesteps[sample] = 1000 * n.sigma;
     b->t_sample[sample] = b->t_sample[b->samples + sample] = sample;

@@ -1,7 +1,9 @@
 #include "train/codec.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/json_file.h"
 
 bool codec_load(Codec *c, const char *folder, SoraError *err)
@@ -20,6 +22,19 @@ bool codec_load(Codec *c, const char *folder, SoraError *err)
     params_init(&c->params, &c->source.source);
     vae_bind(&c->vae, &config, &c->params);
     return params_ok(&c->params, err);
+}
+
+uint64_t codec_fingerprint(const Codec *c)
+{
+    const VaeConfig *v = &c->vae.config;
+    uint64_t hash = hash64(HASH64_START, v->mean, sizeof v->mean);
+    hash = hash64(hash, v->std, sizeof v->std);
+    for (int i = 0; i < c->params.count; i++) {
+        const Param *p = c->params.items[i];
+        if (strncmp(p->name, "encoder.", 8) == 0)
+            hash = hash64(hash, p->tensor.data, tensor_bytes(&p->tensor));
+    }
+    return hash;
 }
 
 void codec_unload(Codec *c)

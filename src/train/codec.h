@@ -14,6 +14,8 @@ typedef struct Codec {
 } Codec;
 
 bool codec_load(Codec *c, const char *folder, SoraError *err);
+/* Of what its latents depend on; another one when they are others. */
+uint64_t codec_fingerprint(const Codec *c);
 void codec_unload(Codec *c); /* also after a failure, or all zeros */
 
 #endif

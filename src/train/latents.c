@@ -1,6 +1,7 @@
 #include "train/latents.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/rng.h"
 #include "weights/safetensors.h"
 
-enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 3 }; /* FORMAT: of a shard */
+enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 4 }; /* FORMAT: of a shard */
 
 struct LatentCache {
     LatentCacheConfig config;
@@ -71,7 +72,7 @@ void latent_cache_shape(const LatentCache *c, int bucket, int64_t shape[4])
 typedef struct Shard {
     int clips;
     int64_t latent, cells; /* elements and cells of one */
-    uint16_t *latents;
+    float *latents;
     CellLabel *labels; /* [clips, F, h, w] */
     int32_t *classes;  /* [clips, CLIP_CLASSES] */
     char *captions;
@@ -95,7 +96,7 @@ static bool shard_init(Shard *s, int clips, const int64_t shape[4])
     *s = (Shard){.clips = clips, .latent = latent, .cells = cells,
                  .labels = calloc((size_t)(clips * cells), sizeof(CellLabel)),
                  .classes = calloc((size_t)clips * CLIP_CLASSES, sizeof(int32_t)),
-                 .latents = malloc((size_t)clips * (size_t)latent * sizeof(uint16_t)),
+                 .latents = malloc((size_t)clips * (size_t)latent * sizeof(float)),
                  .offsets = calloc((size_t)clips + 1, sizeof(int32_t)),
                  .counts = calloc((size_t)clips, sizeof(int32_t))};
     return s->latents != NULL && s->labels != NULL && s->classes != NULL && s->offsets != NULL && s->counts != NULL;
@@ -209,8 +210,7 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
     size_t frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * 3;
     Clip clips[ENCODE_BATCH] = {{0}};
     float *video = malloc((size_t)count * frames * sizeof *video);
-    float *latents = malloc((size_t)count * (size_t)s->latent * sizeof *latents);
-    bool ok = (video != NULL && latents != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    bool ok = video != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
     ok = ok && render_batch(c, b, index + (uint64_t)first, clips, count, err);
     for (int i = 0; i < count; i++) {
         if (ok) {
@@ -223,11 +223,8 @@ static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard 
         ok = ok && (add_captions(s, first + i, &clips[i]) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
         clip_deinit(&clips[i]);
     }
-    ok = ok && encode_frames(c, b, count, video, latents, err);
-    for (int64_t i = 0; ok && i < count * s->latent; i++)
-        s->latents[first * s->latent + i] = f32_to_bf16(latents[i]);
+    ok = ok && encode_frames(c, b, count, video, s->latents + first * s->latent, err);
     free(video);
-    free(latents);
     return ok;
 }
 
@@ -241,15 +238,92 @@ static void origin(const LatentCache *c, int bucket, char text[40])
     snprintf(text, 40, "%016" PRIx64, hash);
 }
 
+/* --- 8 bits: mu-law, because latents are mostly small and a few are large --- */
+
+enum { LARGEST = 127, CODES = 256 };
+
+/* A channel's values: knee (exp(bend |q| / 127) - 1) with the sign of q, for q from -127 to 127; code q + 128. */
+typedef struct Law {
+    float knee, bend;
+} Law;
+
+static float law_value(Law l, int q)
+{
+    float size = l.knee * expm1f(l.bend * (float)abs(q) / LARGEST);
+    return q < 0 ? -size : size;
+}
+
+static int law_code(Law l, float x)
+{
+    int size = (int)rintf(LARGEST * log1pf(fabsf(x) / l.knee) / l.bend);
+    size = size > LARGEST ? LARGEST : size;
+    return x < 0 ? -size : size;
+}
+
+/* The law of a channel with the least squared error; every eighth number is enough to tell. */
+static Law best_law(const Shard *s, int64_t z, int64_t channel)
+{
+    int64_t n = s->clips * s->latent;
+    double squares = 0, least = INFINITY;
+    float largest = 1e-6f;
+    for (int64_t i = channel; i < n; i += z) {
+        largest = fmaxf(largest, fabsf(s->latents[i]));
+        squares += (double)s->latents[i] * s->latents[i];
+    }
+    float size = (float)sqrt(squares / (double)(n / z)) + 1e-6f;
+    Law best = {0};
+    for (float part = 0.125f; part <= 4; part *= 2) {
+        Law l = {part * size, log1pf(largest / (part * size))};
+        double error = 0;
+        for (int64_t i = channel; i < n; i += 8 * z) {
+            double d = (double)(s->latents[i] - law_value(l, law_code(l, s->latents[i])));
+            error += d * d;
+        }
+        if (error < least) {
+            least = error;
+            best = l;
+        }
+    }
+    return best;
+}
+
+typedef struct Rounding {
+    const Shard *shard;
+    int64_t z;
+    uint8_t *latents;
+    float *values; /* [z, CODES] */
+} Rounding;
+
+static void round_channel(void *arg, int64_t channel, int worker)
+{
+    const Rounding *r = arg;
+    const Shard *s = r->shard;
+    Law l = best_law(s, r->z, channel);
+    for (int code = 0; code < CODES; code++)
+        r->values[channel * CODES + code] = law_value(l, code - 128);
+    for (int64_t i = channel; i < s->clips * s->latent; i += r->z)
+        r->latents[i] = (uint8_t)(128 + law_code(l, s->latents[i]));
+}
+
+void latent_sample_read(const LatentSample *sample, int64_t count, int64_t z, float *out)
+{
+    for (int64_t i = 0; i < count; i += z)
+        for (int64_t c = 0; c < z; c++)
+            out[i + c] = sample->values[c * CODES + sample->latent[i + c]];
+}
+
 typedef struct ShardFile {
     const char *path, *origin;
+    uint8_t *latents;
+    float *values;
 } ShardFile;
 
 static bool save_shard(const Shard *s, const int64_t shape[4], ShardFile file, SoraError *err)
 {
     const int64_t latents_shape[5] = {s->clips, shape[0], shape[1], shape[2], shape[3]};
     const int64_t bytes = (int64_t)s->bytes, ends = s->clips + 1, clips = s->clips;
-    Tensor latents = tensor_over(s->latents, DTYPE_BF16, 5, latents_shape);
+    Tensor latents = tensor_over(file.latents, DTYPE_U8, 5, latents_shape);
+    Tensor values = tensor_over(file.values, DTYPE_F32, 2, (int64_t[]){shape[3], CODES});
     const int64_t labels_shape[5] = {s->clips, shape[0], shape[1], shape[2], sizeof(CellLabel)};
     const int64_t classes_shape[2] = {s->clips, CLIP_CLASSES};
     Tensor labels = tensor_over(s->labels, DTYPE_U8, 5, labels_shape), classes = tensor_over(s->classes, DTYPE_I32, 2, classes_shape);
@@ -257,7 +331,7 @@ static bool save_shard(const Shard *s, const int64_t shape[4], ShardFile file, S
     Tensor offsets = tensor_over(s->offsets, DTYPE_I32, 1, &ends), counts = tensor_over(s->counts, DTYPE_I32, 1, &clips);
     SafetensorsWriter *w = safetensors_writer_new(err);
     bool ok = w != NULL && safetensors_writer_metadata(w, "origin", file.origin, err) &&
-              safetensors_writer_add(w, "latents", &latents, err) &&
+              safetensors_writer_add(w, "latents", &latents, err) && safetensors_writer_add(w, "values", &values, err) &&
               safetensors_writer_add(w, "labels", &labels, err) && safetensors_writer_add(w, "classes", &classes, err) &&
               safetensors_writer_add(w, "captions", &captions, err) &&
               safetensors_writer_add(w, "caption_offsets", &offsets, err) &&
@@ -282,9 +356,17 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
         if (ok && c->config.progress != NULL && !c->config.progress(c->config.user, first, b->shard_clips))
             ok = error_set(err, SORA_ERROR_CANCELLED, "stopped; go on with --resume");
     }
+    uint8_t *latents = malloc((size_t)(b->shard_clips * s.latent));
+    float *values = malloc((size_t)(shape[3] * CODES) * sizeof *values);
+    ok = ok && ((latents != NULL && values != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     char made_of[40];
     origin(c, bucket, made_of);
-    ok = ok && save_shard(&s, shape, (ShardFile){path, made_of}, err);
+    if (ok) {
+        pool_run(graph_pool(c->config.graph), shape[3], round_channel, &(Rounding){&s, shape[3], latents, values});
+        ok = save_shard(&s, shape, (ShardFile){path, made_of, latents, values}, err);
+    }
+    free(latents);
+    free(values);
     shard_deinit(&s);
     return ok;
 }
@@ -292,6 +374,15 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
 static bool has_shape(const Tensor *t, DType dtype, int ndim, const int64_t *shape)
 {
     return t != NULL && t->dtype == dtype && t->ndim == ndim && memcmp(t->shape, shape, (size_t)ndim * sizeof *shape) == 0;
+}
+
+static bool check_values(const Tensor *values)
+{
+    const float *value = values->data;
+    for (int64_t i = 0; i < tensor_numel(values); i++)
+        if (!isfinite(value[i]))
+            return false;
+    return true;
 }
 
 /* Every class is unknown or a value that there is; labels are checked where they are used. */
@@ -315,7 +406,9 @@ static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, 
     const int64_t classes_shape[2] = {b->shard_clips, CLIP_CLASSES}, ends = b->shard_clips + 1, clips = b->shard_clips;
     const Tensor *captions = safetensors_find(f, "captions"), *offsets = safetensors_find(f, "caption_offsets");
     const Tensor *counts = safetensors_find(f, "caption_counts"), *classes = safetensors_find(f, "classes");
-    bool ok = has_shape(safetensors_find(f, "latents"), DTYPE_BF16, 5, latents_shape) &&
+    const Tensor *values = safetensors_find(f, "values");
+    bool ok = has_shape(safetensors_find(f, "latents"), DTYPE_U8, 5, latents_shape) &&
+              has_shape(values, DTYPE_F32, 2, (int64_t[]){shape[3], CODES}) && check_values(values) &&
               has_shape(safetensors_find(f, "labels"), DTYPE_U8, 5, labels_shape) &&
               has_shape(classes, DTYPE_I32, 2, classes_shape) && check_classes(classes) && captions != NULL &&
               captions->dtype == DTYPE_U8 && has_shape(offsets, DTYPE_I32, 1, &ends) &&
@@ -354,6 +447,13 @@ static Safetensors *open_shard(LatentCache *c, int bucket, int shard, SoraError 
     return f;
 }
 
+bool latent_cache_make(LatentCache *c, int bucket, int shard, SoraError *err)
+{
+    Safetensors *f = open_shard(c, bucket, shard, err);
+    safetensors_close(f);
+    return f != NULL;
+}
+
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err)
 {
     Safetensors **slot = &c->shards[c->first_shard[bucket] + shard];
@@ -363,8 +463,9 @@ bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSam
     latent_cache_shape(c, bucket, shape);
     const int32_t *offsets = safetensors_find(*slot, "caption_offsets")->data;
     const int32_t *counts = safetensors_find(*slot, "caption_counts")->data;
-    const uint16_t *latents = safetensors_find(*slot, "latents")->data;
+    const uint8_t *latents = safetensors_find(*slot, "latents")->data;
     *sample = (LatentSample){.latent = latents + clip * shape[0] * shape[1] * shape[2] * shape[3],
+                             .values = safetensors_find(*slot, "values")->data,
                              .labels = (const CellLabel *)safetensors_find(*slot, "labels")->data + clip * shape[0] * shape[1] * shape[2],
                              .classes = (const int32_t *)safetensors_find(*slot, "classes")->data + clip * CLIP_CLASSES,
                              .captions = (const char *)safetensors_find(*slot, "captions")->data + offsets[clip],

@@ -1,4 +1,4 @@
-/* Latents of training clips, encoded once and kept on disk. A bucket is one size and length; its clips come in
+/* Latents of training clips, encoded once and kept on disk in 8 bits a number. A bucket is one size and length; its clips come in
  * shards, which are made when they are first asked for. A shard is a pure function of source, codec and number. */
 #ifndef SORA_TRAIN_LATENTS_H
 #define SORA_TRAIN_LATENTS_H
@@ -24,7 +24,8 @@ typedef struct CellLabel {
 
 /* One sample: a latent and its captions; all the cache's. */
 typedef struct LatentSample {
-    const uint16_t *latent;  /* BF16 [F, h, w, z], normalised */
+    const uint8_t *latent;   /* [F, h, w, z], normalised: each a number of its channel's values; latent_sample_read() */
+    const float *values;     /* [z, 256] */
     const CellLabel *labels; /* [F, h, w] */
     const int32_t *classes;  /* [CLIP_CLASSES]: see clips.h */
     const char *captions;   /* count texts, each ended by a 0 byte */
@@ -51,6 +52,12 @@ void latent_cache_free(LatentCache *c);
 
 /* Shape of a bucket's latents: F, h, w, z. */
 void latent_cache_shape(const LatentCache *c, int bucket, int64_t shape[4]);
+
+/* The latent in F32: out [F, h, w, z], count numbers in all, of z channels. */
+void latent_sample_read(const LatentSample *sample, int64_t count, int64_t z, float *out);
+
+/* Makes shard number `shard` of a bucket if it is not there, and looks whether it is the right one. */
+bool latent_cache_make(LatentCache *c, int bucket, int shard, SoraError *err);
 
 /* Clip `clip` of a shard; makes the shard if it is not there. */
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err);

@@ -106,8 +106,7 @@ static bool open_clips(Listener *l, SoraError *err)
     l->source = clip_source_open(&source, err);
     LatentCacheConfig cache = {.folder = l->options->folder, .source = l->source, .codec = &l->codec.vae, .graph = l->graph,
                                .buckets = &l->bucket, .bucket_count = 1,
-                               .fingerprint = hash64(HASH64_START, l->codec.vae.config.std,
-                                                          sizeof l->codec.vae.config.std)};
+                               .fingerprint = codec_fingerprint(&l->codec)};
     if (l->source == NULL || (l->latents = latent_cache_new(&cache, err)) == NULL)
         return false;
     l->rules = (BatchRules){.dit = &l->dit_config, .tokenizer = l->tokenizer, .latents = l->latents, .buckets = &l->bucket,

@@ -43,6 +43,9 @@ typedef struct TrainOptions {
 bool train_autoencoder(Backend *backend, const TrainOptions *options, SoraError *err);
 bool train_text_encoder(Backend *backend, const TrainOptions *options, SoraError *err);
 bool train_transformer(Backend *backend, const TrainOptions *options, SoraError *err);
+/* All shards of latents that train_transformer() with the same configuration and folder will use, so that it need not
+ * wait for them; both may run at the same time. SORA_ERROR_CANCELLED when progress said stop; whole shards stay. */
+bool train_latents(Backend *backend, const TrainOptions *options, SoraError *err);
 
 /* Writes words.json (docs/model-format.md): what a model that is trained with this configuration knows. Trainings write it
  * into DIR/model by themselves; this is for models that were made before. */

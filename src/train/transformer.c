@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "model/transformer.h"
@@ -205,14 +206,7 @@ static bool report_encoding(void *user, int done, int total)
 /* Of what latents depend on besides bucket and number: the codec and the source of clips. */
 static uint64_t fingerprint(const DitTrainer *t)
 {
-    uint64_t hash = hash64(HASH64_START, t->codec.vae.config.mean, sizeof t->codec.vae.config.mean);
-    hash = hash64(hash, t->codec.vae.config.std, sizeof t->codec.vae.config.std);
-    for (int i = 0; i < t->codec.params.count; i++) {
-        const Param *p = t->codec.params.items[i];
-        if (strncmp(p->name, "encoder.", 8) == 0)
-            hash = hash64(hash, p->tensor.data, tensor_bytes(&p->tensor));
-    }
-    hash = hash64(hash, &t->settings.source.seed, sizeof t->settings.source.seed);
+    uint64_t hash = hash64(codec_fingerprint(&t->codec), &t->settings.source.seed, sizeof t->settings.source.seed);
     char *data = json_dumps(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
     hash = hash64(hash, data, data != NULL ? strlen(data) : 0);
     free(data);
@@ -300,14 +294,18 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
     return true;
 }
 
-static bool prepare(DitTrainer *t, Backend *backend, SoraError *err)
+static bool read_sizes(DitTrainer *t, SoraError *err)
 {
     const json_t *o = t->settings.json;
-    bool ok = (dit_config_parse(&t->dit_config, json_object_get(o, "transformer"), err) &&
-               umt5_config_parse(&t->text_config, json_object_get(o, "text_encoder"), err) &&
-               settings_buckets(json_object_get(o, "buckets"), t->buckets, &t->bucket_count, err) && read_rules(t, err)) ||
-              error_wrap(err, "%s", t->options->config_path);
-    return ok && open_parts(t, backend, err) &&
+    return (dit_config_parse(&t->dit_config, json_object_get(o, "transformer"), err) &&
+            umt5_config_parse(&t->text_config, json_object_get(o, "text_encoder"), err) &&
+            settings_buckets(json_object_get(o, "buckets"), t->buckets, &t->bucket_count, err) && read_rules(t, err)) ||
+           error_wrap(err, "%s", t->options->config_path);
+}
+
+static bool prepare(DitTrainer *t, Backend *backend, SoraError *err)
+{
+    return read_sizes(t, err) && open_parts(t, backend, err) &&
            (check_buckets(t, err) || error_wrap(err, "%s", t->options->config_path)) && bind_networks(t, err);
 }
 
@@ -325,6 +323,44 @@ static void release(DitTrainer *t)
     random_source_deinit(&t->random);
     settings_deinit(&t->settings);
     free(t);
+}
+
+/* Shards of all buckets in turn, as the training will ask for them. */
+static bool make_latents(DitTrainer *t, SoraError *err)
+{
+    int most = 0, done = 0, total = 0;
+    for (int b = 0; b < t->bucket_count; b++) {
+        most = t->buckets[b].shards > most ? t->buckets[b].shards : most;
+        total += t->buckets[b].shards;
+    }
+    const TrainHooks *h = &t->options->hooks;
+    double begun = clock_seconds();
+    for (int shard = 0; shard < most; shard++)
+        for (int b = 0; b < t->bucket_count; b++) {
+            if (shard >= t->buckets[b].shards)
+                continue;
+            if (!latent_cache_make(t->latents, b, shard, err))
+                return false;
+            TrainProgress p = {.phase = "shards", .done = ++done, .total = total, .seconds = clock_seconds() - begun};
+            if (h->progress != NULL && !h->progress(h->user, &p))
+                return error_set(err, SORA_ERROR_CANCELLED, "stopped; the shards that are there will be used");
+            if (t->options->max_seconds > 0 && p.seconds > t->options->max_seconds)
+                return true;
+        }
+    return true;
+}
+
+bool train_latents(Backend *backend, const TrainOptions *o, SoraError *err)
+{
+    DitTrainer *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    t->options = o;
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err) &&
+              read_sizes(t, err) && open_parts(t, backend, err) &&
+              (check_buckets(t, err) || error_wrap(err, "%s", o->config_path)) && make_latents(t, err);
+    release(t);
+    return ok;
 }
 
 bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "cpu/backend.h"
+#include "train/codec.h"
 #include "train/eigen.h"
 #include "train/linear_start.h"
 #include "weights/param_sources.h"
@@ -174,10 +175,27 @@ static void a_network_begins_as_the_code(void **state)
     close_network(&n);
 }
 
+static void other_latents_have_another_fingerprint(void **state)
+{
+    Network n;
+    open_network(&n, 3);
+    Codec c = {.vae = n.vae, .params = n.params}; /* all still the network's */
+    uint64_t before = codec_fingerprint(&c);
+    ((float *)n.vae.decoder.head.w->data)[5] += 1;
+    assert_true(codec_fingerprint(&c) == before);
+    ((float *)n.vae.code.encode[CODE_REST]->data)[5] += 1;
+    assert_true(codec_fingerprint(&c) != before);
+    before = codec_fingerprint(&c);
+    c.vae.config.mean[2] += 1;
+    assert_true(codec_fingerprint(&c) != before);
+    close_network(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(leading_eigenvectors_are_the_first_of_all),
                                        cmocka_unit_test(as_many_channels_as_patterns_lose_nothing),
-                                       cmocka_unit_test(a_network_begins_as_the_code)};
+                                       cmocka_unit_test(a_network_begins_as_the_code),
+                                       cmocka_unit_test(other_latents_have_another_fingerprint)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
