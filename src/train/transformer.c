@@ -356,7 +356,7 @@ bool train_latents(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, err) &&
+    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TRANSFORMER, err) &&
               read_sizes(t, err) && open_parts(t, backend, err) &&
               (check_buckets(t, err) || error_wrap(err, "%s", o->config_path)) && make_latents(t, err);
     release(t);
