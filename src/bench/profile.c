@@ -9,14 +9,14 @@ static WorkShape linear_shape(const Node *node)
 {
     const Tensor *x = node->in[0], *w = node->in[1];
     int64_t n = w->shape[0], k = tensor_numel(w) / n, m = tensor_numel(x) / k;
-    return (WorkShape){.m = m, .n = n, .k = k, .flops = 2.0 * (double)m * (double)n * (double)k};
+    return (WorkShape){.m = m, .n = n, .k = k};
 }
 
 static WorkShape matmul_shape(const Node *node)
 {
     const Tensor *out = node->out[0];
     int64_t m = out->shape[0], n = out->shape[1], k = tensor_numel(node->in[0]) / m;
-    return (WorkShape){.m = m, .n = n, .k = k, .flops = 2.0 * (double)m * (double)n * (double)k};
+    return (WorkShape){.m = m, .n = n, .k = k};
 }
 
 static WorkShape conv_shape(const Node *node)
@@ -35,18 +35,7 @@ static WorkShape conv_shape(const Node *node)
     memcpy(s.kernel, w->shape + 2, sizeof s.kernel);
     memcpy(s.stride, node->i + CONV_STRIDE, sizeof s.stride);
     memcpy(s.padding, node->i + CONV_PADDING, sizeof s.padding);
-    s.flops = 2.0 * (double)s.m * (double)s.n * (double)s.k;
     return s;
-}
-
-/* Scores and their products with the values: 2 Lq Lk heads*d each. */
-static double attention_flops(const Node *node)
-{
-    const int32_t *q = node->in[3]->data, *k = node->in[4]->data;
-    double sum = 0;
-    for (int64_t i = 0; i + 1 < tensor_numel(node->in[3]); i++)
-        sum += (double)(q[i + 1] - q[i]) * (k[i + 1] - k[i]);
-    return 4 * sum * (double)node->in[0]->shape[node->in[0]->ndim - 1];
 }
 
 static bool same(const WorkShape *a, const WorkShape *b)
@@ -91,11 +80,12 @@ static bool count(Profile *p, const Node *node)
         s = conv_shape(node);
         break;
     case OP_ATTENTION:
-        p->flops[node->op] += attention_flops(node);
+        p->flops[node->op] += node_flops(node);
         return true;
     default:
         return true;
     }
+    s.flops = node_flops(node);
     p->flops[node->op] += s.flops;
     return remember(p, s);
 }

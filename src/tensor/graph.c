@@ -43,6 +43,7 @@ struct Graph {
     size_t lease_count, lease_capacity;
     uint64_t turn; /* of backward, from 1; 0 outside of it */
     bool recording, failed;
+    double flops;
     SoraError error;
 };
 
@@ -435,6 +436,7 @@ bool graph_run(Graph *g, Node *node)
         graph_fail(g, err.code, "%s: %s", op_name(node->op), err.message);
         return false;
     }
+    g->flops += node_flops(node);
     return graph_tape(g, node);
 }
 
@@ -448,6 +450,11 @@ Tensor *graph_apply(Graph *g, Node *node, int ndim, const int64_t *shape)
     node->out[0] = graph_tensor(g, DTYPE_F32, ndim, shape);
     node->n_out = 1;
     return node->out[0] != NULL && graph_run(g, node) ? node->out[0] : NULL;
+}
+
+double graph_flops(const Graph *g)
+{
+    return g->flops;
 }
 
 static void add_into(Graph *g, Tensor *sum, Tensor *d)

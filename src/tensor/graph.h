@@ -78,6 +78,9 @@ Tensor *graph_keep(Graph *g, GraphScope scope, Tensor *x);
 void graph_store(Graph *g, Tensor **slot, Tensor *x);
 void graph_free_slot(Graph *g, Tensor **slot);
 
+/* Operations of products, convolutions, attention and their gradients that the graph has run. */
+double graph_flops(const Graph *g);
+
 /* --- for ops --- */
 /* Runs the node's kernel and records it. The outputs are set by the caller. false after a failure. */
 bool graph_run(Graph *g, Node *node);

@@ -85,4 +85,7 @@ typedef struct Node {
     double f[2];
 } Node;
 
+/* Floating-point operations of a product, a convolution, attention, or one of their gradients, from the shapes; 0 of others. */
+double node_flops(const Node *node);
+
 #endif

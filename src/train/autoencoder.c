@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/rng.h"
 #include "train/checkpoint.h"
 #include "train/linear_start.h"
@@ -24,6 +25,7 @@ typedef struct CodecTrainer {
     ClipSource *source;
     int width, height, frames; /* of the clips */
     double fps;
+    const char *init; /* folder of a codec to begin with, or NULL */
     int start_clips; /* that the linear start looks at */
     int crop, crop_frames, batch;
     double l1, actor_weight;   /* loss = squared error + l1 |error|, with more weight in the subject's box */
@@ -49,6 +51,10 @@ static bool read_codec_settings(CodecTrainer *t, SoraError *err)
               settings_flag(o, "train_encoder", false, &t->train_encoder, err);
     if (!ok)
         return false;
+    const json_t *init = json_object_get(o, "init");
+    t->init = json_string_value(init);
+    if (init != NULL && t->init == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "\"init\": a codec's folder is expected");
     int space = vae_stride_space(&t->config), time = vae_stride_time(&t->config);
     if (t->crop > t->width || t->crop > t->height || t->crop % space != 0 || t->crop_frames > t->frames ||
         (t->crop_frames - 1) % time != 0)
@@ -168,6 +174,53 @@ static bool resume_config(CodecTrainer *t, const char *checkpoint, SoraError *er
     return ok;
 }
 
+/* The decoders may differ. */
+static bool same_encoder(const VaeConfig *a, const VaeConfig *b)
+{
+    bool same = a->z_dim == b->z_dim && a->levels == b->levels && a->patchify == b->patchify && a->flat == b->flat &&
+                a->linear_code == b->linear_code;
+    for (int i = 0; same && i + 1 < a->levels; i++)
+        same = a->temperal_downsample[i] == b->temperal_downsample[i];
+    if (a->linear_code)
+        return same;
+    for (int i = 0; same && i < a->levels; i++)
+        same = a->dim_mult[i] == b->dim_mult[i];
+    return same && a->dim == b->dim && a->num_res_blocks == b->num_res_blocks;
+}
+
+/* Mean and std of another codec's latents; its weights come when the optimiser is there. */
+static bool init_config(CodecTrainer *t, SoraError *err)
+{
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/config.json", t->init);
+    json_t *json = json_file_read(path, err);
+    if (json == NULL)
+        return false;
+    VaeConfig config;
+    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", path);
+    json_decref(json);
+    if (ok && !same_encoder(&config, &t->config))
+        return error_set(err, SORA_ERROR_INPUT, "%s: another encoder than \"model\" says", path);
+    if (ok) {
+        memcpy(t->config.mean, config.mean, sizeof config.mean);
+        memcpy(t->config.std, config.std, sizeof config.std);
+        t->vae.config = t->config;
+    }
+    return ok;
+}
+
+/* Tensors that are not there, or have another shape, start anew. */
+static bool init_weights(CodecTrainer *t, SoraError *err)
+{
+    char path[MAX_PATH];
+    int missing = 0;
+    snprintf(path, sizeof path, "%s/model.safetensors", t->init);
+    if (!checkpoint_import(&t->optimizer, "vae", path, &missing, err))
+        return false;
+    return 2 * missing <= t->params.count ||
+           error_set(err, SORA_ERROR_INPUT, "%s: %d of %d tensors are missing or have another shape", path, missing, t->params.count);
+}
+
 static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions *o, SoraError *err)
 {
     ClipSourceConfig source = t->settings.source;
@@ -182,14 +235,18 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
     char checkpoint[MAX_PATH];
     snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", o->folder);
     if (o->resume && file_exists(checkpoint)) {
+        t->init = NULL;
         if (!resume_config(t, checkpoint, err))
+            return false;
+    } else if (t->init != NULL) {
+        if (!init_config(t, err))
             return false;
     } else if (t->linear_start) {
         StartClips clips = {{start_clip, t->start_clips, t->actor_weight}, t};
         if (!linear_start(t->graph, &t->vae, &t->config, &clips.base, err))
             return false;
     }
-    if (!adamw_add(&t->optimizer, "vae", &t->params, err))
+    if (!adamw_add(&t->optimizer, "vae", &t->params, err) || (t->init != NULL && !init_weights(t, err)))
         return false;
     if (!t->train_encoder) {
         adamw_freeze(&t->optimizer, "encoder.");
@@ -216,7 +273,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
     if (ok && text == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t,
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t, .graph = &t->graph,
                     .step = codec_step, .save_model = save_codec, .samples = codec_samples};
     ok = ok && train_run(&run, err);
     free(text);

@@ -18,7 +18,7 @@ enum { EVERY = TRAINER_ANY, MAX_KEYS = 2048, MAX_PATH = 128 };
 
 static const KeySet SETS[] = {
     {"", {[EVERY] = "seed checkpoint_every log_every preview_every optimizer data",
-          [TRAINER_AUTOENCODER] = "model width height frames fps crop crop_frames batch start_clips l1 actor_weight linear_start train_encoder",
+          [TRAINER_AUTOENCODER] = "model width height frames fps crop crop_frames batch start_clips l1 actor_weight linear_start train_encoder init",
           [TRAINER_TRANSFORMER] = "transformer text_encoder tokenizer codec manifest init text_encoder_rate buckets first_shards "
                                   "shard_every actor_weight condition_dropout timesteps given classes",
           [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames"}, false},

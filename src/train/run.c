@@ -11,12 +11,12 @@
 
 enum { MAX_PATH = 4096, MAX_LOG = 1 << 30 };
 
-static const char HEADER[] = "step\tloss\tlearning_rate\tgradient_norm\tseconds\tsamples_per_second\n";
+static const char HEADER[] = "step\tloss\tlearning_rate\tgradient_norm\tseconds\tsamples_per_second\tgflops_per_second\n";
 
 /* Where a run is. */
 typedef struct Position {
     CheckpointState state;
-    double window_begun, window_samples; /* when the log's next line began, and samples seen until then */
+    double window_begun, window_samples, window_flops; /* when the log's next line began, and what was done until then */
     TrainProgress last;                  /* what was reported last */
     double begun;
 } Position;
@@ -108,11 +108,13 @@ static void write_line(TrainRun *run, FILE *log, Position *at)
     p->rate = adamw_rate(run->optimizer, at->state.step - 1);
     p->gradient_norm = run->optimizer->gradient_norm;
     p->samples = (samples - at->window_samples) / (now - at->window_begun);
-    fprintf(log, "%" PRId64 "\t%.6f\t%.3e\t%.4f\t%.1f\t%.2f\n", at->state.step, p->loss, p->rate, p->gradient_norm,
-            now - at->begun, p->samples);
+    double flops = graph_flops(*run->graph);
+    fprintf(log, "%" PRId64 "\t%.6f\t%.3e\t%.4f\t%.1f\t%.2f\t%.1f\n", at->state.step, p->loss, p->rate, p->gradient_norm,
+            now - at->begun, p->samples, (flops - at->window_flops) / (now - at->window_begun) / 1e9);
     fflush(log);
     at->window_begun = now;
     at->window_samples = samples;
+    at->window_flops = flops;
     at->state.loss = 0;
     at->state.losses = 0;
 }
@@ -176,6 +178,7 @@ bool train_run(TrainRun *run, SoraError *err)
         return false;
     at.begun = at.window_begun = clock_seconds();
     at.window_samples = run->samples(run->self);
+    at.window_flops = graph_flops(*run->graph);
     bool ok = loop(run, log, &at, err);
     fclose(log);
     return ok;

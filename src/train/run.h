@@ -12,6 +12,7 @@ struct TrainRun {
     AdamW *optimizer;
     const char *config; /* kept in the checkpoint (checkpoint_config()); NULL: none */
     void *self;
+    Graph *const *graph; /* that the steps run in */
     /* Runs forward and backward of one step; the gradients are in the optimizer's slots afterwards. */
     bool (*step)(void *self, int64_t step, double *loss, SoraError *err);
     /* Writes DIR/model; the weights are the averages while it runs. */

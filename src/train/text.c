@@ -277,7 +277,7 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .step = text_step,
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .step = text_step,
                     .save_model = save_text, .samples = text_samples};
     ok = ok && prepare(t, backend, err) && train_run(&run, err);
     release(t);

@@ -374,7 +374,7 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .step = dit_train_step,
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .step = dit_train_step,
                     .save_model = save_model, .samples = dit_samples};
     ok = ok && prepare(t, backend, err) && train_run(&run, err);
     release(t);

@@ -9,10 +9,13 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "base/file.h"
 #include "cpu/backend.h"
+#include "unit/stage_art.h"
 #include "train/codec.h"
 #include "train/eigen.h"
 #include "train/linear_start.h"
+#include "train/train.h"
 #include "weights/param_sources.h"
 
 enum { SIDE = 16, FRAMES = 9, SPACE = 8, TIME = 4, PIXELS = FRAMES * SIDE * SIDE * 3 };
@@ -191,11 +194,72 @@ static void other_latents_have_another_fingerprint(void **state)
     close_network(&n);
 }
 
+/* A product forwards, and its two gradients. */
+static void operations_are_counted(void **state)
+{
+    Network n;
+    open_network(&n, 2);
+    float numbers[3 * 5 + 7 * 5] = {0};
+    SoraError err = {0};
+    Tensor *x = graph_input(n.graph, DTYPE_F32, SHAPE(3, 5), numbers), *w = graph_input(n.graph, DTYPE_F32, SHAPE(7, 5), numbers);
+    x->leaf = x->requires_grad = w->leaf = w->requires_grad = true;
+    double before = graph_flops(n.graph);
+    graph_record(n.graph, true);
+    Tensor *loss = op_mean(n.graph, op_linear(n.graph, x, w, NULL, UNARY_NONE));
+    assert_true(graph_flops(n.graph) - before == 2 * 3 * 5 * 7);
+    graph_backward(n.graph, loss);
+    assert_true(graph_ok(n.graph, &err));
+    assert_true(graph_flops(n.graph) - before == 3 * 2 * 3 * 5 * 7);
+    close_network(&n);
+}
+
+static bool train_codec(const char *folder, const char *name, int z, const char *init, SoraError *err)
+{
+    char path[4096], out[4096], text[2048];
+    snprintf(path, sizeof path, "%s/%s.json", folder, name);
+    snprintf(out, sizeof out, "%s/%s", folder, name);
+    snprintf(text, sizeof text,
+             "{\"model\": {\"dim\": 1, \"dec_dim\": 8, \"z_dim\": %d, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"
+             "\"temperal_downsample\": [true, true], \"patchify\": 2, \"linear_code\": true}, \"width\": 32, \"height\": 32,"
+             "\"frames\": 5, \"crop\": 32, \"crop_frames\": 5, \"batch\": 1, \"start_clips\": 4, \"optimizer\": {\"steps\": 2}%s%s%s}",
+             z, init != NULL ? ", \"init\": \"" : "", init != NULL ? init : "", init != NULL ? "\"" : "");
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    Backend *backend = cpu_backend_new(&(CpuOptions){.precision = SORA_PRECISION_F32}, err);
+    TrainOptions o = {.config_path = path, .folder = out, .stage_pack = art_pack};
+    bool ok = train_autoencoder(backend, &o, err);
+    cpu_backend_free(backend);
+    return ok;
+}
+
+/* A decoder that learns on from another codec: the latents are the same to the bit. */
+static void a_codec_begins_as_another(void **state)
+{
+    char folder[] = "/tmp/sora-codec-XXXXXX", first[4096], second[4096];
+    SoraError err = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(first, sizeof first, "%s/first/model/vae", folder);
+    snprintf(second, sizeof second, "%s/second/model/vae", folder);
+    if (!train_codec(folder, "first", 4, NULL, &err) || !train_codec(folder, "second", 4, first, &err))
+        fail_msg("%s", err.message);
+    Codec a = {0}, b = {0};
+    assert_true(codec_load(&a, first, &err) && codec_load(&b, second, &err));
+    assert_true(codec_fingerprint(&a) == codec_fingerprint(&b));
+    codec_unload(&a);
+    codec_unload(&b);
+    assert_false(train_codec(folder, "third", 5, first, &err));
+    assert_non_null(strstr(err.message, "another encoder"));
+    nftw(folder, art_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(leading_eigenvectors_are_the_first_of_all),
                                        cmocka_unit_test(as_many_channels_as_patterns_lose_nothing),
                                        cmocka_unit_test(a_network_begins_as_the_code),
-                                       cmocka_unit_test(other_latents_have_another_fingerprint)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+                                       cmocka_unit_test(other_latents_have_another_fingerprint),
+                                       cmocka_unit_test(operations_are_counted), cmocka_unit_test(a_codec_begins_as_another)};
+    return cmocka_run_group_tests(tests, art_setup, art_teardown);
 }
