@@ -100,5 +100,11 @@ if "$meson" setup "$work/build" "$source_dir" -Dtests=disabled -Dwerror=false >"
 else
     fail "meson setup -Dtests=disabled: $(tail -3 "$work/log")"
 fi
+# --- another oneDNN is refused by name, not by the compiler ---
+mkdir "$work/three"
+echo '#define DNNL_VERSION_MAJOR 3' >"$work/three/dnnl_version.h"
+CFLAGS="-I$work/three" "$meson" setup "$work/build3" "$source_dir" -Dtests=disabled >"$work/log" 2>&1 &&
+    fail "oneDNN 3 is taken"
+grep -q 'oneDNN 2 is needed' "$work/log" || fail "oneDNN 3: $(tail -3 "$work/log")"
 [ "$failures" = 0 ] || echo "$failures failed"
 [ "$failures" = 0 ]
