@@ -92,10 +92,12 @@ typedef struct Losses {
     int count, stop_after; /* reports */
 } Losses;
 
+/* Progress comes with every step; a new loss with every line of the log, none before the first. */
 static bool note(void *user, const TrainProgress *p)
 {
+    enum { LOG_EVERY = 10 }; /* as in the configurations */
     Losses *l = user;
-    if (strcmp(p->phase, "training") == 0 && l->count < 64)
+    if (strcmp(p->phase, "training") == 0 && p->loss > 0 && p->done % LOG_EVERY == 0 && l->count < 64)
         l->values[l->count++] = p->loss;
     return l->stop_after == 0 || l->count < l->stop_after;
 }
