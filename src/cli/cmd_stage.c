@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/cmd_stage.h"
 #include "cli/progress.h"
 #include "media/lettering.h"
 #include "media/video_writer.h"
@@ -398,7 +399,7 @@ static const Command BENCH = {.name = "bench",
                               .run = run_bench,
                               .examples = "  sora stage bench --count 400\n"};
 
-static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &CAPTIONS, &NOUNS, &BENCH, NULL};
+static const Command *const SUBCOMMANDS[] = {&FETCH, &PREVIEW, &EXPORT, &CAPTIONS, &CMD_STAGE_PROMPTS, &NOUNS, &BENCH, NULL};
 
 const Command CMD_STAGE = {
     .name = "stage",

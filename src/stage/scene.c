@@ -444,6 +444,7 @@ static int pick_camera(Rng *rng, const StageScene *s)
 /* One draw; fields that are given stay. */
 static void draw_scene(const Stage *stage, Rng *rng, StageScene *s)
 {
+    bool any_direction = s->direction == STAGE_ANY;
     if (s->noun < 0)
         s->noun = stage->lots[rng_int(rng, stage->lot_count)];
     const Noun *n = pack_noun(stage->pack, s->noun);
@@ -465,7 +466,8 @@ static void draw_scene(const Stage *stage, Rng *rng, StageScene *s)
         s->other = STAGE_NOBODY;
     if (s->other < 0 && scene_needs_other(s->action)) {
         s->action = ACTIONS[n->role][0].value;
-        s->direction = s->direction == DIRECTION_NONE ? pick_direction(rng, s->action) : s->direction;
+        if (any_direction) /* that of the action that it was */
+            s->direction = pick_direction(rng, s->action);
     }
     if (s->other_colour == STAGE_ANY || s->other < 0)
         s->other_colour = s->other >= 0 ? pick_colour(pack_noun(stage->pack, s->other), rng) : COLOUR_NATIVE;
@@ -536,6 +538,16 @@ bool stage_scene_held_out(const Stage *stage, const StageScene *s)
             return true;
     }
     return false;
+}
+
+bool stage_scene_fits(const Stage *stage, const StageScene *s)
+{
+    if (s->noun < 0 || s->noun >= pack_count(stage->pack))
+        return false;
+    const Noun *n = pack_noun(stage->pack, s->noun);
+    bool dyed = s->colour != COLOUR_NATIVE;
+    return (dyed ? n->flags & (NOUN_HUE | NOUN_TINT) : !(n->flags & NOUN_COLOURED)) && scene_action_fits(n, s->action) &&
+           scene_place_fits(n, s->place) && action_place_fits(n, s->action, s->place);
 }
 
 /* Everyday scenes, so that every natural way to use a boosted noun is seen often enough by a small network.

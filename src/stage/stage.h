@@ -124,6 +124,9 @@ const char *stage_camera_name(int camera);
 const char *stage_direction_name(int direction);
 bool stage_outdoors(int place); /* where there is daylight and weather */
 
+/* True when the scene (all fields set) is one that the stage would draw: its noun does such things, there, and comes in
+ * that colour. */
+bool stage_scene_fits(const Stage *stage, const StageScene *scene);
 /* True when the scene (all fields set) holds a held-out pair. */
 bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 

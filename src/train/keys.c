@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "model/config.h"
+#include "model/probe.h"
 #include "model/vae_config.h"
 
 /* An object of the configuration. */
@@ -21,12 +22,14 @@ static const KeySet SETS[] = {
           [TRAINER_AUTOENCODER] = "model width height frames fps crop crop_frames batch start_clips l1 actor_weight linear_start train_encoder init",
           [TRAINER_TRANSFORMER] = "transformer text_encoder tokenizer codec manifest init text_encoder_rate buckets first_shards "
                                   "shard_every actor_weight condition_dropout timesteps given classes",
-          [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames"}, false},
+          [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames",
+          [TRAINER_PROBE] = "probe init batch test_clips stills codec codec_share"}, false},
     {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema"}, false},
     {"data", {[EVERY] = "folder seed nouns everyday"}, false},
     {"model", {[TRAINER_AUTOENCODER] = VAE_CONFIG_KEYS}, false},
     {"transformer", {[TRAINER_TRANSFORMER] = DIT_CONFIG_KEYS}, false},
     {"text_encoder", {[EVERY] = UMT5_CONFIG_KEYS}, false},
+    {"probe", {[TRAINER_PROBE] = PROBE_CONFIG_KEYS}, false},
     {"init", {[TRAINER_TRANSFORMER] = "transformer text_encoder"}, true},
     {"buckets[]", {[TRAINER_TRANSFORMER] = "size within frames fps batch weight shift shard_clips shards"}, false},
     {"timesteps", {[TRAINER_TRANSFORMER] = "distribution mean std shift"}, false},

@@ -10,6 +10,7 @@ typedef enum TrainerKind {
     TRAINER_AUTOENCODER,
     TRAINER_TRANSFORMER,
     TRAINER_TEXT,
+    TRAINER_PROBE,
     TRAINER_ANY, /* of which only what all share is read */
 } TrainerKind;
 

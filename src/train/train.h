@@ -46,6 +46,8 @@ bool train_transformer(Backend *backend, const TrainOptions *options, SoraError 
 /* All shards of latents that train_transformer() with the same configuration and folder will use, so that it need not
  * wait for them; both may run at the same time. SORA_ERROR_CANCELLED when progress said stop; whole shards stay. */
 bool train_latents(Backend *backend, const TrainOptions *options, SoraError *err);
+/* The probe: DIR/model/config.json and model.safetensors, and DIR/accuracy.tsv on held-out clips. */
+bool train_probe(Backend *backend, const TrainOptions *options, SoraError *err);
 
 /* Writes words.json (docs/model-format.md): what a model that is trained with this configuration knows. Trainings write it
  * into DIR/model by themselves; this is for models that were made before. */

@@ -1,0 +1,107 @@
+#include "train/track.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/look.h"
+
+enum { SIDE = 64, PIXELS = SIDE * SIDE, MAX_FRAMES = 129 };
+static const float THRESHOLD = 0.25f; /* of the three colours' differences, each -1 to 1: below it is noise */
+static const double SMALLEST_WAY = 0.04, SMALLEST_MASS = 0.5;
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median over time of each number of frames [n, PIXELS * 3]. */
+static void median(const float *frames, int n, float *out)
+{
+    for (int i = 0; i < 3 * PIXELS; i++) {
+        float values[MAX_FRAMES];
+        for (int f = 0; f < n; f++)
+            values[f] = frames[f * 3 * PIXELS + i];
+        qsort(values, (size_t)n, sizeof *values, by_value);
+        out[i] = (values[(n - 1) / 2] + values[n / 2]) / 2;
+    }
+}
+
+typedef struct Middle {
+    double x, y, mass;
+} Middle;
+
+static Middle middle_of(const float *frame, const float *still)
+{
+    Middle m = {0};
+    for (int i = 0; i < PIXELS; i++) {
+        float d = -THRESHOLD;
+        for (int k = 0; k < 3; k++)
+            d += fabsf(frame[3 * i + k] - still[3 * i + k]);
+        if (d <= 0)
+            continue;
+        m.x += d * (i % SIDE + 0.5);
+        m.y += d * (i / SIDE + 0.5);
+        m.mass += d;
+    }
+    if (m.mass > 0) {
+        m.x /= m.mass * SIDE;
+        m.y /= m.mass * SIDE;
+    }
+    return m;
+}
+
+/* The slope of the weighted line through the middles, times the clip's length. */
+static Track fit(const Middle *m, int n)
+{
+    double mass = 0, t = 0, x = 0, y = 0, tt = 0, tx = 0, ty = 0;
+    for (int f = 0; f < n; f++) {
+        mass += m[f].mass;
+        t += m[f].mass * f;
+        x += m[f].mass * m[f].x;
+        y += m[f].mass * m[f].y;
+    }
+    for (int f = 0; f < n && mass > 0; f++) {
+        double u = f - t / mass;
+        tt += m[f].mass * u * u;
+        tx += m[f].mass * u * (m[f].x - x / mass);
+        ty += m[f].mass * u * (m[f].y - y / mass);
+    }
+    Track track = {.mass = mass / n};
+    if (tt > 0) {
+        track.dx = tx / tt * (n - 1);
+        track.dy = ty / tt * (n - 1);
+    }
+    return track;
+}
+
+bool track_video(const JudgeVideo *v, Track *track, SoraError *err)
+{
+    *track = (Track){0};
+    int n = v->count < MAX_FRAMES ? v->count : MAX_FRAMES;
+    if (n < 3)
+        return true;
+    float *frames = malloc((size_t)(n + 1) * 3 * PIXELS * sizeof *frames), *still = frames + n * 3 * PIXELS;
+    if (frames == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    for (int f = 0; f < n; f++)
+        look_shrink(v->frames[look_frame(f, n, v->count)], v->width, v->height, SIDE, frames + f * 3 * PIXELS);
+    median(frames, n, still);
+    Middle middles[MAX_FRAMES];
+    for (int f = 0; f < n; f++)
+        middles[f] = middle_of(frames + f * 3 * PIXELS, still);
+    *track = fit(middles, n);
+    free(frames);
+    return true;
+}
+
+StageDirection track_direction(const Track *t)
+{
+    double across = fabs(t->dx), along = fabs(t->dy);
+    if (t->mass < SMALLEST_MASS || fmax(across, along) < SMALLEST_WAY)
+        return DIRECTION_NONE;
+    if (across >= along)
+        return t->dx < 0 ? DIRECTION_LEFT : DIRECTION_RIGHT;
+    return t->dy < 0 ? DIRECTION_UP : DIRECTION_DOWN;
+}
