@@ -12,6 +12,7 @@ allowed() {
     model) echo "base tensor weights" ;;
     sample) echo "base tensor model" ;;
     stage) echo "base media" ;;
+    policy) echo "base text" ;;
     engine) echo "base tensor cpu cuda weights text media store model sample sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     train) echo "base tensor weights text media model sample stage" ;;
@@ -20,7 +21,7 @@ allowed() {
     trace) echo "base media sora.h" ;;
     deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
     serve) echo "base store credentials trace deliver media sora.h" ;;
-    cli) echo "base store credentials trace deliver media train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
+    cli) echo "base store policy credentials trace deliver media train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

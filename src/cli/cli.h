@@ -4,7 +4,7 @@
 
 #include "cli/options.h"
 
-extern const Command CMD_SCORE;
+extern const Command CMD_CHECK, CMD_SCORE;
 extern const Command CMD_GENERATE, CMD_WORDS, CMD_INSPECT, CMD_CONVERT, CMD_SHEET, CMD_STAGE, CMD_TRAIN, CMD_BENCH, CMD_VERIFY,
     CMD_CREDENTIALS, CMD_TRACE, CMD_COMPLETION, CMD_MANUAL;
 

@@ -41,6 +41,27 @@ for place in demo README.md include/sora.h; do
     [ -n "$example" ] && grep -qF "$example" "$source_dir/$place" || fail "$place has another example than --help: $example"
 done
 
+# The verdict on a text, or on the text in a file.
+expect 0 "" "$sora" check "a killer whale jumps" --explain
+printed '^allowed$'
+printed 'innocent: "killer whale" \(innocent.txt:[0-9]+\), as written'
+expect 1 "" "$sora" check "a nak3d woman" --json
+printed '"allowed": false'
+printed '"category": "sexual"'
+printed '"form": "normalised"'
+printf 'a man stabs\nanother man' >judged.txt
+expect 1 "" "$sora" check judged.txt
+printed '^refused \(violence\): '
+printf 'a\377' >judged.txt
+expect 2 '^sora check: judged.txt: byte 2 \(0xff\) of the text is not UTF-8' "$sora" check judged.txt
+printf 'off violence\noff nothing\n' >rules.txt
+expect 2 '^sora check: rules.txt:2: there is no category "nothing"' "$sora" check x --policy rules.txt
+printf 'off violence\n' >rules.txt
+expect 0 "" "$sora" check "a man stabs another man" --policy rules.txt
+expect 3 'norules.txt' "$sora" check x --policy norules.txt
+expect 0 "" "$sora" check ""
+rm judged.txt rules.txt
+
 # No arguments: the help, as an error.
 "$sora" >"$work.out" 2>"$work.err"
 [ $? = 2 ] && grep -q Usage "$work.err" && [ ! -s "$work.out" ] || fail "sora alone"

@@ -1,0 +1,58 @@
+/* What may be asked: a text is judged by lists of phrases. The lists are src/policy/lists/, embedded when the program is
+ * built; a deployer's file in the same form adds to them or switches parts off (docs/safety.md has the form).
+ *
+ *     Policy *policy = policy_open(NULL, &err);
+ *     PolicyVerdict verdict;
+ *     if (policy != NULL && policy_check(policy, text, strlen(text), NULL, NULL, &verdict, &err) && !verdict.allowed)
+ *         puts(verdict.sentence);
+ *     policy_close(policy);
+ *
+ * An open policy is only read: any number of threads may use it. */
+#ifndef SORA_POLICY_POLICY_H
+#define SORA_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/error.h"
+
+enum { POLICY_MAX_TEXT = 1 << 20 }; /* bytes of a text, and of a file of rules */
+
+typedef struct Policy Policy;
+
+typedef struct PolicyVerdict {
+    bool allowed;
+    /* What decided; NULL when it is allowed. The strings are the policy's. */
+    const char *category;
+    const char *sentence; /* for the user */
+    const char *part;     /* "phrase" or "pair" */
+    const char *form;     /* "as written" or "normalised": in which form of the text it was found */
+    const char *phrase, *place;              /* "sexual.txt:12" */
+    const char *second_phrase, *second_place; /* of a pair; else NULL */
+} PolicyVerdict;
+
+/* One thing that was found: a phrase of a category, an innocent phrase, or a pair. */
+typedef struct PolicyFinding {
+    const char *category; /* "innocent" for an innocent phrase */
+    const char *part, *form, *phrase, *place, *second_phrase, *second_place; /* as above */
+} PolicyFinding;
+
+typedef void PolicyListener(void *user, const PolicyFinding *finding);
+
+/* path: a file of rules that is read after the embedded lists, or NULL. NULL with "FILE:LINE: ..." in the message when it is
+ * wrong. */
+Policy *policy_open(const char *path, SoraError *err);
+/* The same with rules in memory; name stands for the file in messages and places. */
+Policy *policy_open_memory(const char *rules, size_t size, const char *name, SoraError *err);
+void policy_close(Policy *policy);
+
+/* "1-1b2c3d4e": the version of the lists and a hash of all rules, so that other rules have another version. */
+const char *policy_version(const Policy *policy);
+/* The name of category i, in the order in which they decide; NULL behind the last. */
+const char *policy_category(const Policy *policy, size_t i);
+
+/* Judges n bytes of UTF-8. listener: called for all that was found, or NULL. False when it is no text (not UTF-8, too long)
+ * or memory ran out; then there is no verdict. An empty text is allowed. */
+bool policy_check(const Policy *policy, const char *text, size_t n, PolicyListener *listener, void *user, PolicyVerdict *verdict,
+                  SoraError *err);
+
+#endif
