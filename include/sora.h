@@ -129,7 +129,8 @@ typedef bool (*SoraFrameCallback)(const SoraVideo *video, int i, void *user, Sor
  *     request.given = ends;
  *     request.given_count = 2; */
 typedef struct SoraGiven {
-    const char *path;    /* a picture or video file; PNG, JPEG, WebP, BMP, TIFF, GIF, MP4, WebM ... */
+    const char *path;    /* a picture or video file; PNG, JPEG, WebP, BMP, TIFF, GIF, MP4, WebM ... It is decoded in a child
+                            process (fork), upright by its EXIF data */
     const void *encoded; /* the bytes of a picture file, encoded_size of them */
     size_t encoded_size;
     const uint8_t *pixels; /* packed RGB, [pixel_frames, pixel_height, pixel_width, 3], at the new video's rate */

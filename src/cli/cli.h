@@ -15,12 +15,13 @@ extern const Command CMD_GENERATE, CMD_WORDS, CMD_INSPECT, CMD_CONVERT, CMD_SHEE
 extern const Command *const COMMANDS[];
 
 enum {
-    EXIT_FAILED = 1,
+    EXIT_ANSWER_NO = 1, /* nothing failed (verify, trace) */
     EXIT_INPUT = 2,
     EXIT_NOT_FOUND = 3,
     EXIT_IO = 4,
     EXIT_MEMORY = 5,
     EXIT_UNSUPPORTED = 6,
+    EXIT_INTERNAL = 7, /* a library below us failed */
     EXIT_CANCELLED = 130,
 };
 

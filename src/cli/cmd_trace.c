@@ -139,7 +139,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     }
     trace_index_close(index);
     if (ok && !all)
-        command_exit_code(EXIT_FAILURE);
+        command_exit_code(EXIT_ANSWER_NO);
     return ok;
 }
 

@@ -4,12 +4,13 @@
 
 const ExitCode EXIT_CODES[] = {
     {EXIT_SUCCESS, "done"},
-    {EXIT_FAILED, "failed"},
+    {EXIT_ANSWER_NO, "the answer is no (verify, trace)"},
     {EXIT_INPUT, "a wrong option, prompt, size or file"},
     {EXIT_NOT_FOUND, "a file or model is not there"},
     {EXIT_IO, "reading or writing failed"},
     {EXIT_MEMORY, "not enough memory"},
     {EXIT_UNSUPPORTED, "this build or machine cannot do it"},
+    {EXIT_INTERNAL, "a library below failed"},
     {EXIT_CANCELLED, "cancelled by Ctrl-C or another signal"},
     {0, NULL},
 };

@@ -57,7 +57,7 @@ static int exit_code(SoraErrorCode code)
     case SORA_ERROR_CANCELLED:
         return EXIT_CANCELLED;
     default:
-        return EXIT_FAILED;
+        return EXIT_INTERNAL;
     }
 }
 

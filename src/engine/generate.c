@@ -198,8 +198,11 @@ static bool make_plan(Generation *n, SoraError *err)
     if (!check_lists(e, r, err) || !plan_fps(r, &e->manifest, &fps, err))
         return false;
     for (int i = 0; i < r->given_count; i++) {
+        /* Copies in other forms are made of frames, which count too: bytes, a crop of it, and floating numbers of that. */
+        ForeignLimits limits = {.memory = pager_left(&e->pager),
+                                .bytes_per_pixel = pipeline_has_condition(&e->pipeline) ? 3 + 3 * sizeof(float) : 3};
         bool sound = given_clip_check(&r->given[i], err);
-        if (sound && given_clip_open(&n->clips[i], &r->given[i], fps, err))
+        if (sound && given_clip_open(&n->clips[i], &r->given[i], fps, &limits, err))
             continue;
         return sound && r->given[i].path != NULL ? false : error_wrap(err, "given %d", i + 1); /* a file has a name */
     }

@@ -58,13 +58,13 @@ static bool choose_part(GivenClip *c, int64_t all, SoraError *err)
 
 static bool open_reader(GivenClip *c, SoraError *err)
 {
-    c->reader = video_reader_open(c->given->path, &(VideoReaderOptions){.fps = c->fps}, err);
+    c->reader = foreign_video_open(c->given->path, &(VideoReaderOptions){.fps = c->fps}, &c->limits, err);
     return c->reader != NULL;
 }
 
 static void close_reader(GivenClip *c)
 {
-    video_reader_close(c->reader);
+    foreign_video_close(c->reader);
     c->reader = NULL;
 }
 
@@ -73,15 +73,15 @@ static bool open_video(GivenClip *c, SoraError *err)
     const SoraGiven *g = c->given;
     if (!open_reader(c, err))
         return false;
-    c->width = video_reader_width(c->reader);
-    c->height = video_reader_height(c->reader);
+    c->width = foreign_video_width(c->reader);
+    c->height = foreign_video_height(c->reader);
     /* Times from the end need all frames; else no more are counted than are taken. */
     int64_t all = 0, enough = INT64_MAX;
     if (g->from >= 0 && (c->still || g->to > 0))
         enough = llround((c->still ? g->from : g->to) * c->fps) + 1;
     const uint8_t *rgb = NULL;
     bool ok;
-    while ((ok = video_reader_read(c->reader, &rgb, err)) && rgb != NULL && ++all < enough)
+    while ((ok = foreign_video_read(c->reader, &rgb, err)) && rgb != NULL && ++all < enough)
         ;
     close_reader(c);
     return ok && (choose_part(c, all, err) || error_wrap(err, "%s", g->path));
@@ -95,7 +95,7 @@ static bool open_path(GivenClip *c, SoraError *err)
         return false;
     bool gif = map.size >= 4 && memcmp(map.data, "GIF8", 4) == 0;
     bool video = gif ? !c->still : !image_recognised(map.data, map.size);
-    bool ok = video || image_decode(&c->picture, map.data, map.size, path, err);
+    bool ok = video || foreign_picture_memory(&c->picture, map.data, map.size, path, &c->limits, err);
     file_map_close(&map);
     if (!video) {
         c->still = true;
@@ -118,7 +118,7 @@ static bool open_source(GivenClip *c, SoraError *err)
         return open_path(c, err);
     if (g->encoded != NULL) {
         c->still = true;
-        return image_decode(&c->picture, g->encoded, g->encoded_size, "encoded", err);
+        return foreign_picture_memory(&c->picture, g->encoded, g->encoded_size, "encoded", &c->limits, err);
     }
     if (!check_size("pixels", g->pixel_width, g->pixel_height, err))
         return false;
@@ -131,7 +131,7 @@ static bool open_source(GivenClip *c, SoraError *err)
 static bool open_mask(GivenClip *c, SoraError *err)
 {
     const SoraGiven *g = c->given;
-    if (g->mask_path != NULL && !image_read(&c->mask, g->mask_path, err))
+    if (g->mask_path != NULL && !foreign_picture(&c->mask, g->mask_path, &c->limits, err))
         return false;
     if (g->mask != NULL) {
         if (!image_init(&c->mask, g->mask_width, g->mask_height, err))
@@ -145,9 +145,10 @@ static bool open_mask(GivenClip *c, SoraError *err)
                      g->mask_path != NULL ? g->mask_path : "mask", c->mask.width, c->mask.height, c->width, c->height);
 }
 
-bool given_clip_open(GivenClip *c, const SoraGiven *given, double fps, SoraError *err)
+bool given_clip_open(GivenClip *c, const SoraGiven *given, double fps, const ForeignLimits *limits, SoraError *err)
 {
     *c = (GivenClip){.given = given, .fps = fps, .still = given->still, .frames = 1};
+    c->limits = limits != NULL ? *limits : (ForeignLimits){0};
     if (!open_source(c, err))
         return false;
     if (c->picture.rgb != NULL) {
@@ -163,12 +164,12 @@ static bool read_video(GivenClip *c, const uint8_t **rgb, SoraError *err)
         if (!open_reader(c, err))
             return false;
         for (int64_t i = 0; i < c->first; i++)
-            if (!video_reader_read(c->reader, rgb, err))
+            if (!foreign_video_read(c->reader, rgb, err))
                 return false;
     }
-    if (!video_reader_read(c->reader, rgb, err))
+    if (!foreign_video_read(c->reader, rgb, err))
         return false;
-    bool same = video_reader_width(c->reader) == c->width && video_reader_height(c->reader) == c->height;
+    bool same = foreign_video_width(c->reader) == c->width && foreign_video_height(c->reader) == c->height;
     return (*rgb != NULL && same) || error_set(err, SORA_ERROR_INPUT, "%s: has changed meanwhile", c->given->path);
 }
 

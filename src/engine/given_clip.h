@@ -1,7 +1,7 @@
 /* The frames of one thing that a request gives, one after another, as they are in their file or in memory.
  *
  *     GivenClip c;
- *     bool ok = given_clip_open(&c, &request->given[i], fps, &err);
+ *     bool ok = given_clip_open(&c, &request->given[i], fps, NULL, &err);
  *     const Image *frame;
  *     for (int f = 0; ok && f < c.frames; f++)
  *         ok = given_clip_read(&c, &frame, &err) && use(frame);
@@ -9,8 +9,7 @@
 #ifndef SORA_ENGINE_GIVEN_CLIP_H
 #define SORA_ENGINE_GIVEN_CLIP_H
 
-#include "media/image.h"
-#include "media/video_reader.h"
+#include "media/foreign.h"
 
 typedef struct GivenClip {
     const SoraGiven *given;
@@ -21,7 +20,8 @@ typedef struct GivenClip {
     Image frame;         /* a view of the frame that was read last */
     Image mask;          /* grey as RGB; zeroed: all of it is given */
     int64_t first;       /* of a video's frames at that rate */
-    VideoReader *reader; /* NULL before the first frame of a video */
+    ForeignLimits limits; /* of decoding, in a child */
+    ForeignVideo *reader; /* NULL before the first frame of a video */
     int next;            /* frame that is read next */
 } GivenClip;
 
@@ -29,8 +29,8 @@ typedef struct GivenClip {
 bool given_clip_check(const SoraGiven *given, SoraError *err);
 
 /* Decodes a picture and the mask, counts the frames of a video. given is sound; fps: of the new
- * video, 1 to 120. given_clip_close() also after a failure. */
-bool given_clip_open(GivenClip *c, const SoraGiven *given, double fps, SoraError *err);
+ * video, 1 to 120. limits may be NULL. given_clip_close() also after a failure. */
+bool given_clip_open(GivenClip *c, const SoraGiven *given, double fps, const ForeignLimits *limits, SoraError *err);
 
 /* The next frame, the clip's and valid until the next call; at most `frames` times, and again after a rewind. */
 bool given_clip_read(GivenClip *c, const Image **frame, SoraError *err);

@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 /* More than this many pixels in one picture is refused before anything is allocated. */
-enum { MEDIA_MAX_SIDE = 16384, MEDIA_MAX_PIXELS = 64 << 20 };
+enum { MEDIA_MAX_SIDE = 16384, MEDIA_MAX_PIXELS = 128 << 20 };
 
 /* FFmpeg prints to stderr by itself; a library must not. Cheap; called by every open. */
 void ffmpeg_quiet(void);

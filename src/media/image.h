@@ -12,16 +12,15 @@ typedef struct Image {
     uint8_t *rgb; /* [height, width, 3]; heap, freed by image_deinit */
 } Image;
 
-/* Zeroed pixels; 1 to 16384 a side, at most 64 Mi pixels. */
+/* Zeroed pixels; 1 to 16384 a side, at most 128 Mi pixels. */
 bool image_init(Image *image, int width, int height, SoraError *err);
 void image_deinit(Image *image); /* a zeroed Image is allowed */
 
-/* PNG, JPEG (turned upright by its EXIF orientation), WebP, BMP, GIF (first frame) or TIFF, told by content
- * and not by name. Alpha is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. */
+/* PNG, JPEG, WebP, TIFF (turned upright by their EXIF orientation), BMP or GIF (first frame), told by content
+ * and not by name. Alpha is dropped, as PIL's convert("RGB") does. Damaged or too large files are errors. For files of
+ * others see media/foreign.h. */
 bool image_read(Image *image, const char *path, SoraError *err);
 
-/* The same of a file's bytes in memory; name is for errors. */
-bool image_decode(Image *image, const uint8_t *data, size_t size, const char *name, SoraError *err);
 /* Do the first bytes say that it is one of these? GIF counts, which may be a video. */
 bool image_recognised(const uint8_t *data, size_t size);
 

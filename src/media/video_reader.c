@@ -54,7 +54,7 @@ static bool open_container(VideoReader *r, SoraError *err)
     return code >= 0 || ffmpeg_error(err, r->path, "damaged video", code);
 }
 
-static bool open_decoder(VideoReader *r, SoraError *err)
+static bool open_decoder(VideoReader *r, const VideoReaderOptions *o, SoraError *err)
 {
     int best = av_find_best_stream(r->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
     if (best < 0)
@@ -77,7 +77,7 @@ static bool open_decoder(VideoReader *r, SoraError *err)
     int code = avcodec_parameters_to_context(r->codec, r->stream->codecpar);
     r->codec->pkt_timebase = r->stream->time_base;
     r->codec->max_pixels = MEDIA_MAX_PIXELS;
-    r->codec->thread_count = 2;
+    r->codec->thread_count = o->one_thread ? 1 : 2;
     if (code >= 0)
         code = avcodec_open2(r->codec, decoder, NULL);
     return code >= 0 || ffmpeg_error(err, r->path, "cannot start the decoder", code);
@@ -188,7 +188,7 @@ VideoReader *video_reader_open(const char *path, const VideoReaderOptions *optio
         ffmpeg_out_of_memory(err, path);
         return NULL;
     }
-    bool end = false, ok = open_container(r, err) && open_decoder(r, err) && decode(r, &end, err);
+    bool end = false, ok = open_container(r, err) && open_decoder(r, options, err) && decode(r, &end, err);
     if (ok && end)
         ok = error_set(err, SORA_ERROR_INPUT, "%s: no frames in this video", path);
     if (!ok || !open_scaler(r, options, err) || !push(r, err)) {

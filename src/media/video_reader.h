@@ -1,6 +1,6 @@
 /* Video files as packed RGB frames of one size and rate: for training on a folder of videos.
  *
- *     VideoReader *r = video_reader_open(path, &(VideoReaderOptions){128, 128, 12}, &err);
+ *     VideoReader *r = video_reader_open(path, &(VideoReaderOptions){.width = 128, .height = 128, .fps = 12}, &err);
  *     const uint8_t *rgb;
  *     while (r != NULL && (ok = video_reader_read(r, &rgb, &err)) && rgb != NULL)
  *         use(rgb);
@@ -16,6 +16,7 @@ typedef struct VideoReaderOptions {
     int width,
         height; /* pixels; the picture is scaled to cover them, its middle is cut out; both 0: its own */
     double fps; /* frames are repeated or dropped to get this rate; 0: the video's own frames */
+    bool one_thread;
 } VideoReaderOptions;
 
 typedef struct VideoReader VideoReader;

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/image.h"
-#include "media/video_reader.h"
+#include "media/foreign.h"
 
 enum { SIDE = FINGERPRINT_SIDE, CELLS = FINGERPRINT_CELLS, HEADER_BYTES = 4, FRAME_BYTES = 4 + CELLS };
 
@@ -133,45 +132,71 @@ void fingerprint_end(Fingerprint *f, double seconds)
 static bool read_video(Fingerprint *f, const char *path, SoraError *err)
 {
     const double rate = FINGERPRINT_QUERY_RATE;
-    VideoReader *r = video_reader_open(path, &(VideoReaderOptions){.fps = rate}, err);
-    if (r == NULL)
+    ForeignVideo *v = foreign_video_open(path, &(VideoReaderOptions){.fps = rate}, NULL, err);
+    if (v == NULL)
         return false;
-    int width = video_reader_width(r), height = video_reader_height(r);
+    int width = foreign_video_width(v), height = foreign_video_height(v);
     const uint8_t *rgb = NULL;
     bool ok = true;
     int i = 0;
-    for (; ok && i < MAX_FILE_FRAMES && video_reader_read(r, &rgb, err) && rgb != NULL; i++)
+    for (; ok && i < MAX_FILE_FRAMES && foreign_video_read(v, &rgb, err) && rgb != NULL; i++)
         ok = fingerprint_add(f, &(FingerprintPicture){width, height, rgb}, i / rate, err);
     fingerprint_end(f, i / rate);
-    video_reader_close(r);
+    foreign_video_close(v);
     return ok && f->count > 0;
+}
+
+/* One frame, which a fixed rate may pass by. */
+static bool read_frame(Fingerprint *f, const char *path, SoraError *err)
+{
+    const uint8_t *rgb = NULL;
+    ForeignVideo *v = foreign_video_open(path, &(VideoReaderOptions){0}, NULL, err);
+    bool ok = v != NULL && foreign_video_read(v, &rgb, err);
+    if (ok && rgb == NULL)
+        ok = error_set(err, SORA_ERROR_INPUT, "%s: no frames in this video", path);
+    ok = ok && fingerprint_add(f, &(FingerprintPicture){foreign_video_width(v), foreign_video_height(v), rgb}, 0, err);
+    foreign_video_close(v);
+    return ok;
 }
 
 static bool read_picture(Fingerprint *f, const char *path, SoraError *err)
 {
     Image image = {0};
-    bool ok = image_read(&image, path, err) &&
+    bool ok = foreign_picture(&image, path, NULL, err) &&
               fingerprint_add(f, &(FingerprintPicture){image.width, image.height, image.rgb}, 0, err);
     image_deinit(&image);
     return ok;
 }
 
+typedef bool (*Reader)(Fingerprint *f, const char *path, SoraError *err);
+
+/* Why nothing could be read: that a reader crashed or ran out of something says more than that it is another format. */
+static const SoraError *telling(const SoraError *errors, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (errors[i].code != SORA_OK && strstr(errors[i].message, ": not a ") == NULL)
+            return &errors[i];
+    return NULL;
+}
+
 bool fingerprint_read_file(Fingerprint *f, const char *path, int rate, SoraError *err)
 {
-    SoraError as_video = {0}, as_picture = {0};
-    fingerprint_init(f, rate);
-    if (read_video(f, path, &as_video))
-        return true;
-    fingerprint_deinit(f);
-    if (as_video.code == SORA_ERROR_INPUT || as_video.code == SORA_ERROR_UNSUPPORTED) {
+    static const Reader READERS[] = {read_video, read_frame, read_picture};
+    enum { COUNT = sizeof READERS / sizeof *READERS };
+    SoraError errors[COUNT] = {{0}};
+    for (int i = 0; i < COUNT; i++) {
         fingerprint_init(f, rate);
-        if (read_picture(f, path, &as_picture))
+        if (READERS[i](f, path, &errors[i]))
             return true;
         fingerprint_deinit(f);
+        if (errors[i].code != SORA_OK && errors[i].code != SORA_ERROR_INPUT && errors[i].code != SORA_ERROR_UNSUPPORTED &&
+            errors[i].code != SORA_ERROR_INTERNAL)
+            return error_set(err, errors[i].code, "%s", errors[i].message); /* no other reader could do better */
     }
-    if (strstr(as_video.message, ": not a video") != NULL)
-        return error_set(err, as_picture.code, "%s: neither a video nor a picture that can be read", path);
-    return error_set(err, as_video.code, "%s", as_video.message);
+    const SoraError *why = telling(errors, COUNT);
+    if (why == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "%s: neither a video nor a picture that can be read", path);
+    return error_set(err, why->code == SORA_ERROR_INTERNAL ? SORA_ERROR_INPUT : why->code, "%s", why->message);
 }
 
 static void put_u32(uint8_t *p, uint32_t v)

@@ -101,7 +101,7 @@ static bool get_file(ClipSource *source, const ClipRequest *r, Clip *clip, SoraE
         clip->classes[i] = -1;
     if (clip->rgb == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
-    VideoReaderOptions options = {r->width, r->height, r->fps};
+    VideoReaderOptions options = {.width = r->width, .height = r->height, .fps = r->fps};
     VideoReader *reader = video_reader_open(path, &options, err);
     bool ok = reader != NULL;
     int got = 0;

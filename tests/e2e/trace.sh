@@ -54,6 +54,22 @@ expect 0 'warning: .* will not know b.mp4' "$sora" "a dog" $fast --trace-index /
 SORA_TRACE_INDEX= expect 0 "" "$sora" "a dog" $fast -o b.mp4
 expect 2 'neither a video nor a picture' "$sora" trace bad.sqlite
 expect 3 'none.mp4' "$sora" trace none.mp4
+# A video of one frame is looked at as a picture is; a file that cannot be read is no answer.
+for kind in gif webp png; do
+    expect 0 "" "$sora" "a dog" --steps 2 --frames 1 --seed 3 -o "one.$kind"
+    expect 0 "" "$sora" trace "one.$kind"
+    printed "^one.$kind: generation "
+done
+expect 0 "" "$sora" "a dog" --steps 2 --frames 1 --seed 3 --no-trace -o one.mp4
+"$sora" trace one.mp4 >out 2>&1
+grep -q 'generation\|the nearest has score 0.9' out || fail "one.mp4: $(cat out)"
+rm out
+head -c 300 one.png >cut.png
+expect 2 'cut.png: cannot decode the picture' "$sora" trace cut.png
+printf 'RIFF\152\002\000\000WEBPVP8 \377\377\377\377' >bad.webp
+head -c 606 /dev/zero >>bad.webp
+expect 2 'bad.webp: ' "$sora" trace bad.webp
+rm -f one.* cut.png bad.webp
 expect 2 'FILE... is missing' "$sora" trace
 
 # The mark is in the picture and in the parameters.

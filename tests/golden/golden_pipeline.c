@@ -307,7 +307,7 @@ static bool give_image(const Parts *p, const Image *image, Canvas *canvas, Conte
                  .shape = {image->width, image->height},
                  .latent = canvas->shape};
     GivenClip clip;
-    bool ok = given_clip_open(&clip, &given, 16, err) &&
+    bool ok = given_clip_open(&clip, &given, 16, NULL, err) &&
               give_all(&(Giving){&p->pipeline, &plan, &clip, canvas, 0, heard}, err);
     given_clip_close(&clip);
     return ok;

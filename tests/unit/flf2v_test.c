@@ -74,7 +74,7 @@ static void give(Canvas *canvas, int first, int last, int frames)
         for (int i = 0; i < WIDTH * HEIGHT * 3; i++)
             bytes[k][i] = (uint8_t)(i * factors[k] % 255);
         given[k] = (SoraGiven){.pixels = bytes[k], .pixel_frames = 1, .pixel_width = WIDTH, .pixel_height = HEIGHT};
-        assert_true(given_clip_open(&clips[k], &given[k], 16, &err));
+        assert_true(given_clip_open(&clips[k], &given[k], 16, NULL, &err));
     }
     if (!give_all(&(Giving){&engine->pipeline, &plan, clips, canvas, 0, &heard}, &err))
         fail_msg("%s", err.message);

@@ -402,7 +402,7 @@ static void frames_are_resampled_and_covered(void **state)
 {
     SoraError err = {0};
     assert_true(write_video(in_dir("a.mp4"), 128, 64, 24, 24, &err));
-    VideoReader *r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){32, 32, 12}, &err);
+    VideoReader *r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){.width = 32, .height = 32, .fps = 12}, &err);
     assert_non_null(r);
     assert_int_equal(video_reader_width(r), 32);
     const uint8_t *rgb, *first = NULL;
@@ -415,7 +415,7 @@ static void frames_are_resampled_and_covered(void **state)
     assert_true(frames >= 11 && frames <= 13);
     assert_true(video_reader_read(r, &rgb, &err) && rgb == NULL);
     video_reader_close(r);
-    r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){50, 31, 48}, &err);
+    r = video_reader_open(in_dir("a.mp4"), &(VideoReaderOptions){.width = 50, .height = 31, .fps = 48}, &err);
     assert_non_null(r);
     for (frames = 0; video_reader_read(r, &rgb, &err) && rgb != NULL;)
         frames++;
@@ -427,7 +427,7 @@ static void frames_are_resampled_and_covered(void **state)
 static void expect_unreadable(const char *path, SoraErrorCode code)
 {
     SoraError err = {0};
-    VideoReader *r = video_reader_open(path, &(VideoReaderOptions){32, 32, 12}, &err);
+    VideoReader *r = video_reader_open(path, &(VideoReaderOptions){.width = 32, .height = 32, .fps = 12}, &err);
     const uint8_t *rgb = NULL;
     bool ok = r != NULL;
     while (ok && (ok = video_reader_read(r, &rgb, &err)) && rgb != NULL)
@@ -477,7 +477,7 @@ static void damaged_videos_do_no_harm(void **state)
                 bad[rng_int(&rng, (int)size)] = (char)rng_u32(&rng);
             write_bytes(in_dir("bad"), bad, round % 2 ? size : (size_t)rng_int(&rng, (int)size));
             free(bad);
-            VideoReader *r = video_reader_open(in_dir("bad"), &(VideoReaderOptions){16, 16, 12}, &err);
+            VideoReader *r = video_reader_open(in_dir("bad"), &(VideoReaderOptions){.width = 16, .height = 16, .fps = 12}, &err);
             const uint8_t *rgb;
             for (int t = 0; t < 50 && r != NULL && video_reader_read(r, &rgb, &err) && rgb != NULL; t++)
                 ;

@@ -345,7 +345,7 @@ static void nonsense_in_given_is_refused(void **state)
     refuse_given((SoraGiven){.encoded = frames, .encoded_size = 100},
                  "given 1: encoded: not a picture (PNG, JPEG, WebP, GIF, BMP and TIFF are read)");
     k = g, k.pixel_frames = 0, refuse_given(k, "given 1: pixels: 0 frames");
-    k = g, k.pixel_width = -3, refuse_given(k, "given 1: pixels: picture of -3x16 pixels: 1x1 to 16384x16384 and 67 million pixels work");
+    k = g, k.pixel_width = -3, refuse_given(k, "given 1: pixels: picture of -3x16 pixels: 1x1 to 16384x16384 and 134 million pixels work");
     k = g, k.level = 1.5, refuse_given(k, "given 1: level: 1.5 is not between 0 and 1");
     k = g, k.level = (double)NAN, refuse_given(k, "given 1: level: nan is not between 0 and 1");
     k = g, k.at = (double)INFINITY, refuse_given(k, "given 1: at: inf seconds is out of range");
@@ -358,7 +358,7 @@ static void nonsense_in_given_is_refused(void **state)
     k = clip_of(0, 2), k.at_frame = 6, refuse_given(k, "given 1: frames 6 to 7 fill no group of 4 frames; 9 to 12 would");
     k = g, k.mask = frames, k.mask_width = 8, k.mask_height = 8,
     refuse_given(k, "given 1: mask: is 8x8, and what it masks 32x16");
-    k = g, k.mask = frames, refuse_given(k, "given 1: mask: picture of 0x0 pixels: 1x1 to 16384x16384 and 67 million pixels work");
+    k = g, k.mask = frames, refuse_given(k, "given 1: mask: picture of 0x0 pixels: 1x1 to 16384x16384 and 134 million pixels work");
     k = g, k.mask = frames, k.mask_path = "x", refuse_given(k, "given 1: mask: both in memory and x");
     SoraGiven two[2] = {clip_of(0, 1), clip_of(0, 5)};
     SoraRequest r = request_of(two, 2);
