@@ -79,8 +79,12 @@ static void print_text(json_t *root)
         printf("LoRA: %s, %.0f changes\n", text_of(lora, "file"), number_of(lora, "changes"));
         return;
     }
-    printf("model: %s\n",
-           json_is_string(json_object_get(root, "model")) ? text_of(root, "model") : "not a published one");
+    if (json_is_string(json_object_get(root, "model")))
+        printf("model: %s\n", text_of(root, "model"));
+    else if (json_is_string(json_object_get(root, "name")))
+        printf("model: %s, by its model.json; its sizes are of no published model\n", text_of(root, "name"));
+    else
+        printf("model: its sizes are of no published model, and no model.json names it\n");
     json_object_foreach(json_object_get(root, "parts"), name, part) print_part(name, part);
     if (json_is_string(json_object_get(root, "tokenizer")))
         printf("tokenizer: %s\n", text_of(root, "tokenizer"));

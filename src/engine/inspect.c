@@ -179,6 +179,17 @@ static const char *guess_name(const ModelFiles *files, const Room *room)
     return v != NULL ? v->name : NULL;
 }
 
+/* What the folder's model.json calls it, or null; a new reference. */
+static json_t *own_name(const ModelFiles *files)
+{
+    Manifest m;
+    if (model_files_manifest(files) == NULL || !manifest_load(&m, model_files_manifest(files), NULL))
+        return json_null();
+    json_t *name = json_string(m.name);
+    manifest_deinit(&m);
+    return name != NULL ? name : json_null();
+}
+
 /* --- memory --- */
 
 /* What the model makes unless told otherwise. */
@@ -256,6 +267,7 @@ static json_t *describe(const ModelFiles *files, SoraError *err)
     if (ok) {
         const char *name = guess_name(files, room);
         json_object_set_new(root, "model", name != NULL ? json_string(name) : json_null());
+        json_object_set_new(root, "name", own_name(files));
         json_object_set_new(root, "tokenizer", describe_tokenizer(files));
         json_t *needs = list_needs(root, files, room);
         json_object_set_new(root, "runs", json_boolean(json_array_size(needs) == 0));

@@ -6,6 +6,7 @@
 
 /* A new object, json_decref() it:
  *     model       name of the published model, or null
+ *     name        that model.json gives it, or null
  *     parts       by slot: file, format, layout, prefix, types (tensors of each), tensors, parameters, bytes,
  * copied (bytes that are widened into memory), missing, wrong (another shape or type), unknown: names or
  *                 messages

@@ -158,6 +158,9 @@ if command -v bash >/dev/null; then
     rm completion.bash
 fi
 only
+expect 0 "" "$sora" inspect "$source_dir/models/nano"
+printed '^model: nano, by its model.json; its sizes are of no published model$'
+
 # What nano knows, and what it does not.
 expect 0 "" "$sora" words -m "$source_dir/models/nano"
 printed '^nouns \(35\)$'
