@@ -10,7 +10,7 @@
 static const int IDS[DTYPE_COUNT] = {
     [DTYPE_F32] = 0,   [DTYPE_F16] = 1,  [DTYPE_Q4_0] = 2,  [DTYPE_Q4_1] = 3,     [DTYPE_Q5_0] = 6,
     [DTYPE_Q5_1] = 7,  [DTYPE_Q8_0] = 8, [DTYPE_Q4_K] = 12, [DTYPE_Q5_K] = 13,    [DTYPE_Q6_K] = 14,
-    [DTYPE_I8] = 24,   [DTYPE_I16] = 25, [DTYPE_I32] = 26,  [DTYPE_I64] = 27,     [DTYPE_F64] = 28,
+    [DTYPE_Q2_K] = 10, [DTYPE_Q3_K] = 11, [DTYPE_I8] = 24,   [DTYPE_I16] = 25, [DTYPE_I32] = 26,  [DTYPE_I64] = 27,     [DTYPE_F64] = 28,
     [DTYPE_BF16] = 30, [DTYPE_U8] = -1,  [DTYPE_BOOL] = -1, [DTYPE_F8_E4M3] = -1, [DTYPE_F8_E5M2] = -1,
 };
 
@@ -38,6 +38,8 @@ typedef struct Reader {
     uint64_t alignment;
     WeightMetadata *metadata; /* of this part */
     WeightList *lists;
+    const WeightMetadata **shapes; /* of the whole file's metadata, sorted */
+    int shape_count;
 } Reader;
 
 /* A text of the file: no 0 follows it. */
@@ -254,6 +256,16 @@ static bool read_shape(Reader *r, Header *h, const char *name)
     return true;
 }
 
+/* Of types that are known and not read; NULL: not known. */
+static const char *type_name(uint32_t id)
+{
+    static const char *const NAMES[] = {
+        [9] = "Q8_1",   [15] = "Q8_K",   [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",  [20] = "IQ4_NL",
+        [21] = "IQ3_S", [22] = "IQ2_S",  [23] = "IQ4_XS",  [29] = "IQ1_M",  [34] = "TQ1_0",   [35] = "TQ2_0",  [39] = "MXFP4",
+    };
+    return id < sizeof NAMES / sizeof *NAMES ? NAMES[id] : NULL;
+}
+
 static bool read_header(Reader *r, Header *h)
 {
     char name[SHOWN_SIZE];
@@ -263,6 +275,9 @@ static bool read_header(Reader *r, Header *h)
     message_shown_bytes(h->name.bytes, h->name.size, name);
     if (!read_shape(r, h, name) || !take_u32(r, &type) || !take_u64(r, &h->offset))
         return false;
+    if (!gguf_type_parse(type, &h->tensor.dtype) && type_name(type) != NULL)
+        return message_bad(r->path, r->err, "tensor \"%s\" has type %s, which is not supported: Q2_K to Q8_0 are", name,
+                           type_name(type));
     if (!gguf_type_parse(type, &h->tensor.dtype))
         return message_bad(r->path, r->err, "tensor \"%s\" has type %u, which is not supported", name,
                            type);
@@ -277,13 +292,41 @@ static bool read_header(Reader *r, Header *h)
     return true;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp((*(const WeightMetadata *const *)a)->key, (*(const WeightMetadata *const *)b)->key);
+}
+
+/* Those of the metadata that are shapes, sorted, so that many tensors do not each go through many metadata. */
+static bool index_shapes(Reader *r)
+{
+    int capacity = 0;
+    for (const WeightMetadata *m = r->file->metadata; m != NULL; m = m->next)
+        capacity += strncmp(m->key, GGUF_SHAPE_KEY, strlen(GGUF_SHAPE_KEY)) == 0;
+    r->shapes = arena_alloc(&r->file->memory, ((size_t)capacity + 1) * sizeof *r->shapes);
+    if (r->shapes == NULL)
+        return message_no_memory(r->path, r->err);
+    for (const WeightMetadata *m = r->file->metadata; m != NULL; m = m->next)
+        if (strncmp(m->key, GGUF_SHAPE_KEY, strlen(GGUF_SHAPE_KEY)) == 0)
+            r->shapes[r->shape_count++] = m;
+    if (r->shape_count > 0)
+        qsort(r->shapes, (size_t)r->shape_count, sizeof *r->shapes, compare_keys);
+    return true;
+}
+
 /* The shape that the tensor had before its dimensions were merged. */
 static bool restore_shape(Reader *r, Tensor *t, const char *name)
 {
-    char *key = arena_printf(&r->file->memory, GGUF_SHAPE_KEY "%s", name);
-    const char *text = key != NULL ? weight_file_metadata(r->file, key) : NULL;
-    if (text == NULL)
-        return key != NULL || message_no_memory(r->path, r->err);
+    if (r->shape_count == 0)
+        return true;
+    char *name_key = arena_printf(&r->file->memory, GGUF_SHAPE_KEY "%s", name);
+    if (name_key == NULL)
+        return message_no_memory(r->path, r->err);
+    const WeightMetadata key = {.key = name_key}, *k = &key;
+    const WeightMetadata **found = bsearch(&k, r->shapes, (size_t)r->shape_count, sizeof *r->shapes, compare_keys);
+    if (found == NULL)
+        return true;
+    const char *text = (*found)->value;
     Tensor shaped = *t;
     int64_t n = 1;
     bool ok = true;
@@ -326,7 +369,7 @@ static bool read_tensors(Reader *r, uint64_t tensors)
     Header *headers = calloc((size_t)tensors + 1, sizeof *headers);
     if (headers == NULL)
         return message_no_memory(r->path, r->err);
-    bool ok = true;
+    bool ok = index_shapes(r);
     for (uint64_t i = 0; i < tensors && ok; i++)
         ok = read_header(r, &headers[i]);
     uint64_t at = ((uint64_t)(r->p - r->begin) + r->alignment - 1) / r->alignment * r->alignment;

@@ -397,6 +397,41 @@ static bool encode_q6_k(const float *x, uint8_t *b)
     return ok;
 }
 
+/* 16 runs of 16 elements, each with a scale and a minimum of 4 bits. Two bits of an element lie in byte e % 32 of its half,
+ * at 2 * (e / 32 % 4). */
+static void decode_q2_k(const uint8_t *b, float *out)
+{
+    float d = load_f16(b + 80), dmin = load_f16(b + 82);
+    const uint8_t *qs = b + 16;
+    for (int run = 0; run < 16; run++) {
+        float scale = d * (float)(b[run] & 15), min = dmin * (float)(b[run] >> 4);
+        const uint8_t *q = qs + run / 8 * 32 + run % 2 * 16;
+        int shift = run / 2 % 4 * 2;
+        for (int i = 0; i < 16; i++)
+            out[run * 16 + i] = scale * (float)(q[i] >> shift & 3) - min;
+    }
+}
+
+/* The scale of run r less 32: its low 4 bits are in byte r % 8, the high 2 in byte 8 + r % 4. */
+static int scale_q3_k(const uint8_t s[12], int r)
+{
+    return ((s[r % 8] >> r / 8 * 4 & 15) | (s[8 + r % 4] >> r / 4 * 2 & 3) << 4) - 32;
+}
+
+/* As Q2_K, without minimum; where the third bit, e / 32 of byte e % 32, is not set, 4 is taken away. */
+static void decode_q3_k(const uint8_t *b, float *out)
+{
+    float d = load_f16(b + 108);
+    const uint8_t *qs = b + 32;
+    for (int run = 0; run < 16; run++) {
+        float scale = d * (float)scale_q3_k(b + 96, run);
+        const uint8_t *q = qs + run / 8 * 32 + run % 2 * 16, *high = b + run % 2 * 16;
+        int shift = run / 2 % 4 * 2, bit = run / 2;
+        for (int i = 0; i < 16; i++)
+            out[run * 16 + i] = scale * (float)((q[i] >> shift & 3) - (high[i] >> bit & 1 ? 0 : 4));
+    }
+}
+
 /* --- all types --- */
 
 static const struct {
@@ -407,6 +442,7 @@ static const struct {
     [DTYPE_Q4_1] = {decode_q4_1, encode_q4_1}, [DTYPE_Q5_0] = {decode_q5_0, encode_q5_0},
     [DTYPE_Q5_1] = {decode_q5_1, encode_q5_1}, [DTYPE_Q4_K] = {decode_q4_k, encode_q4_k},
     [DTYPE_Q5_K] = {decode_q5_k, encode_q5_k}, [DTYPE_Q6_K] = {decode_q6_k, encode_q6_k},
+    [DTYPE_Q2_K] = {decode_q2_k, NULL},        [DTYPE_Q3_K] = {decode_q3_k, NULL},
 };
 
 bool weight_is_number(DType dtype)
@@ -528,6 +564,8 @@ bool weight_encode(DType dtype, const float *src, int64_t n, void *out)
         narrow_to_bf16(src, n, p);
         return true;
     }
+    if (BLOCKS[dtype].decode != NULL && BLOCKS[dtype].encode == NULL)
+        return false; /* only read */
     if (BLOCKS[dtype].encode == NULL) {
         for (int64_t i = 0; i < n; i++, p += size)
             narrow_one(dtype, src[i], p);

@@ -16,7 +16,7 @@ void weight_decode(DType dtype, const void *src, int64_t n, float *out);
 bool weight_is_finite(DType dtype, const void *src, int64_t n);
 
 /* F32 to the type, to nearest. False when the type cannot hold the numbers: what is not
- * finite has no place in a block, and a block's scale is an F16. Not for F64. */
+ * finite has no place in a block, and a block's scale is an F16. Not for F64; false for Q2_K and Q3_K, which are only read. */
 bool weight_encode(DType dtype, const float *src, int64_t n, void *out);
 
 #endif

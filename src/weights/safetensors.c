@@ -15,7 +15,10 @@
 #endif
 
 enum {
-    MAX_HEADER = 100000000, /* bytes; the format's own limit */
+    MAX_HEADER = 100000000,  /* bytes; the format's own limit */
+    SMALL_HEADER = 2 << 20,  /* what any file may have; 20,000 tensors. As JSON in memory it is 75 times as large, so a */
+    DATA_PER_HEADER = 64,    /* larger one must be worth it: so many bytes of file to a byte of header */
+    MAX_INDEX = 8 << 20,
 };
 
 /* One file of the set. */
@@ -244,6 +247,9 @@ static bool read_part(Safetensors *s, const Part *part, const uint8_t *bytes, si
     if (header_size > MAX_HEADER)
         return message_bad(part->path, err, "header of %llu bytes, at most %d are accepted",
                            (unsigned long long)header_size, MAX_HEADER);
+    if (header_size > SMALL_HEADER + size / DATA_PER_HEADER)
+        return message_bad(part->path, err, "header of %llu bytes in a file of %zu: more than its tensors can need",
+                           (unsigned long long)header_size, size);
     json_t *header = parse(part->path, (const char *)bytes + 8, (size_t)header_size, err);
     if (header == NULL)
         return false;
@@ -358,7 +364,7 @@ static bool open_shards(Safetensors *s, json_t *weight_map, SoraError *err)
 static bool open_index(Safetensors *s, SoraError *err)
 {
     size_t size = 0;
-    char *text = file_read(s->path, MAX_HEADER, &size, err);
+    char *text = file_read(s->path, MAX_INDEX, &size, err);
     json_t *json = text ? parse(s->path, text, size, err) : NULL;
     free(text);
     json_t *weight_map = json_object_get(json, "weight_map");

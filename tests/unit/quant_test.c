@@ -79,6 +79,16 @@ static double expected(DType type, const uint8_t *b, int i)
         int two = b[128 + 32 * n + l] >> (2 * part) & 3;
         return half(b + 208) * (int8_t)b[192 + i / 16] * (four + 16 * two - 32);
     }
+    case DTYPE_Q2_K: { /* 16 bytes of scale (low) and minimum (high), 64 of two bits, d, dmin */
+        int two = b[16 + i / 128 * 32 + i % 32] / (1 << 2 * (i % 128 / 32)) % 4;
+        return half(b + 80) * (b[i / 16] % 16) * two - half(b + 82) * (b[i / 16] / 16);
+    }
+    case DTYPE_Q3_K: { /* 32 bytes of third bits, 64 of two bits, 12 of scales, d */
+        int two = b[32 + i / 128 * 32 + i % 32] / (1 << 2 * (i % 128 / 32)) % 4, k = i / 16;
+        int third = bit(b, 8 * (i % 32) + i / 32);
+        int low = k < 8 ? b[96 + k] % 16 : b[96 + k - 8] / 16, high = b[104 + k % 4] / (1 << 2 * (k / 4)) % 4;
+        return half(b + 108) * (low + 16 * high - 32) * (two + 4 * third - 4);
+    }
     default:
         fail_msg("no formula for %s", dtype_name(type));
         return 0;
@@ -86,14 +96,15 @@ static double expected(DType type, const uint8_t *b, int i)
 }
 
 static const DType BLOCK_TYPES[] = {DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0,
-                                    DTYPE_Q5_1, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K};
-enum { TYPES = sizeof BLOCK_TYPES / sizeof BLOCK_TYPES[0], BLOCKS = 50 };
+                                    DTYPE_Q5_1, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_Q2_K, DTYPE_Q3_K};
+enum { TYPES = sizeof BLOCK_TYPES / sizeof BLOCK_TYPES[0], WRITTEN = TYPES - 2, BLOCKS = 50 }; /* the last two are only read */
 
 /* Where the format keeps F16 numbers; random bytes there might be infinite. */
 static void tame_scales(DType type, uint8_t *block)
 {
-    bool two = type == DTYPE_Q4_1 || type == DTYPE_Q5_1 || type == DTYPE_Q4_K || type == DTYPE_Q5_K;
-    int at = type == DTYPE_Q6_K ? 208 : 0;
+    bool two = type == DTYPE_Q4_1 || type == DTYPE_Q5_1 || type == DTYPE_Q4_K || type == DTYPE_Q5_K ||
+               type == DTYPE_Q2_K;
+    int at = type == DTYPE_Q6_K ? 208 : type == DTYPE_Q2_K ? 80 : type == DTYPE_Q3_K ? 108 : 0;
     block[at + 1] &= 0xbf;
     if (two)
         block[at + 3] &= 0xbf;
@@ -162,7 +173,7 @@ static void blocks_round_trip(void **state)
     uint8_t bytes[256 * 4];
     for (int i = 0; i < 256; i++)
         x[i] = (float)(i % 16 - 8) / 4; /* -2 .. 1.75: 16 levels with an F16 step */
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < WRITTEN; t++) {
         if (BLOCK_TYPES[t] == DTYPE_Q8_0 || BLOCK_TYPES[t] >= DTYPE_Q4_K)
             continue; /* their scales are rounded */
         if (BLOCK_TYPES[t] == DTYPE_Q5_0 || BLOCK_TYPES[t] == DTYPE_Q5_1)
@@ -171,7 +182,7 @@ static void blocks_round_trip(void **state)
         weight_decode(BLOCK_TYPES[t], bytes, 256, back);
         assert_memory_equal(x, back, sizeof x);
     }
-    for (int t = 0; t < TYPES; t++) { /* zero is exact in all */
+    for (int t = 0; t < WRITTEN; t++) { /* zero is exact in all */
         memset(x, 0, sizeof x);
         assert_true(weight_encode(BLOCK_TYPES[t], x, 256, bytes));
         weight_decode(BLOCK_TYPES[t], bytes, 256, back);
@@ -184,7 +195,7 @@ static void what_does_not_fit_is_refused(void **state)
 {
     float x[256] = {0};
     uint8_t bytes[256 * 4];
-    for (int t = 0; t < TYPES; t++) {
+    for (int t = 0; t < WRITTEN; t++) {
         x[77] = NAN;
         assert_false(weight_encode(BLOCK_TYPES[t], x, 256, bytes));
         x[77] = INFINITY;
@@ -194,6 +205,9 @@ static void what_does_not_fit_is_refused(void **state)
         x[77] = 1000;
         assert_true(weight_encode(BLOCK_TYPES[t], x, 256, bytes));
     }
+    x[77] = 0;
+    for (int t = WRITTEN; t < TYPES; t++)
+        assert_false(weight_encode(BLOCK_TYPES[t], x, 256, bytes));
     assert_false(weight_is_number(DTYPE_I64) || weight_is_number(DTYPE_U8) || weight_is_number(DTYPE_BOOL));
 }
 

@@ -375,6 +375,7 @@ static void gguf_that_is_refused(void **state)
 {
     static const GgufCase CASES[] = {
         {"x", 0, 8, 2, 64, 0, 4, "w.gguf: GGUF version 4, supported are 2 and 3"},
+        {"x", 23, 8, 2, 64, 0, 3, "w.gguf: tensor \"x\" has type IQ4_XS, which is not supported: Q2_K to Q8_0 are"},
         {"x", 99, 8, 2, 64, 0, 3, "w.gguf: tensor \"x\" has type 99, which is not supported"},
         {"x", 12, 100, 2, 64, 0, 3, "w.gguf: tensor \"x\" has rows of 100, no multiple of Q4_K's 256"},
         {"x", 0, 8, 3, 64, 0, 3, "w.gguf: tensor \"x\" of 96 bytes ends after the file: truncated?"},

@@ -294,6 +294,11 @@ static void refuses_bad_header_sizes(void **state)
     assert_int_equal(truncate(in_folder("long.safetensors"), 100000100), 0); /* sparse */
     refused(in_folder("long.safetensors"), SORA_ERROR_INPUT,
             "%s/long.safetensors: header of 100000001 bytes, at most 100000000 are accepted");
+    size = 3000000; /* its JSON would take 75 times as much: it must be worth it */
+    put_file("long.safetensors", &size, 8);
+    assert_int_equal(truncate(in_folder("long.safetensors"), 3000100), 0);
+    refused(in_folder("long.safetensors"), SORA_ERROR_INPUT,
+            "%s/long.safetensors: header of 3000000 bytes in a file of 3000100: more than its tensors can need");
     refused(in_folder("none.safetensors"), SORA_ERROR_NOT_FOUND,
             "%s/none.safetensors: cannot open: No such file or directory");
 }
