@@ -52,6 +52,11 @@ static bool transformer(json_t *json, const WeightPart *p, const json_t *beside)
     const PartTensor *patch = weight_part_find(p, "patch_embedding.weight");
     int64_t dim = length(p, "patch_embedding.weight", 0), in = length(p, "patch_embedding.weight", 1);
     int64_t volume = in > 0 ? tensor_numel(&patch->tensor) / (dim > 0 ? dim : 1) / in : 0;
+    if (patch != NULL && patch->tensor.ndim < 5) { /* some dimensions are one: the bias knows, and all patches have 1 x 2 x 2 */
+        dim = length(p, "patch_embedding.bias", 0);
+        volume = 4;
+        in = dim > 0 ? tensor_numel(&patch->tensor) / dim / volume : 0;
+    }
     int64_t out = volume > 0 ? length(p, "head.head.weight", 0) / volume : 0;
     const char *type = weight_part_find(p, "img_emb.emb_pos") != NULL ? "flf2v"
                        : in > out                                     ? "i2v"

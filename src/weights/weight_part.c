@@ -359,6 +359,8 @@ bool part_shape_fits(const Tensor *have, const Tensor *want)
 {
     if (same_but_ones(have, want))
         return true;
+    if (have->ndim == 2 && want->ndim == 5)
+        return have->shape[0] == want->shape[0] && tensor_numel(have) == tensor_numel(want);
     if (have->ndim != 4 || want->ndim != 5)
         return false;
     Tensor merged = tensor_over(NULL, want->dtype, 4, want->shape + 1);

@@ -45,7 +45,8 @@ const Tensor *weight_part_tokenizer(const WeightPart *p);
 void part_tensor_decode(const PartTensor *t, int64_t first, int64_t count, float *out);
 
 /* The same shape, dimensions of 1 aside: files differ in them, and the numbers lie in the same order. So do those of
- * five dimensions whose first two are one, which is how some writers of GGUF get by with four. */
+ * five dimensions whose first two are one, which is how some writers of GGUF get by with four, and those whose last four are one:
+ * a patch embedding that was quantised as a matrix. */
 bool part_shape_fits(const Tensor *have, const Tensor *want);
 
 #endif

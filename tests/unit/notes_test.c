@@ -336,6 +336,32 @@ static void a_weight_that_is_no_number_is_named(void **state)
     }
 }
 
+static void flatten(SafetensorsWriter *w, const char *name, Tensor *t)
+{
+    if (strcmp(name, "patch_embedding.weight") == 0)
+        *t = tensor_over(t->data, t->dtype, 2, (int64_t[]){t->shape[0], tensor_numel(t) / t->shape[0]});
+}
+
+/* A patch embedding that was stored as a matrix, as those are that somebody quantised, is read as what it is. */
+static void a_flat_patch_embedding_is_read(void **state)
+{
+    Heard h;
+    SoraRequest r = request_of("a dog", &h);
+    uint8_t frame[32 * 16 * 3];
+    for (int flat = 0; flat < 2; flat++) {
+        if (flat)
+            rewrite("transformer", flatten);
+        SoraEngine *e = open_with(NULL);
+        SoraVideo *v = generate(e, &r);
+        if (flat)
+            assert_memory_equal(frame, sora_video_frame(v, 0), sizeof frame);
+        memcpy(frame, sora_video_frame(v, 0), sizeof frame);
+        sora_video_free(v);
+        sora_engine_close(e);
+    }
+    tiny_model_write(in_dir("model"), &(TinyModel){.manifest = MANIFEST, .tokenizer = "models/nano/tokenizer.model"});
+}
+
 static void spoil_all(SafetensorsWriter *w, const char *name, Tensor *t)
 {
     for (int64_t i = 0; strcmp(name, spoiled) == 0 && i < tensor_numel(t); i++)
@@ -387,6 +413,7 @@ int main(void)
         cmocka_unit_test(loras_are_recorded),
         cmocka_unit_test(finite_or_not),
         cmocka_unit_test(a_weight_that_is_no_number_is_named),
+        cmocka_unit_test(a_flat_patch_embedding_is_read),
         cmocka_unit_test(a_stage_finds_the_tensor),
     };
     return cmocka_run_group_tests(tests, write_model, teardown);
