@@ -15,7 +15,7 @@ extern const Command CMD_GENERATE, CMD_WORDS, CMD_INSPECT, CMD_CONVERT, CMD_SHEE
 extern const Command *const COMMANDS[];
 
 enum {
-    EXIT_ANSWER_NO = 1, /* nothing failed (verify, trace) */
+    EXIT_ANSWER_NO = 1, /* nothing failed (verify, trace, check) */
     EXIT_INPUT = 2,
     EXIT_NOT_FOUND = 3,
     EXIT_IO = 4,

@@ -105,7 +105,7 @@ static bool check(const CheckArgs *a, const Policy *policy, const char *text, si
     }
     json_decref(found);
     if (ok && !v.allowed)
-        command_exit_code(EXIT_FAILED);
+        command_exit_code(EXIT_ANSWER_NO);
     return ok;
 }
 
