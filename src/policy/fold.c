@@ -148,15 +148,18 @@ static bool is_glue(int32_t c)
     return c > 0 && c < 128 && strchr(".*_|~+", c) != NULL;
 }
 
+/* From the end first, so that in "53x" both digits are before a letter; then digits behind letters. */
 static void reveal_leet(Marked *m, char one)
 {
     int32_t *at = m->text.at;
-    for (size_t i = 0; i < m->text.count; i++) {
-        int32_t before = i > 0 ? at[i - 1] : ' ', after = i + 1 < m->text.count ? at[i + 1] : ' ';
-        char letter = leet(at[i], one);
+    for (size_t i = m->text.count; i-- > 1;) {
+        if (is_latin(at[i]) && leet(at[i - 1], one) != 0)
+            at[i - 1] = leet(at[i - 1], one);
+    }
+    for (size_t i = 1; i < m->text.count; i++) {
         bool digit = at[i] >= '0' && at[i] <= '9';
-        if (letter != 0 && (is_latin(after) || (digit && is_latin(before)) || (is_latin(before) && leet(after, one) != 0)))
-            at[i] = letter;
+        if (digit && is_latin(at[i - 1]) && leet(at[i], one) != 0)
+            at[i] = leet(at[i], one);
     }
 }
 
