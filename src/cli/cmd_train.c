@@ -294,7 +294,7 @@ static const Command WORDS = {
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_words,
     .description = "Writes words.json, as train transformer does by itself: the words of the captions that this configuration "
                    "trains with.",
-    .examples = "  sora train words models/nano/train/actors.json --out models/nano/words.json\n"};
+    .examples = "  sora train words models/nano/train/nano.json --out models/nano/words.json\n"};
 
 static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &PROBE, &LISTEN, &SCORE, &WORDS, NULL};
 

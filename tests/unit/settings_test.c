@@ -18,9 +18,9 @@ static const struct Shipped {
     const char *path;
     TrainerKind trainer;
 } SHIPPED[] = {
-    {"models/nano/train/codec.json", TRAINER_AUTOENCODER},  {"models/nano/train/small.json", TRAINER_TRANSFORMER},
-    {"models/nano/train/nano.json", TRAINER_TRANSFORMER},   {"models/nano/train/actors.json", TRAINER_TRANSFORMER},
-    {"models/nano/train/large.json", TRAINER_TRANSFORMER},  {"models/nano/train/text.json", TRAINER_TEXT},
+    {"models/nano/train/codec.json", TRAINER_AUTOENCODER},
+    {"models/nano/train/nano.json", TRAINER_TRANSFORMER},
+    {"models/nano/train/text.json", TRAINER_TEXT},
 };
 
 enum { SHIPPED_COUNT = sizeof SHIPPED / sizeof SHIPPED[0] };
