@@ -57,7 +57,7 @@ sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' picture.png >changed.pn
 cp "$pictures/corners.webp" placed.webp
 "$sign_file" --component from.mp4 --component picture.jpg --operation blended placed.webp >"$work.out" || fail "placed.webp"
 cp "$pictures/corners.jpg" extended.jpg
-"$sign_file" --parent placed.webp --component picture.jpg --input blend.webp --operation "extended by 3 s" extended.jpg \
+"$sign_file" --parent placed.webp --component picture.jpg --operation "extended by 3 s" extended.jpg \
     >"$work.out" || fail "extended.jpg"
 judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4" "$work/placed.webp" \
     "$work/extended.jpg"
