@@ -4,7 +4,7 @@
 
 const ExitCode EXIT_CODES[] = {
     {EXIT_SUCCESS, "done"},
-    {EXIT_ANSWER_NO, "the answer is no (verify, trace)"},
+    {EXIT_ANSWER_NO, "the answer is no (verify, trace, check)"},
     {EXIT_INPUT, "a wrong option, prompt, size or file"},
     {EXIT_NOT_FOUND, "a file or model is not there"},
     {EXIT_IO, "reading or writing failed"},
