@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "model/precondition.h"
+#include "model/umt5.h"
 
 static const Init ZERO = {INIT_ZERO, 0}, ONE = {INIT_ONE, 0};
 static const double PICTURE_EPS = 1e-5; /* of the norms of img_emb */
@@ -291,19 +292,10 @@ static Tensor *embed_text(Graph *g, const Dit *m, const DitBatch *b, int64_t row
 }
 
 /* The mean of each text's rows, through two layers, for each of the batch's timesteps. [R, dim] */
-static Tensor *pool_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows, Arena *scratch)
+static Tensor *pool_text(Graph *g, const Dit *m, const DitBatch *b, int64_t rows)
 {
     int64_t texts = text_count(b);
-    float *means = arena_calloc(scratch, ((size_t)(texts * rows) + 1) * sizeof *means);
-    if (means == NULL)
-        return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
-    int64_t next = 0;
-    for (int i = 0; i < texts; i++)
-        for (int64_t r = 0; r < b->text_rows[i]; r++)
-            means[i * rows + next++] = 1 / (float)b->text_rows[i];
-    Tensor *x = op_fill(g, SHAPE(texts, m->config.text_dim), 0);
-    if (rows > 0)
-        x = op_matmul(g, graph_input(g, DTYPE_F32, SHAPE(texts, rows), means), b->text, (MatmulFlags){0});
+    Tensor *x = rows > 0 ? umt5_mean(g, b->text, (int)texts, b->text_rows) : op_fill(g, SHAPE(texts, m->config.text_dim), 0);
     x = linear(g, linear(g, x, &m->pooled_embedding[0], UNARY_SILU), &m->pooled_embedding[1], UNARY_NONE);
     return op_gather(g, x, b->t_sample);
 }
@@ -373,7 +365,7 @@ DitContext dit_prepare(Graph *g, const Dit *m, const DitBatch *b)
         out.positions = position_table(g, &m->config, b, tokens, &scratch);
     out.text = embed_text(g, m, b, rows);
     if (m->config.pooled_text)
-        out.pooled = pool_text(g, m, b, rows, &scratch);
+        out.pooled = pool_text(g, m, b, rows);
     out.tap = b->tap;
     arena_deinit(&scratch);
     if (b->pictures != NULL)

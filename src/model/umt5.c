@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
+
 enum { MAX_ROWS = 8192 }; /* of one text: the table of positions has the square of it */
 
 static Tensor *bind_norm(Params *p, int64_t dim, const char *name)
@@ -161,4 +163,25 @@ Tensor *umt5_forward(Graph *g, const Umt5 *m, const Umt5Batch *b)
     for (int i = 0; i < m->config.num_layers; i++)
         x = graph_keep(g, scope, block(g, &m->config, &m->blocks[i], x, &p));
     return op_rms_norm(g, x, m->norm, m->config.eps);
+}
+
+Tensor *umt5_mean(Graph *g, Tensor *x, int samples, const int64_t *rows)
+{
+    if (x == NULL)
+        return NULL;
+    int64_t total = x->shape[0], next = 0;
+    Arena scratch;
+    arena_init(&scratch, 0);
+    float *means = arena_calloc(&scratch, ((size_t)(samples * total) + 1) * sizeof *means);
+    Tensor *m = NULL;
+    if (means == NULL) {
+        graph_fail(g, SORA_ERROR_MEMORY, "text encoder: out of memory");
+    } else {
+        for (int i = 0; i < samples; i++)
+            for (int64_t r = 0; r < rows[i] && next < total; r++)
+                means[i * total + next++] = 1 / (float)rows[i];
+        m = graph_input(g, DTYPE_F32, SHAPE(samples, total), means);
+    }
+    arena_deinit(&scratch);
+    return op_matmul(g, m, x, (MatmulFlags){0});
 }

@@ -35,6 +35,10 @@ typedef struct Umt5Batch {
 /* -> [sum of rows, dim] */
 Tensor *umt5_forward(Graph *g, const Umt5 *m, const Umt5Batch *b);
 
+/* The mean of each text's rows: x [sum of rows, dim] -> [samples, dim]; zeros for a text of no rows. x may be NULL with the graph
+ * failed. */
+Tensor *umt5_mean(Graph *g, Tensor *x, int samples, const int64_t *rows);
+
 /* The bucket of a key at distance relative = key - query. */
 int umt5_bucket(const Umt5Config *c, int relative);
 

@@ -83,16 +83,7 @@ static Tensor *encode(TextTrainer *t, const Lesson *l)
     Graph *g = t->graph;
     Umt5Batch batch = {.samples = l->count, .rows = l->rows, .ids = l->ids};
     Tensor *rows = umt5_forward(g, &t->text, &batch);
-    int64_t total = rows != NULL ? rows->shape[0] : 0, next = 0;
-    float *means = calloc((size_t)(l->count * total) + 1, sizeof *means);
-    if (means == NULL)
-        return graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
-    for (int i = 0; i < l->count; i++)
-        for (int64_t r = 0; r < l->rows[i] && next < total; r++)
-            means[i * total + next++] = 1 / (float)l->rows[i];
-    Tensor *m = graph_input(g, DTYPE_F32, SHAPE(l->count, total), means);
-    free(means);
-    return op_matmul(g, m, rows, (MatmulFlags){0});
+    return umt5_mean(g, rows, l->count, l->rows);
 }
 
 static Tensor *head(TextTrainer *t, Tensor *pooled, int kind)
