@@ -148,24 +148,37 @@ void file_memory_leave(const FileMemory *m, size_t offset, size_t size)
         pages_advise(m->data + offset, size, MADV_DONTNEED); /* of a shared map: the file has them */
 }
 
+static char *copy_map(const FileMap *map, const char *path, size_t max_size, SoraError *err)
+{
+    char *text = NULL;
+    if (map->size > max_size)
+        error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %zu are accepted", path, map->size, max_size);
+    else if ((text = malloc(map->size + 1)) == NULL)
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+    else if (map->size > 0)
+        memcpy(text, map->data, map->size);
+    if (text != NULL)
+        text[map->size] = 0;
+    return text;
+}
+
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)
 {
     FileMap map;
-    if (!file_map_open(&map, path, err))
-        return NULL;
+    Losses losses = {0};
     char *text = NULL;
-    if (map.size > max_size) {
-        error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %zu are accepted", path, map.size, max_size);
-    } else if ((text = malloc(map.size + 1)) == NULL) {
-        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
-    } else {
-        if (map.size > 0)
-            memcpy(text, map.data, map.size);
-        text[map.size] = 0;
-        if (size != NULL)
+    lost_begin(&losses);
+    if (file_map_open(&map, path, err)) {
+        text = copy_map(&map, path, max_size, err);
+        if (text != NULL && size != NULL)
             *size = map.size;
+        file_map_close(&map);
     }
-    file_map_close(&map);
+    if (text != NULL && !lost_check(err)) {
+        free(text);
+        text = NULL;
+    }
+    lost_end(&losses);
     return text;
 }
 
@@ -391,12 +404,10 @@ bool dir_make_mode(const char *path, mode_t mode, SoraError *err)
     return ok;
 }
 
-bool file_copy(const char *from, const char *to, SoraError *err)
+static bool copy_file(const char *from, const char *to, SoraError *err)
 {
     FileMap map;
     FileWriter w;
-    if (file_same(from, to))
-        return true;
     if (!file_map_open(&map, from, err))
         return false;
     bool ok = file_writer_open(&w, to, err);
@@ -404,5 +415,14 @@ bool file_copy(const char *from, const char *to, SoraError *err)
         fwrite(map.data, 1, map.size, w.stream); /* commit finds its errors */
     ok = ok && file_writer_commit(&w, err);
     file_map_close(&map);
+    return ok;
+}
+
+bool file_copy(const char *from, const char *to, SoraError *err)
+{
+    Losses losses = {0};
+    lost_begin(&losses);
+    bool ok = file_same(from, to) || copy_file(from, to, err);
+    lost_end(&losses);
     return ok;
 }

@@ -262,6 +262,7 @@ SoraEngine *sora_engine_open(const char *name, const SoraOptions *given, SoraErr
         return NULL;
     }
     char *model = NULL;
+    lost_begin(&e->losses);
     bool ok = check_options(options, err) && find_model(name, options, &model, err) && open_backend(e, options, err) &&
               open_files(e, model, options, err);
     if (ok) {
@@ -271,6 +272,8 @@ SoraEngine *sora_engine_open(const char *name, const SoraOptions *given, SoraErr
              error_wrap(err, "%s", model != NULL ? model : "model");
     }
     free(model);
+    ok = lost_check(err) && ok; /* whatever else went wrong, that is why */
+    lost_end(&e->losses);
     if (ok)
         return e;
     sora_engine_close(e);

@@ -2,6 +2,7 @@
 #ifndef SORA_ENGINE_ENGINE_H
 #define SORA_ENGINE_ENGINE_H
 
+#include "base/lost.h"
 #include "base/notes.h"
 #include "engine/manifest.h"
 #include "engine/pager.h"
@@ -37,6 +38,7 @@ struct SoraEngine {
     LatentGrid grid;
     Notes notes;        /* about files and options */
     char **lora_names;  /* heap; of sora_engine_loras() */
+    Losses losses;      /* of its files */
 };
 
 #endif

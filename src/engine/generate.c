@@ -29,11 +29,14 @@ typedef struct Generation {
     Watermark *watermark; /* NULL: none is wanted */
     SoraError stopped;    /* why the sampling was ended after a step */
     bool refused;         /* the caller did not take a frame, and said why */
+    Losses losses;        /* of the files that are given */
 } Generation;
 
 static bool report(const Generation *n, SoraPhase phase, int done, int total, SoraError *err)
 {
     SoraProgress progress = {phase, done, total, clock_seconds() - n->start};
+    if (!lost_check(err))
+        return false;
     if (n->request->progress == NULL || n->request->progress(&progress, n->request->user))
         return true;
     return error_set(err, SORA_ERROR_CANCELLED, "cancelled");
@@ -248,21 +251,34 @@ static void release(Generation *n)
     plan_deinit(&n->plan);
 }
 
+/* Runs `work`. When a file of the engine or one that is given lost its end, that is the error, whatever came of it. */
+static bool on_whole_files(Generation *n, bool (*work)(Generation *n, SoraError *err), SoraError *err)
+{
+    SoraEngine *e = n->engine;
+    if (e != NULL)
+        lost_begin(&e->losses);
+    lost_begin(&n->losses);
+    bool ok = work(n, err);
+    ok = lost_check(err) && ok;
+    release(n);
+    lost_end(&n->losses);
+    if (e != NULL)
+        lost_end(&e->losses);
+    return ok;
+}
+
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err)
 {
     Generation n = {.engine = engine, .request = request, .start = clock_seconds()};
-    if (!run(&n, err)) {
+    if (!on_whole_files(&n, run, err)) {
         sora_video_free(n.video);
         n.video = NULL;
     }
-    release(&n);
     return n.video;
 }
 
 bool sora_request_check(const SoraEngine *engine, const SoraRequest *request, SoraError *err)
 {
     Generation n = {.engine = (SoraEngine *)engine, .request = request};
-    bool ok = make_plan(&n, err);
-    release(&n);
-    return ok;
+    return on_whole_files(&n, make_plan, err);
 }
