@@ -22,7 +22,8 @@ bool sight_take(Judge *judge, const JudgeVideo *video, Sight *s, SoraError *err)
 
 const char *score_row_name(int row)
 {
-    return row == ROW_TRACK ? "direction by track" : question_name((Question)row);
+    static const char *const NAMES[] = {"count, one to three", "direction by track", "law by track"};
+    return row >= QUESTIONS && row < SCORE_ROWS ? NAMES[row - QUESTIONS] : question_name((Question)row);
 }
 
 const char *score_flip_name(int flip)
@@ -36,18 +37,35 @@ static bool is_way(int direction)
     return direction == DIRECTION_LEFT || direction == DIRECTION_RIGHT || direction == DIRECTION_UP || direction == DIRECTION_DOWN;
 }
 
+/* The law that an action is bound to; false when it is of another kind. */
+static bool law_of(int action, TrackLaw *law)
+{
+    *law = action == ACTION_FALL ? LAW_FALL : action == ACTION_BOUNCE ? LAW_BOUNCE : LAW_RISE;
+    return action == ACTION_FALL || action == ACTION_BOUNCE || action == ACTION_FLOAT_UP || action == ACTION_FLY_UP;
+}
+
 /* Is the row asked of this prompt? */
 static bool is_asked(const Ask *a, int row)
 {
+    TrackLaw law;
+    if (row == ROW_FEW)
+        return a->want[Q_COUNT] != NO_ANSWER && a->want[Q_COUNT] < 3;
     if (row == ROW_TRACK)
         return is_way(a->want[Q_DIRECTION]);
+    if (row == ROW_LAW)
+        return law_of(a->want[Q_ACTION], &law);
     return a->want[row] != NO_ANSWER && !(row == Q_DIRECTION && a->want[row] == DIRECTION_NONE);
 }
 
 static bool is_right(const Ask *a, const Sight *s, int row)
 {
+    TrackLaw law;
+    if (row == ROW_FEW)
+        return verdict_right(&s->verdict, Q_COUNT, a->want[Q_COUNT]);
     if (row == ROW_TRACK)
         return (int)track_direction(&s->track) == a->want[Q_DIRECTION];
+    if (row == ROW_LAW)
+        return law_of(a->want[Q_ACTION], &law) && track_obeys(&s->track, law);
     return verdict_right(&s->verdict, (Question)row, a->want[row]);
 }
 

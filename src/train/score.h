@@ -25,9 +25,10 @@ typedef struct Sight {
 
 bool sight_take(Judge *judge, const JudgeVideo *video, Sight *sight, SoraError *err);
 
-/* The rows of the table: the questions, then the direction once more, by the track. Directions are signed and of what was
- * asked to move: left, right, up, down or near; the track has no near. */
-enum { ROW_TRACK = QUESTIONS, SCORE_ROWS };
+/* The rows of the table: the questions, then counts of one to three apart, then by the track the direction once more and, of
+ * what was asked to fall, bounce or rise, the law of its motion. Directions are signed and of what was asked to move: left,
+ * right, up, down or near; the track has no near. */
+enum { ROW_FEW = QUESTIONS, ROW_TRACK, ROW_LAW, SCORE_ROWS };
 const char *score_row_name(int row);
 
 typedef enum ScoreGroup { GROUP_ALL, GROUP_SEEN, GROUP_UNSEEN, GROUP_EN, GROUP_JA, SCORE_GROUPS } ScoreGroup;

@@ -40,7 +40,16 @@ static bool keep(Sights *s, uint64_t key, const Sight *sight, SoraError *err)
     return true;
 }
 
-/* KEY, an answer for each question, the named colour, dx, dy, mass. False when the line is not that. */
+/* The numbers of a track, in the order in which a line has them. */
+enum { TRACK_NUMBERS = 7 };
+
+static void track_numbers(Track *t, double *out[TRACK_NUMBERS])
+{
+    double *numbers[TRACK_NUMBERS] = {&t->dx, &t->dy, &t->mass, &t->drop, &t->early, &t->rebound, &t->back};
+    memcpy(out, numbers, sizeof numbers);
+}
+
+/* KEY, an answer for each question, the named colour, the track's numbers. False when the line is not that. */
 static bool parse(const char *line, uint64_t *key, Sight *sight)
 {
     char *end;
@@ -59,8 +68,9 @@ static bool parse(const char *line, uint64_t *key, Sight *sight)
             return false;
         *numbers[i] = (int)v;
     }
-    double *reals[] = {&sight->track.dx, &sight->track.dy, &sight->track.mass};
-    for (int i = 0; i < 3; i++) {
+    double *reals[TRACK_NUMBERS];
+    track_numbers(&sight->track, reals);
+    for (int i = 0; i < TRACK_NUMBERS; i++) {
         const char *at = end;
         *reals[i] = strtod(at, &end);
         if (end == at || *at != '\t' || !isfinite(*reals[i]))
@@ -141,8 +151,13 @@ bool sights_add(Sights *s, uint64_t key, const Sight *sight, SoraError *err)
     int n = snprintf(line, sizeof line, "%016" PRIx64, key);
     for (int q = 0; q < QUESTIONS; q++)
         n += snprintf(line + n, sizeof line - (size_t)n, "\t%d", sight->verdict.answer[q]);
-    n += snprintf(line + n, sizeof line - (size_t)n, "\t%d\t%.5f\t%.5f\t%.3f\n", sight->verdict.named_colour, sight->track.dx,
-                  sight->track.dy, sight->track.mass);
+    n += snprintf(line + n, sizeof line - (size_t)n, "\t%d", sight->verdict.named_colour);
+    Track track = sight->track;
+    double *reals[TRACK_NUMBERS];
+    track_numbers(&track, reals);
+    for (int i = 0; i < TRACK_NUMBERS; i++)
+        n += snprintf(line + n, sizeof line - (size_t)n, "\t%.5f", *reals[i]);
+    n += snprintf(line + n, sizeof line - (size_t)n, "\n");
     if (write(s->fd, line, (size_t)n) != n)
         return error_set(err, SORA_ERROR_IO, "%s: cannot write", s->path);
     return keep(s, key, sight, err);

@@ -9,6 +9,7 @@
 enum { SIDE = 64, PIXELS = SIDE * SIDE, MAX_FRAMES = 129 };
 static const float THRESHOLD = 0.25f; /* of the three colours' differences, each -1 to 1: below it is noise */
 static const double SMALLEST_WAY = 0.04, SMALLEST_MASS = 0.5;
+static const double SMALLEST_SHARE = 0.15; /* of the heaviest frame's mass: less is what is left of something at rest */
 
 static int by_value(const void *a, const void *b)
 {
@@ -76,6 +77,35 @@ static Track fit(const Middle *m, int n)
     return track;
 }
 
+/* The way down and what comes after it, from the frames in which something moves. */
+static void fit_drop(const Middle *all, int n, Track *track)
+{
+    double y[MAX_FRAMES], heaviest = 0;
+    int count = 0, contact = 0;
+    for (int f = 0; f < n; f++)
+        heaviest = fmax(heaviest, all[f].mass);
+    for (int f = 0; f < n; f++)
+        if (all[f].mass > SMALLEST_MASS && all[f].mass > SMALLEST_SHARE * heaviest)
+            y[count++] = all[f].y;
+    double lowest = 0, highest = 1;
+    for (int i = 0; i < count; i++) {
+        lowest = fmax(lowest, y[i]);
+        highest = fmin(highest, y[i]);
+        track->back = fmax(track->back, y[i] - highest);
+    }
+    double whole = count > 0 ? lowest - y[0] : 0;
+    while (contact + 1 < count && (y[contact] < y[0] + whole / 2 || y[contact + 1] > y[contact]))
+        contact++;
+    if (contact < 2 || whole <= 0)
+        return;
+    int below = contact / 2;
+    double half = contact % 2 == 0 ? y[below] : (y[below] + y[below + 1]) / 2;
+    track->drop = whole;
+    track->early = (half - y[0]) / (y[contact] - y[0]);
+    for (int i = contact; i < count; i++)
+        track->rebound = fmax(track->rebound, (lowest - y[i]) / whole);
+}
+
 bool track_video(const JudgeVideo *v, Track *track, SoraError *err)
 {
     *track = (Track){0};
@@ -92,6 +122,7 @@ bool track_video(const JudgeVideo *v, Track *track, SoraError *err)
     for (int f = 0; f < n; f++)
         middles[f] = middle_of(frames + f * 3 * PIXELS, still);
     *track = fit(middles, n);
+    fit_drop(middles, n, track);
     free(frames);
     return true;
 }
@@ -104,4 +135,17 @@ StageDirection track_direction(const Track *t)
     if (across >= along)
         return t->dx < 0 ? DIRECTION_LEFT : DIRECTION_RIGHT;
     return t->dy < 0 ? DIRECTION_UP : DIRECTION_DOWN;
+}
+
+bool track_obeys(const Track *t, TrackLaw law)
+{
+    bool falls = t->drop > 2 * SMALLEST_WAY && t->early > 0 && t->early < 0.45;
+    switch (law) {
+    case LAW_FALL:
+        return falls && t->rebound < 0.75 && fabs(t->dx) < 2 * SMALLEST_WAY;
+    case LAW_BOUNCE:
+        return falls && t->rebound >= 0.25 && t->rebound <= 0.95 && fabs(t->dx) >= 2 * SMALLEST_WAY;
+    default:
+        return t->mass >= SMALLEST_MASS && t->dy < -2 * SMALLEST_WAY && t->back < -0.25 * t->dy;
+    }
 }

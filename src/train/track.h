@@ -10,11 +10,24 @@
 typedef struct Track {
     double dx, dy; /* from the first frame to the last, in widths and heights of the frame; right and down are positive */
     double mass;   /* of the differences, mean over the frames: 0 when nothing moves */
+    /* Its way down, in the frames in which something moves: */
+    double drop;    /* from where it is first seen to its lowest place, in heights of the frame */
+    double early;   /* share of the way to the first contact that is done after half of that time: 1/4 under gravity, 1/2 at
+                       one speed */
+    double rebound; /* how high it is after the first contact, as a share of drop */
+    double back;    /* the largest way down after a higher place, in heights of the frame */
 } Track;
 
 /* A video of fewer than three frames has no track: zeros. */
 bool track_video(const JudgeVideo *video, Track *track, SoraError *err);
 /* left, right, up or down, or none when it stays where it is. */
 StageDirection track_direction(const Track *track);
+
+/* Does it move as things do that fall, bounce or rise? What falls or bounces gains speed until the first contact. A fall is
+ * upright, and comes back to three quarters of its height at most; a bounce goes sideways and comes back to .25 to .95 of it.
+ * (On the stage round things that fall come back to .44, bounces to .67; between two frames the lowest place is missed.) What
+ * rises goes up, and never down by a quarter of its way. */
+typedef enum TrackLaw { LAW_FALL, LAW_BOUNCE, LAW_RISE } TrackLaw;
+bool track_obeys(const Track *track, TrackLaw law);
 
 #endif
