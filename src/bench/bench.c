@@ -107,7 +107,7 @@ static json_t *parse(const char *text)
     return json_loads(text, 0, NULL);
 }
 
-/* --- what is measured: each runs once on a graph that was reset --- */
+/* --- what is measured: each runs once on a graph that was reset, from profile_clear() on --- */
 
 typedef struct Subject {
     bool (*run)(Bench *b, void *network, SoraError *err);
@@ -217,7 +217,8 @@ static bool measure(Bench *b, Subject subject, Measurement *out, SoraError *err)
 {
     int rounds = b->options->repeats > 0 ? b->options->repeats : 3;
     Measurement all[MAX_ROUNDS];
-    RateOptions rate = {cpu_backend_threads(b->backend), cpu_backend_bf16(b->backend)};
+    double (*clock)(void) = b->profile.clock;
+    RateOptions rate = {cpu_backend_threads(b->backend), cpu_backend_bf16(b->backend), clock};
     rounds = rounds < MAX_ROUNDS ? rounds : MAX_ROUNDS;
     peak_bytes(true);
     if (!subject.run(b, subject.network, err)) /* to warm up */
@@ -226,10 +227,9 @@ static bool measure(Bench *b, Subject subject, Measurement *out, SoraError *err)
     b->report->peak_bytes = peak > b->report->peak_bytes ? peak : b->report->peak_bytes;
     for (int i = 0; i < rounds; i++) {
         Measurement *m = &all[i];
-        double start = clock_seconds();
         if (!subject.run(b, subject.network, err))
             return false;
-        *m = (Measurement){.seconds = clock_seconds() - start, .flops = profile_flops(&b->profile)};
+        *m = (Measurement){.seconds = clock() - b->profile.begun, .flops = profile_flops(&b->profile)};
         memcpy(m->op_seconds, b->profile.seconds, sizeof m->op_seconds);
         memcpy(m->op_flops, b->profile.flops, sizeof m->op_flops);
         if (!onednn_rate(b->profile.shapes, b->profile.count, rate, &m->limit_flops, &m->limit_seconds, err))
@@ -403,10 +403,12 @@ bool bench_run(const BenchOptions *options, BenchReport *report, SoraError *err)
     if (!find_config(&b, err))
         return false;
     const SoraOptions *o = &options->engine;
+    if (options->processor_time && o->threads != 1)
+        return error_set(err, SORA_ERROR_INPUT, "clock processor: it needs one thread, --threads 1");
     b.backend = cpu_backend_new(&(CpuOptions){.threads = o->threads, .precision = o->precision, .level = o->cpu}, err);
     if (b.backend == NULL)
         return false;
-    profile_init(&b.profile, b.backend);
+    profile_init(&b.profile, b.backend, options->processor_time ? clock_processor : clock_seconds);
     b.graph = graph_new(&b.profile.base);
     bool ok =
         (b.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "bench: out of memory")) && run_all(&b, err);

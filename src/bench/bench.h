@@ -18,6 +18,7 @@ typedef struct BenchOptions {
     int repeats;               /* rounds, after one to warm up, of a run and of oneDNN alone; the median of their ratio
                                 * counts; 0: 3; at most 100 */
     bool by_op;                /* a row for each kind of op as well */
+    bool processor_time;       /* seconds are those of the processor, which others on the machine hardly change; one thread */
     SoraOptions engine;        /* threads, precision, cpu level */
 } BenchOptions;
 

@@ -4,8 +4,6 @@
 #include <omp.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-
 enum { MAX_ARGS = 3, MIN_RUNS = 3, MAX_RUNS = 50 };
 #define ENOUGH_SECONDS 0.15
 
@@ -99,12 +97,12 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The time of one call: the median. */
-static bool measure(const WorkShape *s, bool bf16, double *median, SoraError *err)
+static bool measure(const WorkShape *s, const RateOptions *o, double *median, SoraError *err)
 {
     Run r = {0};
     double times[MAX_RUNS];
     int count = 0;
-    dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_data_type_t type = o->bf16 ? dnnl_bf16 : dnnl_f32;
     bool ok = dnnl_engine_create(&r.engine, dnnl_cpu, 0) == dnnl_success &&
               dnnl_stream_create(&r.stream, r.engine, dnnl_stream_default_flags) == dnnl_success &&
               (s->kernel[0] > 0 ? describe_conv(&r, s, type) : describe_product(&r, s, type)) &&
@@ -112,9 +110,9 @@ static bool measure(const WorkShape *s, bool bf16, double *median, SoraError *er
               init_memory(&r, 0, dnnl_query_src_md) && init_memory(&r, 1, dnnl_query_weights_md) &&
               init_memory(&r, 2, dnnl_query_dst_md) && execute(&r);
     for (double total = 0; count < MAX_RUNS && ok && (count < MIN_RUNS || total < ENOUGH_SECONDS); count++) {
-        double start = clock_seconds();
+        double start = o->clock();
         ok = execute(&r);
-        times[count] = clock_seconds() - start;
+        times[count] = o->clock() - start;
         total += times[count];
     }
     qsort(times, (size_t)count, sizeof *times, by_value);
@@ -137,7 +135,7 @@ bool onednn_rate(const WorkShape *shapes, int count, RateOptions options, double
         double work = shapes[i].flops * (double)shapes[i].calls, each;
         if (work < all / 1000)
             continue;
-        if (!measure(&shapes[i], options.bf16, &each, err))
+        if (!measure(&shapes[i], &options, &each, err))
             return false;
         *flops += work;
         *seconds += each * (double)shapes[i].calls;

@@ -8,6 +8,7 @@
 typedef struct RateOptions {
     int threads;
     bool bf16; /* inputs and weights in bf16, else f32; results in f32 */
+    double (*clock)(void); /* in seconds */
 } RateOptions;
 
 /* Seconds that the shapes take with nothing around them, each as often as it was called: weights in oneDNN's

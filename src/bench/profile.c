@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 static WorkShape linear_shape(const Node *node)
 {
     const Tensor *x = node->in[0], *w = node->in[1];
@@ -95,9 +93,9 @@ static bool run(Backend *backend, const Node *node, SoraError *err)
     Profile *p = (Profile *)backend;
     if (!count(p, node))
         return error_set(err, SORA_ERROR_MEMORY, "profile: out of memory");
-    double start = clock_seconds();
+    double start = p->clock();
     bool ok = p->inner->run(p->inner, node, err);
-    p->seconds[node->op] += clock_seconds() - start;
+    p->seconds[node->op] += p->clock() - start;
     return ok;
 }
 
@@ -143,12 +141,13 @@ static void trim(Backend *backend)
     inner->trim(inner);
 }
 
-void profile_init(Profile *p, Backend *inner)
+void profile_init(Profile *p, Backend *inner, double (*clock)(void))
 {
     *p = (Profile){.base = {.name = "profile", .run = run, .alloc = alloc, .free = release, .move = move, .upload = upload,
                             .download = download, .keep_weights = keep_weights, .trim = trim,
                             .operand = inner->operand, .pool = inner->pool},
-                   .inner = inner};
+                   .inner = inner,
+                   .clock = clock};
 }
 
 void profile_deinit(Profile *p)
@@ -161,6 +160,7 @@ void profile_deinit(Profile *p)
 void profile_clear(Profile *p)
 {
     p->count = 0;
+    p->begun = p->clock();
     memset(p->flops, 0, sizeof p->flops);
     memset(p->seconds, 0, sizeof p->seconds);
 }

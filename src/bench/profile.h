@@ -18,12 +18,14 @@ typedef struct WorkShape {
 typedef struct Profile {
     Backend base; /* give this to a graph */
     Backend *inner;
+    double (*clock)(void); /* in seconds */
+    double begun; /* by the clock, at the last profile_clear() */
     double flops[OP_COUNT], seconds[OP_COUNT];
     WorkShape *shapes;
     int count, capacity;
 } Profile;
 
-void profile_init(Profile *p, Backend *inner);
+void profile_init(Profile *p, Backend *inner, double (*clock)(void));
 void profile_deinit(Profile *p); /* not the inner backend */
 void profile_clear(Profile *p);
 double profile_flops(const Profile *p); /* of all ops */

@@ -7,7 +7,7 @@
 typedef struct BenchArgs {
     const char *config;
     OptionSize size;
-    int frames, tokens, layers, part, repeats, threads, precision, cpu;
+    int frames, tokens, layers, part, repeats, threads, precision, cpu, clock;
     bool ops, json;
 } BenchArgs;
 
@@ -40,6 +40,9 @@ static const Option options[] = {
      .choices = "auto|f32|bf16|int8"},
     {0, "threads", OPTION_INT, offsetof(BenchArgs, threads), "N", .help = "0: all cores (default)", .min = 0,
      .max = 4096},
+    {0, "clock", OPTION_CHOICE, offsetof(BenchArgs, clock),
+     .help = "processor: count only what the processor works for this, on a machine that has other things to do; with --threads 1",
+     .choices = "wall|processor"},
     {0, "cpu", OPTION_CHOICE, offsetof(BenchArgs, cpu), .help = "at most these instructions",
      .choices = "auto|reference|avx2|avx512"},
     {0, "json", OPTION_FLAG, offsetof(BenchArgs, json), .help = "print one JSON object with the rows"},
@@ -91,6 +94,7 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
                       .parts = parts[a->part],
                       .repeats = a->repeats,
                       .by_op = a->ops,
+                      .processor_time = a->clock == 1,
                       .engine = {.threads = a->threads, .precision = (SoraPrecision)a->precision, .cpu = cpu_levels[a->cpu]}};
     BenchReport report;
     if (!bench_run(&o, &report, err))

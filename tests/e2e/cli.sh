@@ -126,6 +126,7 @@ done
 expect 3 'none/config.json: cannot open' "$sora" train score none
 expect 2 'config "none": unknown, try nano' "$sora" bench --config none
 expect 2 'size: 17x3, expected multiples of 16' "$sora" bench --size 17x3
+expect 2 'clock processor: it needs one thread, --threads 1' "$sora" bench --clock processor --threads 2
 for what in preview bench captions; do
     argument=$([ $what = preview ] && echo sheet.png)
     expect 3 'run .sora stage fetch. first: none: cannot open' "$sora" stage $what --pack none $argument
