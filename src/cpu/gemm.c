@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "cpu/gemm_f32.h"
 #include "cpu/gemm_int8.h"
 #include "cpu/onednn.h"
 #include "cpu/simd.h"
@@ -26,7 +27,7 @@ static const double SMALL_PRODUCT = 1 << 18;
 typedef struct GemmPlan {
     const Product *p;
     const Simd *simd;
-    bool bf16, blocked;
+    bool bf16;
     size_t size; /* bytes of an operand's element */
     int64_t n, k;
     int64_t rows, row_tiles, last_rows; /* last_rows: of the last tile, rounded up */
@@ -44,7 +45,6 @@ static GemmPlan make_plan(const CpuContext *ctx, const Product *p)
     GemmPlan plan = {.p = p,
                  .simd = ctx->simd,
                  .bf16 = ctx->bf16,
-                 .blocked = ctx->level == CPU_AVX512,
                  .n = p->b.n,
                  .k = p->b.k};
     plan.size = plan.bf16 ? 2 : 4;
@@ -77,7 +77,6 @@ static bool find_tiles(CpuContext *ctx, GemmPlan *plan, SoraError *err)
                            .type = plan->bf16 ? TILE_BF16 : TILE_F32,
                            .bias = plan->p->bias != NULL,
                            .accumulate = plan->slices > 1,
-                           .blocked = plan->blocked,
                            .m = (int32_t)(r ? plan->last_rows : plan->rows),
                            .n = (int32_t)(c ? plan->last_columns : plan->columns),
                            .k = (int32_t)(s ? plan->last_slice : plan->slice)};
@@ -102,8 +101,6 @@ static char *weights_at(const GemmPlan *plan, int64_t column_tile, int64_t slice
 /* A part of b that is packed at one time: what lies together in memory. */
 static int64_t pack_units(const GemmPlan *plan)
 {
-    if (!plan->blocked)
-        return plan->slices * plan->column_tiles;
     if (plan->p->b.k_stride == 1)
         return plan->slices * ((plan->n + PACK_COLUMNS - 1) / PACK_COLUMNS);
     return (plan->k + PACK_ROWS - 1) / PACK_ROWS;
@@ -145,24 +142,6 @@ static void pack_weights(const GemmPlan *plan, int64_t unit)
                   tile == plan->column_tiles - 1 ? plan->last_columns : plan->columns);
 }
 
-/* The same without AVX-512: dense [k, n] of a whole tile. */
-static void pack_dense(const GemmPlan *plan, int64_t unit)
-{
-    int64_t slice = unit % plan->slices, tile = unit / plan->slices;
-    bool last_tile = tile == plan->column_tiles - 1, last_slice = slice == plan->slices - 1;
-    const PackSource *b = &plan->p->b;
-    Tensor source = {.dtype = b->dtype, .data = (void *)b->data};
-    int64_t columns = last_tile ? plan->last_columns : plan->columns, first = tile * plan->columns;
-    int64_t rows = last_slice ? plan->last_slice : plan->slice;
-    float *out = (float *)weights_at(plan, tile, slice);
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t k = slice * plan->slice + r;
-        for (int64_t c = 0; c < columns; c++)
-            out[r * columns + c] =
-                k < plan->k ? element(&source, k * b->k_stride + (first + c) * b->n_stride) : 0;
-    }
-}
-
 /* The rows of a as the tile wants them: where they are, or laid out in scratch, slice after slice. */
 static const void *prepare_a(const GemmPlan *plan, int64_t row, int64_t rows, int64_t padded, void *scratch)
 {
@@ -180,12 +159,8 @@ static const void *prepare_a(const GemmPlan *plan, int64_t row, int64_t rows, in
             PackSource a = {p->a + k0 * p->m + row, DTYPE_F32, valid, rows, p->m, 1};
             if (plan->bf16)
                 pack_transposed_bf16((uint16_t *)out, &a, length);
-            else if (plan->blocked)
-                pack_transposed_f32((float *)out, &a, length);
             else
-                for (int64_t i = 0; i < rows; i++)
-                    for (int64_t k = 0; k < length; k++)
-                        ((float *)out)[i * length + k] = k < valid ? p->a[(k0 + k) * p->m + row + i] : 0;
+                pack_transposed_f32((float *)out, &a, length);
         } else if (plan->bf16 && valid == length) {
             pack_bf16((uint16_t *)out, p->a + row * plan->k, rows * length);
         } else {
@@ -253,11 +228,7 @@ typedef struct GemmJob {
 
 static void pack_unit(void *arg, int64_t unit, int worker)
 {
-    const GemmPlan *plan = ((GemmJob *)arg)->plan;
-    if (plan->blocked)
-        pack_weights(plan, unit);
-    else
-        pack_dense(plan, unit);
+    pack_weights(((GemmJob *)arg)->plan, unit);
 }
 
 static void compute_tile(void *arg, int64_t tile, int worker)
@@ -284,6 +255,8 @@ bool gemm(CpuContext *ctx, const Product *p, Op op, SoraError *err)
 {
     if (p->m > INT32_MAX / 2 || p->b.n > INT32_MAX / 2 || p->b.k > INT32_MAX / 2)
         return error_set(err, SORA_ERROR_UNSUPPORTED, "%s: a dimension is too large", op_name(op));
+    if (ctx->level == CPU_AVX2)
+        return gemm_f32(ctx, p, err);
     onednn_tidy(ctx->onednn);
     GemmPlan plan = make_plan(ctx, p);
     if (!find_tiles(ctx, &plan, err))

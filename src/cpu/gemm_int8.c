@@ -35,7 +35,6 @@ static bool find_tiles(CpuContext *ctx, Int8Plan *plan, SoraError *err)
         for (int c = 0; c < 2; c++) {
             TileShape shape = {.kind = TILE_MATMUL,
                                .type = TILE_INT8,
-                               .blocked = true,
                                .m = (int32_t)(r ? plan->last_rows : plan->rows),
                                .n = (int32_t)(c ? plan->last_columns : TILE_COLUMNS),
                                .k = (int32_t)plan->k_padded};

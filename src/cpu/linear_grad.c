@@ -86,7 +86,6 @@ static const Tile *find_tile(const LinearGradPlan *p, TileShape shape, Need *nee
 {
     shape.kind = TILE_MATMUL;
     shape.type = TILE_BF16;
-    shape.blocked = true;
     const Tile *t = onednn_tile(p->ctx->onednn, &shape, err);
     if (t == NULL)
         return NULL;

@@ -117,7 +117,7 @@ static dnnl_format_tag_t weights_tag(const TileShape *s)
     static const dnnl_format_tag_t FOURS[] = {dnnl_BA16a16b4a, dnnl_BA16a32b4a, dnnl_BA16a48b4a,
                                               dnnl_BA16a64b4a};
     static const dnnl_format_tag_t *const TAGS[] = {[TILE_F32] = ROWS, [TILE_BF16] = PAIRS, [TILE_INT8] = FOURS};
-    return s->blocked ? TAGS[s->type][tile_block(s->n) / 16 - 1] : dnnl_ab;
+    return TAGS[s->type][tile_block(s->n) / 16 - 1];
 }
 
 static dnnl_data_type_t float_type(const TileShape *s)

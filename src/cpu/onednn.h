@@ -26,9 +26,7 @@ typedef struct TileShape {
     int32_t type;       /* TileType */
     int32_t bias;       /* whether there is one, F32 */
     int32_t accumulate; /* matmul: adds to dst */
-    int32_t blocked;    /* matmul: weights as pack_pairs(), pack_rows() or pack_int8_columns() lay them, else dense
-                         * [k, n] */
-    int32_t m, n, k;    /* matmul */
+    int32_t m, n, k;    /* matmul; weights as pack_pairs(), pack_rows() or pack_int8_columns() lay them */
     int32_t batch, cin, cout;           /* convolution: src [batch, in.., cin], dst [batch, out.., cout] */
     int32_t out[3], size[3], stride[3]; /* H, T, W; the input is (out - 1) * stride + size */
 } TileShape;

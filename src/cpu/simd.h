@@ -73,10 +73,10 @@ typedef struct MiniGemm {
     void (*transpose)(float *out, const float *x, int64_t ld, int64_t k, int64_t n);
     void (*multiply)(const MiniShape *s, const void *a, const void *b, float *c);
     /* For attention over many keys; NULL where a level has no such thing. pack_panels: pack_b with b in panels of
-     * MINI_PANEL columns, each one run of memory; writes n padded to that. guess_max: the largest score, times factor,
-     * of each query against the first few keys, to max[m]. weigh_panels: weights exp(score factor - max) of packed
-     * queries against panels of keys, without storing the scores; zeros up to whole panels. A row's total is huge or not
-     * finite if its max was far too low. */
+     * MINI_PANEL columns, each one run of memory, in the order that multiply() reads; up to n padded to that is written.
+     * guess_max: the largest score, times factor, of each query against the first few keys, to max[m]. weigh_panels:
+     * weights exp(score factor - max) of packed queries against panels of keys, without storing the scores; zeros as far
+     * as multiply() reads. A row's total is huge or not finite if its max was far too low. */
     void (*pack_panels)(void *out, const float *x, int64_t ld, int64_t k, int64_t n, bool transposed);
     void (*guess_max)(const WeighShape *s, const void *queries, const void *keys, float *max);
     void (*weigh_panels)(const WeighShape *s, const void *queries, const void *keys, void *weights);

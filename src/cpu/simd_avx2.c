@@ -1,5 +1,9 @@
+#include "cpu/panels_avx2.h"
+
 #define W 8
 #define SIMD_NAME simd_avx2
+#define SIMD_PANELS                                                                                          \
+    .multiply = panels_multiply, .pack_panels = panels_pack_mini, .guess_max = panels_guess_max, .weigh_panels = panels_weigh
 #include "cpu/simd_impl.h"
 
 #include <immintrin.h>

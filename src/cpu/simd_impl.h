@@ -1,5 +1,6 @@
 /* The vector functions, compiled once per level: the including file defines W (floats in a vector),
- * SIMD_NAME, and the few operations that C's vector extensions lack: vmax, load_f16. */
+ * SIMD_NAME, and the few operations that C's vector extensions lack: vmax, load_f16. SIMD_PANELS, if it is defined, names the
+ * level's own multiply and what goes with it in a MiniGemm. */
 #include <string.h>
 
 #include "cpu/simd.h"
@@ -593,6 +594,7 @@ static void pack_b(void *out, const float *x, int64_t ld, int64_t k, int64_t n, 
     }
 }
 
+#ifndef SIMD_PANELS
 /* rows x columns vectors of c. */
 static inline __attribute__((always_inline)) void block(const MiniShape *s, const float *a, const float *b,
                                                         float *c, int rows, int columns)
@@ -632,6 +634,9 @@ static void multiply(const MiniShape *s, const void *a, const void *b, float *c)
     }
 }
 
+#define SIMD_PANELS .multiply = multiply
+#endif
+
 const Simd SIMD_NAME = {
     .add = add,
     .sub = sub,
@@ -663,5 +668,5 @@ const Simd SIMD_NAME = {
             .weigh = weigh,
             .score_grad = score_grads,
             .transpose = transpose,
-            .multiply = multiply},
+            SIMD_PANELS},
 };

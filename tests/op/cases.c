@@ -140,11 +140,18 @@ static Tensor *large_linear(Maker *m, int variant)
     static const struct {
         int64_t rows, k, n;
         DType w;
-    } V[] = {{300, 384, 200, DTYPE_F32}, {1100, 70, 130, DTYPE_BF16}, {2100, 64, 33, DTYPE_F32},
-             {77, 300, 1100, DTYPE_F32}, {40, 96, 1030, DTYPE_F16},   {1, 512, 700, DTYPE_F32}};
+        Unary act; /* in the product: without recording */
+    } V[] = {{300, 384, 200, DTYPE_F32, UNARY_NONE},      {1100, 70, 130, DTYPE_BF16, UNARY_NONE},
+             {2100, 64, 33, DTYPE_F32, UNARY_NONE},       {77, 300, 1100, DTYPE_F32, UNARY_NONE},
+             {40, 96, 1030, DTYPE_F16, UNARY_NONE},       {1, 512, 700, DTYPE_F32, UNARY_NONE},
+             {491, 333, 270, DTYPE_F16, UNARY_GELU_TANH}, {490, 651, 264, DTYPE_BF16, UNARY_SILU},
+             {147, 641, 259, DTYPE_F32, UNARY_NONE}};
     Tensor *x = leaf(m, SHAPE(V[variant].rows, V[variant].k));
     Tensor *w = leaf_of(m, V[variant].w, SHAPE(V[variant].n, V[variant].k));
-    return op_linear(m->g, x, w, leaf(m, SHAPE(V[variant].n)), UNARY_NONE);
+    graph_record(m->g, V[variant].act == UNARY_NONE);
+    Tensor *y = op_linear(m->g, x, w, leaf(m, SHAPE(V[variant].n)), V[variant].act);
+    graph_record(m->g, true);
+    return y;
 }
 
 static Tensor *matmul(Maker *m, int variant)
@@ -158,7 +165,7 @@ static Tensor *matmul(Maker *m, int variant)
 static Tensor *large_matmul(Maker *m, int variant)
 {
     bool ta = variant & 1, tb = variant & 2;
-    int64_t rows = 150, k = 1100, n = 90;
+    int64_t rows = variant & 4 ? 697 : 150, k = variant & 4 ? 37 : 1100, n = variant & 4 ? 301 : 90;
     Tensor *a = leaf(m, SHAPE(ta ? k : rows, ta ? rows : k)), *b = leaf(m, SHAPE(tb ? n : k, tb ? k : n));
     return op_matmul(m->g, a, b, (MatmulFlags){ta, tb});
 }
@@ -298,7 +305,8 @@ static Tensor *large_attention(Maker *m, int variant)
              {300, 200, 2, 128, false},
              {130, 513, 1, 32, true},
              {65, 1, 1, 48, false},
-             {100, 1100, 2, 72, false}};
+             {100, 1100, 2, 72, false},
+             {99, 71, 1, 24, false}};
     int64_t q = V[variant].q, k = V[variant].k, heads = V[variant].heads, n = heads * V[variant].d;
     int32_t cu_q[] = {0, (int32_t)q, (int32_t)(q + 7)}, cu_k[] = {0, (int32_t)k, (int32_t)(k + 5)};
     AttentionInputs in = {.q = leaf(m, SHAPE(q + 7, n)),
@@ -440,9 +448,9 @@ const Case CASES[] = {
     {"group", group, 4, 0},
     {"linear", linear, 9, 0},
     {"fused_linear", fused_linear, 9, LARGE},
-    {"large_linear", large_linear, 6, LARGE},
+    {"large_linear", large_linear, 9, LARGE},
     {"matmul", matmul, 8, 0},
-    {"large_matmul", large_matmul, 4, LARGE},
+    {"large_matmul", large_matmul, 8, LARGE},
     {"softmax", softmax, 2, 0},
     {"cross_entropy", cross_entropy, 2, 0},
     {"norm", norm, 7, 0},
@@ -457,7 +465,7 @@ const Case CASES[] = {
     {"bad_index", bad_index, 12, FAILS},
     {"rope", rope, 2, 0},
     {"attention", attention, 4, 0},
-    {"large_attention", large_attention, 6, LARGE},
+    {"large_attention", large_attention, 7, LARGE},
     {"sharp_attention", sharp_attention, 1, LARGE | SHARP},
     {"bad_samples", bad_samples, 4, FAILS},
     {"conv", conv, 7, 0},
