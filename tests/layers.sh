@@ -20,8 +20,8 @@ allowed() {
     credentials) echo "base sora.h" ;;
     trace) echo "base media sora.h" ;;
     deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
-    serve) echo "base store credentials trace deliver media sora.h" ;;
-    cli) echo "base store policy credentials trace deliver media train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
+    serve) echo "base store policy media sora.h" ;;
+    cli) echo "base store serve policy credentials trace deliver media train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

@@ -2,7 +2,7 @@
 
 debian_packages="build-essential meson ninja-build pkg-config libdnnl-dev libavcodec-dev libavformat-dev
 libavfilter-dev libswscale-dev libavutil-dev libjansson-dev libutf8proc-dev libcmocka-dev libwebp-dev libssl-dev
-libcbor-dev libbrotli-dev libfreetype-dev libfontconfig-dev libsqlite3-dev"
+libcbor-dev libbrotli-dev libfreetype-dev libfontconfig-dev libsqlite3-dev libpq-dev libmicrohttpd-dev libcurl4-openssl-dev"
 
 install_on_debian() {
     missing=
@@ -37,7 +37,7 @@ name_missing() {
         command -v $command >/dev/null || missing="$missing $command"
     done
     for library in libavcodec libavformat libavfilter libswscale libavutil jansson libutf8proc cmocka libwebp \
-        libwebpdemux libwebpmux libcrypto libssl libcbor libbrotlidec freetype2 fontconfig sqlite3; do
+        libwebpdemux libwebpmux libcrypto libssl libcbor libbrotlidec freetype2 fontconfig sqlite3 libmicrohttpd libcurl; do
         pkg-config --exists $library 2>/dev/null || missing="$missing $library"
     done
     echo '#include <dnnl.h>' | cc -E - >/dev/null 2>&1 || missing="$missing oneDNN"
