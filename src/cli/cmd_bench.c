@@ -1,6 +1,8 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "bench/bench.h"
 
@@ -51,6 +53,7 @@ static const Option options[] = {
 
 static bool print_json(const BenchReport *r, SoraError *err)
 {
+    shortage_begin();
     json_t *rows = json_array();
     for (int i = 0; i < r->count; i++) {
         const BenchRow *row = &r->rows[i];
@@ -60,12 +63,7 @@ static bool print_json(const BenchReport *r, SoraError *err)
     }
     json_t *o = json_pack("{s:s%, s:s, s:I, s:o}", "machine", r->machine, strlen(r->machine), "workload",
                           r->workload, "peak_bytes", (json_int_t)r->peak_bytes, "rows", rows);
-    if (o == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(o);
-    return true;
+    return json_print(o, JSON_INDENT(1) | JSON_REAL_PRECISION(6), err);
 }
 
 static void print_table(const BenchReport *r)

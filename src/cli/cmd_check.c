@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "policy/policy.h"
 
@@ -61,6 +63,7 @@ static void print_findings(const json_t *list)
 
 static bool print_json(const Policy *policy, const PolicyVerdict *v, json_t *found, SoraError *err)
 {
+    shortage_begin();
     json_t *root = json_pack("{sb ss}", "allowed", v->allowed, "policy", policy_version(policy));
     bool ok = root != NULL;
     if (ok && !v->allowed) {
@@ -77,13 +80,7 @@ static bool print_json(const Policy *policy, const PolicyVerdict *v, json_t *fou
     }
     if (ok && found != NULL)
         json_object_set(root, "found", found);
-    char *text = ok ? json_dumps(root, JSON_INDENT(2)) : NULL;
-    if (text != NULL)
-        puts(text);
-    ok = text != NULL;
-    free(text);
-    json_decref(root);
-    return ok || error_no_memory(err);
+    return json_print(root, JSON_INDENT(2), err);
 }
 
 static bool check(const CheckArgs *a, const Policy *policy, const char *text, size_t n, SoraError *err)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "credentials/keys.h"
@@ -123,15 +125,11 @@ static bool find_facts(const Signer *s, Facts *f, SoraError *err)
 
 static bool show_json(const Facts *f, const char *folder, const char *root, bool required, SoraError *err)
 {
+    shortage_begin();
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:b}", "folder", folder, "algorithm", f->algorithm,
                           "subject", f->subject, "issuer", f->issuer, "valid_from", f->from, "valid_to", f->to, "state",
                           times[f->time], "sha256", f->fingerprint, "root", root, "required", required);
-    if (o == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    json_dumpf(o, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(o);
-    return true;
+    return json_print(o, JSON_INDENT(2), err);
 }
 
 static void show_lines(const Facts *f, const char *folder, const char *root, bool required)

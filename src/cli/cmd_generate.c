@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "cli/progress.h"
@@ -249,6 +251,7 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
 {
     const Delivery *d = &m->delivery;
     const char *dot = video_is_series(d->path, sora_video_frames(video)) ? strrchr(d->path, '.') : NULL;
+    shortage_begin();
     json_t *output = dot != NULL ? json_sprintf("%.*s-%%04d%s", (int)(dot - d->path), d->path, dot) : json_string(d->path);
     if (output == NULL) /* a file name need not be UTF-8, JSON must */
         output = json_null();
@@ -258,12 +261,7 @@ static bool print_json(const SoraVideo *video, const GenerateArgs *a, const Maki
                           "scale", a->scale, "frames", sora_video_frames(video), "fps", sora_video_fps(video), "parameters",
                           json_loads(sora_video_parameters(video), 0, NULL), "credentials",
                           d->plan.credentials ? d->result.manifest : NULL, "notes", m->notes);
-    if (o == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(o);
-    return true;
+    return json_print(o, JSON_REAL_PRECISION(6), err);
 }
 
 static void print_line(const SoraVideo *video, const GenerateArgs *a, const Signing *s, const char *name, double seconds)

@@ -1,6 +1,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "engine/inspect.h"
 
@@ -117,15 +119,17 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
         given = given || paths.slots[i] != NULL;
     if (!given)
         return error_set(err, SORA_ERROR_INPUT, "a model's file or folder is missing");
+    shortage_begin();
     json_t *root = inspect_model(&paths, err);
+    if (root != NULL && shortage_seen()) { /* then something may be missing in it */
+        json_decref(root);
+        return error_no_memory(err);
+    }
     if (root == NULL)
         return false;
-    if (a->json) {
-        json_dumpf(root, stdout, JSON_INDENT(1));
-        putchar('\n');
-    } else {
-        print_text(root);
-    }
+    if (a->json)
+        return json_print(root, JSON_INDENT(1), err);
+    print_text(root);
     json_decref(root);
     return true;
 }

@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "cli/cli.h"
 #include "trace/trace_index.h"
 
@@ -49,18 +51,14 @@ static json_t *match_json(const TraceMatch *m)
 
 static bool print_json(const char *path, const TraceResult *r, SoraError *err)
 {
+    shortage_begin();
     json_t *matches = json_array();
     for (int i = 0; i < r->found; i++)
         json_array_append_new(matches, match_json(&r->matches[i]));
     json_t *nearest = r->count > 0 ? match_json(&r->matches[0]) : json_null();
     json_t *o = json_pack("{s:o, s:b, s:o, s:o, s:I}", "file", text_json(path), "found", r->found > 0, "matches",
                           matches, "nearest", nearest, "entries", (json_int_t)r->entries);
-    if (o == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(o);
-    return true;
+    return json_print(o, JSON_REAL_PRECISION(6), err);
 }
 
 static void print_lines(const char *path, const TraceResult *r)

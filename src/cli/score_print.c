@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/json_file.h"
 
 enum { CELL = 14 };
 
@@ -113,7 +114,7 @@ bool score_print_json(const ScoreReport *r, SoraError *err)
         json_object_set_new(root, "real", part_json(&r->real));
     if (root != NULL && r->has_coded)
         json_object_set_new(root, "codec", part_json(&r->coded));
-    char *text = root != NULL ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+    char *text = root != NULL ? json_text(root, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
     if (text != NULL)
         puts(text);
     json_decref(root);

@@ -31,7 +31,8 @@ bool asset_read(Asset *a, uint64_t at, void *data, size_t size, SoraError *err)
 {
     if (at > a->size || size > a->size - at)
         return error_set(err, SORA_ERROR_INPUT, "%s: the file is cut off", a->name);
-    if (fseeko(a->file, (off_t)at, SEEK_SET) != 0 || fread(data, 1, size, a->file) != size)
+    a->unread = a->unread || fseeko(a->file, (off_t)at, SEEK_SET) != 0 || fread(data, 1, size, a->file) != size;
+    if (a->unread)
         return error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", a->name,
                          ferror(a->file) ? strerror(errno) : "it became shorter");
     return true;

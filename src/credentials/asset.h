@@ -21,6 +21,7 @@ typedef struct Asset {
     uint64_t store_at, store_size; /* the container's bytes that hold the first store, headers included */
     Bytes store;                   /* its bytes */
     bool fragmented;               /* MP4 with movie fragments */
+    bool unread;                   /* a read has failed: what was found out about the file may be wrong */
 } Asset;
 
 /* The kind is told by content. SORA_ERROR_INPUT when it is none of the four, or damaged up to where a store

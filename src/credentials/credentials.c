@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/shortage.h"
 #include "credentials/keys.h"
 #include "credentials/sign.h"
 #include "credentials/verify.h"
@@ -23,11 +24,14 @@ SoraCredentials *sora_credentials_open(const char *folder, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "credentials: out of memory");
         return NULL;
     }
-    if (!keys_open(folder, &c->signer, err) || !keys_check_time(folder, &c->signer, err)) {
-        sora_credentials_close(c);
-        return NULL;
-    }
-    return c;
+    shortage_begin();
+    bool ok = keys_open(folder, &c->signer, err) && keys_check_time(folder, &c->signer, err);
+    if (shortage_seen())
+        ok = error_set(err, SORA_ERROR_MEMORY, "credentials: out of memory");
+    if (ok)
+        return c;
+    sora_credentials_close(c);
+    return NULL;
 }
 
 void sora_credentials_close(SoraCredentials *credentials)
@@ -57,7 +61,9 @@ bool sora_can_sign(const char *path)
 bool credentials_sign(const SoraCredentials *credentials, const SignTarget *file, const SoraSigning *how,
                       SoraSigned *result, SoraError *err)
 {
-    return sign_file(&credentials->signer, file, how, result, err);
+    shortage_begin();
+    return sign_file(&credentials->signer, file, how, result, err) ||
+           (shortage_seen() ? error_set(err, SORA_ERROR_MEMORY, "%s: out of memory for signing", file->path) : false);
 }
 
 bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
@@ -80,7 +86,7 @@ SoraVerification *sora_verify(const char *path, const char *anchors, SoraError *
         out->trusted = report_is_trusted(&v.report);
         json = report_json(&v.report, path);
         out->json = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-        ok = out->json != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+        ok = (out->json != NULL && !shortage_seen()) || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
     } else if (out == NULL) {
         error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
     }

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/shortage.h"
 #include "credentials/bmff.h"
 
 enum { MAX_RANGES = 1 << 16 };
@@ -29,6 +30,11 @@ static bool unknown(Span alg, SoraError *err)
                      (int)(alg.size < 20 ? alg.size : 20), (const char *)alg.data);
 }
 
+static bool cannot_hash(SoraError *err)
+{
+    return shortage_seen() ? error_no_memory(err) : error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
+}
+
 bool hash_span(Span alg, Span data, Hash *out, SoraError *err)
 {
     const EVP_MD *digest = find_digest(alg);
@@ -36,7 +42,7 @@ bool hash_span(Span alg, Span data, Hash *out, SoraError *err)
         return unknown(alg, err);
     unsigned size = 0;
     if (!EVP_Digest(data.data, data.size, out->bytes, &size, digest, NULL))
-        return error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
+        return cannot_hash(err);
     out->size = size;
     return true;
 }
@@ -72,7 +78,7 @@ static bool end(Hasher *h, bool ok, Hash *out, SoraError *err)
 {
     unsigned size = 0;
     if (ok && !EVP_DigestFinal_ex(h->context, out->bytes, &size))
-        ok = error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
+        ok = cannot_hash(err);
     out->size = size;
     EVP_MD_CTX_free(h->context);
     free(h->piece);
@@ -86,7 +92,7 @@ static bool add(Hasher *h, uint64_t start, uint64_t stop, SoraError *err)
         if (!asset_read(h->asset, start, h->piece, n, err))
             return false;
         if (!EVP_DigestUpdate(h->context, h->piece, n))
-            return error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
+            return cannot_hash(err);
         start += n;
     }
     return true;
@@ -124,7 +130,7 @@ static bool hash_layout(Hasher *h, Layout *l, SoraError *err)
             uint8_t mark[8];
             set_u64(mark, l->marks[m++]);
             if (!EVP_DigestUpdate(h->context, mark, sizeof mark))
-                return error_set(err, SORA_ERROR_INTERNAL, "openssl: cannot hash");
+                return cannot_hash(err);
             continue;
         }
         uint64_t stop = m < l->mark_count ? l->marks[m] : size;

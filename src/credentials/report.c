@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/shortage.h"
 #include "credentials/cbor_data.h"
 
 enum { MAX_STATUSES = 1 << 16 };
@@ -34,6 +35,7 @@ static const char *copy(Report *r, const char *text)
 
 void report_add(Report *r, const Status *status)
 {
+    r->failed = r->failed || shortage_seen(); /* then what is said here may be wrong */
     if (r->count == r->room) {
         int room = r->room ? 2 * r->room : 32;
         Status *more = room <= MAX_STATUSES ? realloc(r->list, (size_t)room * sizeof *more) : NULL;

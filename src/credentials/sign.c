@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/shortage.h"
 #include "credentials/inputs.h"
 #include "credentials/timestamp.h"
 
@@ -61,7 +62,10 @@ static bool write_store(Signing *s, bool placeholder, Bytes *wrapped, SoraError 
         w.stamp = stamp;
         w.user = s;
     }
+    shortage_begin();
     bool ok = manifest_write(&w, &store, err);
+    if (ok && shortage_seen()) /* something may be missing in it */
+        ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", s->name);
     if (ok) {
         asset_wrap(s->in.kind, bytes_span(&store), wrapped);
         if (wrapped->failed)

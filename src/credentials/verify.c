@@ -1,6 +1,7 @@
 #include "credentials/verify.h"
 
 #include <string.h>
+#include "base/shortage.h"
 #include "credentials/describe.h"
 #include "credentials/verify_content.h"
 #include "credentials/verify_identity.h"
@@ -414,6 +415,7 @@ static void verify_store(Verification *v, const Anchors *anchors)
     Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
     v->report.active = active->label;
     v->report.manifests = describe_store(&v->store);
+    v->report.failed = v->report.failed || shortage_seen();
     find_damaged(&validator);
     find_missing(&validator);
     verify_manifest(&validator, active);
@@ -435,28 +437,35 @@ static void verify_store(Verification *v, const Anchors *anchors)
         verify_all_identities(&validator, active, seen, 0);
 }
 
-bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)
+static void verify_asset(Verification *v, bool opened, const Anchors *anchors, SoraError *err)
 {
-    *v = (Verification){0};
-    report_init(&v->report);
-    bool ok = asset_open(&v->asset, path, path, err);
-    v->has_store = v->report.present = v->asset.stores > 0;
-    if (!v->has_store)
-        return ok;
-    if (!ok || v->asset.stores > 1) {
-        report_add(&v->report,
-                   &(Status){STATUS_FAILURE, "general.error", "",
-                             ok ? "more than one manifest store in the file" : err->message, NULL});
-        return true;
-    }
-    const char *code;
-    if (!store_load(&v->store, bytes_span(&v->asset.store), &code, err))
+    const char *code = "general.error";
+    if (!opened || v->asset.stores > 1)
+        report_add(&v->report, &(Status){STATUS_FAILURE, code, "",
+                                         opened ? "more than one manifest store in the file" : err->message, NULL});
+    else if (!store_load(&v->store, bytes_span(&v->asset.store), &code, err))
         report_add(&v->report, &(Status){STATUS_FAILURE, code, "", err->message, NULL});
     else
         verify_store(v, anchors);
-    if (v->report.failed)
+}
+
+bool verify_file(Verification *v, const char *path, const Anchors *anchors, SoraError *err)
+{
+    SoraError why = {0};
+    *v = (Verification){0};
+    report_init(&v->report);
+    shortage_begin();
+    bool opened = asset_open(&v->asset, path, path, &why);
+    v->has_store = v->report.present = v->asset.stores > 0;
+    if (v->has_store)
+        verify_asset(v, opened, anchors, &why);
+    if (v->report.failed || shortage_seen())
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
-    return true;
+    if (v->asset.unread)
+        return error_set(err, SORA_ERROR_IO, "%s: a part of it cannot be read", path);
+    if (!opened && !v->has_store && err != NULL)
+        *err = why;
+    return opened || v->has_store;
 }
 
 void verification_deinit(Verification *v)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/shortage.h"
 #include "cpu/backend.h"
 #include "engine/model_path.h"
 #include "engine/checks.h"
@@ -183,6 +184,7 @@ static bool open_files(SoraEngine *e, const char *model, const SoraOptions *o, S
 
 static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *err)
 {
+    shortage_begin();
     e->backend = cpu_backend_new(
         &(CpuOptions){.threads = options->threads,
                       .precision = options->precision,
@@ -190,7 +192,7 @@ static bool open_backend(SoraEngine *e, const SoraOptions *options, SoraError *e
                       .room = pager_room,
                       .user = &e->pager}, err);
     if (e->backend == NULL)
-        return false;
+        return shortage_seen() ? error_set(err, SORA_ERROR_MEMORY, "engine: out of memory") : false;
     pager_init(&e->pager, e->backend, options->memory);
     e->pipeline.graph = graph_new(&e->pager.base);
     return e->pipeline.graph != NULL || error_set(err, SORA_ERROR_MEMORY, "engine: out of memory");

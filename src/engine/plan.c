@@ -1,4 +1,6 @@
 #include "engine/plan.h"
+#include "base/json_file.h"
+#include "base/shortage.h"
 #include "engine/plan_parts.h"
 
 #include <inttypes.h>
@@ -162,6 +164,7 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
 {
     const char *prompt = p->private_prompt || p->passage_count > 1 ? NULL : p->passages[0].prompt;
     const char *negative = p->private_prompt ? NULL : p->negative_prompt;
+    shortage_begin();
     json_t *root = json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:s, s:b}", "generator",
                              "sora " SORA_VERSION, "model", model, "prompt", prompt, "negative_prompt", negative,
                              "seed", seed_json(p->seed), "width", p->width, "height", p->height, "frames", p->frames, "fps", p->fps,
@@ -185,7 +188,7 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
             json_array_append_new(list, json_string(loras[i]));
         json_object_set_new(root, "loras", list);
     }
-    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *text = shortage_seen() ? NULL : json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(root);
     return text;
 }

@@ -1,4 +1,5 @@
 /* Ground truth as JSON. */
+#include "base/json_file.h"
 #include "stage/world.h"
 
 #include <jansson.h>
@@ -55,7 +56,7 @@ char *stage_truth_json(const Stage *stage, const StageClip *clip)
         json_pack("{s:i,s:i,s:i,s:f,s:s,s:o,s:o,s:o}", "width", clip->width, "height", clip->height, "frames",
                   clip->frames, "fps", clip->fps, "split", SPLITS[clip->split], "scene",
                   scene_json(stage, &clip->scene), "captions", captions, "actors", actors);
-    char *text = root != NULL ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(8)) : NULL;
+    char *text = root != NULL ? json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(8)) : NULL;
     json_decref(root);
     return text;
 }

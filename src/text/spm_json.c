@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_file.h"
+
 static const char SPACE_SYMBOL[] = "\xe2\x96\x81"; /* U+2581 */
 
 enum { MAX_DEPTH = 8, SHOWN = 40 }; /* of sequences in sequences; bytes of a name in a message */
@@ -216,8 +218,12 @@ bool spm_json_init(SpmModel *m, const uint8_t *data, size_t size, const char *na
                     .model_type = 1};
     if (size > SPM_MAX_JSON)
         return error_set(err, SORA_ERROR_INPUT, "%s: %zu bytes, at most %d are accepted", name, size, SPM_MAX_JSON);
-    json_t *root = json_loadb((const char *)data, size, 0, &e);
-    bool ok = json_is_object(root) || bad(&j, "no JSON object");
+    json_t *root = json_load_bytes(data, size, 0, &e);
+    bool ok = json_is_object(root);
+    if (!ok && root == NULL && json_short_of_memory(&e))
+        error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
+    else if (!ok)
+        bad(&j, "no JSON object");
     ok = ok && read_model(&j, root) && read_steps(&j, json_object_get(root, "normalizer"), 0) &&
          read_steps(&j, json_object_get(root, "pre_tokenizer"), 0);
     json_decref(root);

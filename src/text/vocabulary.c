@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/json_file.h"
 #include "text/utf8.h"
 
 enum { MAX_FILE = 4 << 20, MAX_WORD = 64 };
@@ -148,7 +149,7 @@ static bool fill(Vocabulary *v, const json_t *root, const char *name, SoraError 
     json_object_foreach((json_t *)(uintptr_t)root, key, list)
         for (size_t i = 0; i < json_array_size(list); i++)
             add_entry(v, json_array_get(list, i), strcmp(key, "nouns") == 0);
-    v->json = json_dumps(root, JSON_COMPACT);
+    v->json = json_text(root, JSON_COMPACT);
     if (v->failed || v->json == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
     if (v->count > 0)
@@ -159,10 +160,12 @@ static bool fill(Vocabulary *v, const json_t *root, const char *name, SoraError 
 Vocabulary *vocabulary_open_memory(const char *text, size_t size, const char *name, SoraError *err)
 {
     json_error_t e;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
+    json_t *root = json_load_bytes(text, size, JSON_REJECT_DUPLICATES, &e);
     Vocabulary *v = calloc(1, sizeof *v);
     bool ok = v != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
-    if (ok && root == NULL)
+    if (ok && root == NULL && json_short_of_memory(&e))
+        ok = error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
+    else if (ok && root == NULL)
         ok = error_set(err, SORA_ERROR_INPUT, "%s:%d: bad JSON", name, e.line);
     if (v != NULL)
         arena_init(&v->memory, 1 << 16);

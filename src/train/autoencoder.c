@@ -270,7 +270,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     ok = ok && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, backend, o, err);
     json_t *config = ok ? vae_config_write(&t->vae.config) : NULL;
-    char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
+    char *text = config != NULL ? json_text(config, JSON_COMPACT) : NULL;
     if (ok && text == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "out of memory");
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t, .graph = &t->graph,

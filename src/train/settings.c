@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+
 #include "base/file.h"
 #include "base/json_file.h"
 
@@ -179,15 +180,11 @@ bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraErro
 
 bool settings_write(const json_t *json, const char *path, SoraError *err)
 {
-    if (json == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     FileWriter w;
-    if (!file_writer_open(&w, path, err))
-        return false;
-    if (json_dumpf(json, w.stream, JSON_INDENT(2)) != 0) {
-        file_writer_abort(&w);
-        return error_set(err, SORA_ERROR_IO, "%s: cannot write", path);
-    }
-    fputc('\n', w.stream);
-    return file_writer_commit(&w, err);
+    char *text = json_text(json, JSON_INDENT(2));
+    bool ok = (text != NULL || error_no_memory(err)) && file_writer_open(&w, path, err);
+    if (ok)
+        fprintf(w.stream, "%s\n", text); /* commit finds its errors */
+    free(text);
+    return ok && file_writer_commit(&w, err);
 }

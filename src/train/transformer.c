@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json_file.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
 #include "train/batch.h"
@@ -207,7 +208,7 @@ static bool report_encoding(void *user, int done, int total)
 static uint64_t fingerprint(const DitTrainer *t)
 {
     uint64_t hash = hash64(codec_fingerprint(&t->codec), &t->settings.source.seed, sizeof t->settings.source.seed);
-    char *data = json_dumps(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
+    char *data = json_text(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
     hash = hash64(hash, data, data != NULL ? strlen(data) : 0);
     free(data);
     return hash;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "weights/message.h"
 
 enum { MAX_CONFIG = 1 << 20 };
@@ -56,13 +57,27 @@ static bool read_config(LoraAlpha *a, const WeightFile *f, const json_t *config,
     return true;
 }
 
+/* NULL, with `wrong` as the error, if that is no object. */
+static json_t *parse(const char *text, size_t size, const char *path, const char *wrong, SoraError *err)
+{
+    json_error_t e;
+    json_t *json = json_load_bytes(text, size, 0, &e);
+    if (json_is_object(json))
+        return json;
+    if (json == NULL && json_short_of_memory(&e))
+        message_no_memory(path, err);
+    else
+        message_bad(path, err, "%s", wrong);
+    json_decref(json);
+    return NULL;
+}
+
 static bool read_adapter_metadata(LoraAlpha *a, const WeightFile *f, SoraError *err)
 {
     const char *text = weight_file_metadata(f, "lora_adapter_metadata");
-    json_t *config = text != NULL ? json_loads(text, 0, NULL) : NULL;
-    bool ok = text == NULL || json_is_object(config) ||
-              message_bad(weight_file_path(f), err, "its lora_adapter_metadata is no JSON object");
-    ok = ok && (config == NULL || read_config(a, f, config, err));
+    json_t *config = NULL;
+    bool ok = text == NULL || ((config = parse(text, strlen(text), weight_file_path(f), "its lora_adapter_metadata is no JSON object",
+                                               err)) != NULL && read_config(a, f, config, err));
     json_decref(config);
     return ok;
 }
@@ -82,9 +97,8 @@ static bool read_beside(LoraAlpha *a, const WeightFile *f, SoraError *err)
     if (!file_exists(config_path))
         return true;
     char *text = file_read(config_path, MAX_CONFIG, &size, err);
-    json_t *config = text != NULL ? json_loadb(text, size, 0, NULL) : NULL;
-    bool ok = text != NULL && (json_is_object(config) || message_bad(config_path, err, "no JSON object"));
-    ok = ok && read_config(a, f, config, err);
+    json_t *config = text != NULL ? parse(text, size, config_path, "no JSON object", err) : NULL;
+    bool ok = config != NULL && read_config(a, f, config, err);
     json_decref(config);
     free(text);
     return ok;

@@ -66,9 +66,13 @@ static char *folder_of(ModelFiles *m, const char *path)
 bool model_index_parse(ModelIndex *index, const char *text, size_t size, const char *path, SoraError *err)
 {
     json_error_t e;
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
+    json_t *json = json_load_bytes(text, size, JSON_REJECT_DUPLICATES, &e);
     *index = (ModelIndex){.boundary = -1};
-    bool ok = json_is_object(json) || message_bad(path, err, "no JSON object");
+    bool ok = json_is_object(json);
+    if (json == NULL && json_short_of_memory(&e))
+        message_no_memory(path, err);
+    else if (!ok)
+        message_bad(path, err, "no JSON object");
     const char *name = json_string_value(json_object_get(json, "_class_name"));
     if (ok && (name == NULL || strncmp(name, "Wan", 3) != 0)) {
         char buf[SHOWN_SIZE];
@@ -254,7 +258,7 @@ static int list_folder(ModelFiles *m, const char *dir, const char **names, int m
 {
     DIR *d = opendir(dir);
     if (d == NULL) {
-        error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", dir, strerror(errno));
+        error_system(err, dir, "cannot read");
         return -1;
     }
     int n = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json_file.h"
 #include "weights/message.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -70,8 +71,8 @@ static json_t *parse(const char *path, const char *text, size_t size, SoraError 
 {
     json_error_t e;
     char buf[SHOWN_SIZE];
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
-    if (json == NULL && json_error_code(&e) == json_error_out_of_memory)
+    json_t *json = json_load_bytes(text, size, JSON_REJECT_DUPLICATES, &e);
+    if (json == NULL && json_short_of_memory(&e))
         message_no_memory(path, err);
     else if (json == NULL)
         message_bad(path, err, "bad JSON at byte %d: %s", e.position, message_shown(e.text, buf));
@@ -405,7 +406,7 @@ static char *find_in_folder(Safetensors *s, const char *path, SoraError *err)
     int count[2] = {0};
     DIR *dir = opendir(path);
     if (dir == NULL) {
-        error_set(err, SORA_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+        error_system(err, path, "cannot read");
         return NULL;
     }
     bool preferred[2] = {0};

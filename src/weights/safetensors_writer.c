@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json_file.h"
 #include "weights/safetensors.h"
 
 typedef struct Entry {
@@ -115,7 +116,7 @@ static char *make_header(const SafetensorsWriter *w)
         ok = json_object_set_new(header, e->name, describe(e, at)) == 0;
         at += (size_t)tensor_numel(e->tensor) * dtype_size(e->dtype);
     }
-    char *text = ok ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = ok ? json_text(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
 }
