@@ -15,13 +15,14 @@ allowed() {
     policy) echo "base text" ;;
     engine) echo "base tensor cpu cuda weights text media store model sample sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
-    train) echo "base tensor weights text media model sample stage" ;;
+    team) echo "base tensor" ;;
+    train) echo "base team tensor weights text media model sample stage" ;;
     bench) echo "base tensor cpu cuda weights model engine sora.h" ;;
     credentials) echo "base sora.h" ;;
     trace) echo "base media sora.h" ;;
     deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
     serve) echo "base store policy media sora.h" ;;
-    cli) echo "base store serve policy credentials trace deliver media train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
+    cli) echo "base store serve policy credentials trace deliver media team train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/lost.h"
 #include "base/pages.h"
 
@@ -160,6 +161,16 @@ static char *copy_map(const FileMap *map, const char *path, size_t max_size, Sor
     if (text != NULL)
         text[map->size] = 0;
     return text;
+}
+
+bool file_hash(const char *path, uint64_t *hash, SoraError *err)
+{
+    FileMap map;
+    if (!file_map_open(&map, path, err))
+        return false;
+    *hash = hash64(HASH64_START, map.data, map.size);
+    file_map_close(&map);
+    return true;
 }
 
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err)

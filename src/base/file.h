@@ -28,6 +28,8 @@ bool file_map_is(const FileMap *map, const char *path);
  * alone. */
 void file_map_forget(const FileMap *map, const void *data, size_t size);
 
+bool file_hash(const char *path, uint64_t *hash, SoraError *err); /* hash64() of its bytes */
+
 /* The whole file in heap memory, with a 0 byte after it; more than max_size bytes is an error. free() it. */
 char *file_read(const char *path, size_t max_size, size_t *size, SoraError *err);
 

@@ -37,6 +37,10 @@ extern const ExitCode EXIT_CODES[];
 void command_exit_code(int code);
 int command_exit_code_given(void); /* 0 when none was */
 
+/* Another process of the same command says why it failed. */
+void command_silence(void);
+bool command_silenced(void);
+
 /* Makes Ctrl-C, SIGTERM, a closed terminal (SIGHUP, unless it is ignored, as nohup does), SIGQUIT and SIGXCPU ask for an end
  * instead of killing; the second one kills. */
 void interrupt_catch(void);

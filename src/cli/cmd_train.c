@@ -9,13 +9,14 @@
 #include "cli/progress.h"
 #include "cli/prompt_sheet.h"
 #include "cpu/backend.h"
+#include "team/team.h"
 #include "train/train.h"
 
 typedef struct TrainArgs {
     const char *out, *stage, *prompts, *data;
     bool resume, json;
     int threads, precision, clips, side;
-    double minutes;
+    double minutes, patience;
 } TrainArgs;
 
 static const TrainArgs defaults = {.clips = 200};
@@ -31,6 +32,8 @@ static const Option options[] = {
     {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
     {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products; weights and sums are f32",
      .choices = "auto|f32|bf16"},
+    {0, "patience", OPTION_DOUBLE, offsetof(TrainArgs, patience), "SECONDS",
+     .help = "of a team: so long may a rank make no progress (default 600)", .min = 1, .max = 1e6},
     {0},
 };
 
@@ -41,6 +44,7 @@ typedef struct Reporter {
     Progress bar;
     char label[96];
     int64_t done, total; /* steps */
+    bool silent;         /* another rank speaks */
 } Reporter;
 
 static bool report(void *user, const TrainProgress *p)
@@ -51,6 +55,8 @@ static bool report(void *user, const TrainProgress *p)
         r->done = p->done;
         r->total = p->total;
     }
+    if (r->silent)
+        return !interrupt_requested();
     bool another = strncmp(r->label, p->phase, strlen(p->phase)) != 0;
     if (p->loss > 0)
         snprintf(r->label, sizeof r->label, "%s, loss %.4f, %.1f samples/s", p->phase, p->loss, p->samples);
@@ -84,22 +90,52 @@ static void preview(void *user, const char *folder, int64_t step)
 
 typedef bool (*Trainer)(Backend *backend, const TrainOptions *options, SoraError *err);
 
+static bool stopping(void *user)
+{
+    return interrupt_requested();
+}
+
+/* Ranks of one machine share its cores. */
+static int count_threads(const TrainArgs *a, const Team *team)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return a->threads > 0 || team->local_size == 1 ? a->threads : cores > team->local_size ? (int)(cores / team->local_size) : 1;
+}
+
+static bool train_in_team(Trainer trainer, const TrainArgs *a, Team *team, Reporter *r, const char *config, SoraError *err)
+{
+    CpuOptions cpu = {.threads = count_threads(a, team), .precision = (SoraPrecision)a->precision};
+    Backend *backend = cpu_backend_new(&cpu, err);
+    if (backend == NULL)
+        return false;
+    r->silent = team->rank != 0;
+    TrainOptions o = {.config_path = config, .folder = a->out, .resume = a->resume, .stage_pack = a->stage,
+                      .max_seconds = 60 * a->minutes, .team = team, .hooks = {r, report, preview}};
+    bool ok = trainer(backend, &o, err);
+    progress_end(&r->bar);
+    cpu_backend_free(backend);
+    return ok;
+}
+
 static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraError *err)
 {
     if (a->out == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
-    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
-    if (backend == NULL)
-        return false;
     Reporter r = {.args = a};
     progress_begin_lines(&r.bar, LINE_SECONDS);
     interrupt_catch();
-    TrainOptions o = {.config_path = config, .folder = a->out, .resume = a->resume, .stage_pack = a->stage,
-                      .max_seconds = 60 * a->minutes, .hooks = {&r, report, preview}};
-    bool ok = trainer(backend, &o, err);
-    progress_end(&r.bar);
-    cpu_backend_free(backend);
-    if (ok)
+    Team *team = team_open(&(TeamOptions){.patience = a->patience, .stopping = stopping}, err);
+    if (team == NULL) {
+        if (err->message[0] == 0)
+            command_silence();
+        return false;
+    }
+    bool ok = train_in_team(trainer, a, team, &r, config, err), all = ok || err->code == SORA_ERROR_CANCELLED;
+    bool speaker = team->rank == 0;
+    if (all ? !speaker : !team->fail(team, err))
+        command_silence();
+    team_close(team, all);
+    if (ok && speaker)
         printf("%s/model: after %" PRId64 " of %" PRId64 " steps%s\n", a->out, r.done, r.total,
                r.done < r.total ? "; go on with --resume" : "");
     return ok;

@@ -16,10 +16,21 @@ const ExitCode EXIT_CODES[] = {
 };
 
 static int given;
+static bool silenced;
 
 void command_exit_code(int code)
 {
     given = code;
+}
+
+void command_silence(void)
+{
+    silenced = true;
+}
+
+bool command_silenced(void)
+{
+    return silenced;
 }
 
 int command_exit_code_given(void)

@@ -70,7 +70,8 @@ static int fail(const char *path, const SoraError *err)
         if ((unsigned char)*s < ' ' || *s == 127)
             *s = '?';
     }
-    fprintf(stderr, "%s: %s\n", path, text);
+    if (!command_silenced())
+        fprintf(stderr, "%s: %s\n", path, text);
     return exit_code(err->code);
 }
 

@@ -88,6 +88,9 @@ bool graph_run(Graph *g, Node *node);
  * A leaf whose ->grad is set already accumulates there in place. Recording is off during it. Gradients of what is no
  * leaf are gone at the end: their memory serves again as soon as their node is done. */
 bool graph_backward(Graph *g, Tensor *loss);
+/* Called in backward with each leaf on the tape that wants a gradient, as soon as nothing more will be added to it. NULL: no longer. */
+typedef void (*GraphGradient)(void *user, Tensor *leaf);
+void graph_on_gradient(Graph *g, GraphGradient final, void *user);
 /* For the gradient table: adds d to t's gradient if t wants one. d may be NULL after a failure. */
 void graph_accumulate(Graph *g, Tensor *t, Tensor *d);
 /* A leaf's gradient, to be added to in place: zeros if it has none yet. NULL if t is no leaf that wants one. */

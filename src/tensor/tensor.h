@@ -27,6 +27,7 @@ struct Tensor {
     Tensor *grad;       /* same shape, F32; NULL until backward reaches it */
     bool requires_grad; /* a parameter, or computed from one while recording */
     bool leaf;          /* not the output of a node: its gradient accumulates in place */
+    int uses;           /* of a leaf, during backward: places on the tape that may still add to its gradient */
 };
 
 size_t dtype_size(DType dtype);       /* bytes of one element, or of one block of elements */

@@ -77,11 +77,17 @@ static bool start_clip(ClipInput *base, int index, Clip *clip, SoraError *err)
     return clip_source_get(t->source, &request, clip, err);
 }
 
-/* Crop i of a step, and how much its pixels count. */
-static bool draw_crop(CodecTrainer *t, int64_t step, int i, float *video, float *weight, SoraError *err)
+/* Crops of a part of a step, and how much their pixels count: [batch, crop_frames, crop, crop, 3] each, one after the other. */
+typedef struct Crops {
+    int parts; /* of the step */
+    float *weight, video[];
+} Crops;
+
+/* Crop number `number`, of all that training sees. */
+static bool draw_crop(CodecTrainer *t, uint64_t number, float *video, float *weight, SoraError *err)
 {
     Rng rng;
-    rng_init(&rng, t->settings.seed, (uint64_t)step * (uint64_t)t->batch + (uint64_t)i);
+    rng_init(&rng, t->settings.seed, number);
     ClipRequest request = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps, .index = rng_u32(&rng)};
     Clip clip;
     if (!clip_source_get(t->source, &request, &clip, err))
@@ -103,37 +109,49 @@ static bool draw_crop(CodecTrainer *t, int64_t step, int i, float *video, float 
     return true;
 }
 
-static bool codec_step(void *self, int64_t step, double *loss, SoraError *err)
+static void *codec_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     CodecTrainer *t = self;
     size_t one = (size_t)t->crop_frames * (size_t)t->crop * (size_t)t->crop * 3;
-    float *video = malloc(2 * (size_t)t->batch * one * sizeof *video), *weight = video + (size_t)t->batch * one;
-    if (video == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = true;
-    for (int i = 0; ok && i < t->batch; i++)
-        ok = draw_crop(t, step, i, video + (size_t)i * one, weight + (size_t)i * one, err);
-    if (ok) {
-        Graph *g = t->graph;
-        graph_reset(g);
-        graph_record(g, true);
-        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(t->batch, t->crop_frames, t->crop, t->crop, 3), video);
-        Tensor *w = x ? graph_input(g, DTYPE_F32, x->ndim, x->shape, weight) : NULL;
-        Tensor *d = op_sub(g, vae_decode(g, &t->vae, vae_encode(g, &t->vae, x)), x);
-        Tensor *error = op_mul(g, d, d);
-        if (t->l1 > 0)
-            error = op_add(g, error, op_scale(g, op_unary(g, UNARY_ABS, d), t->l1, 0));
-        Tensor *l = op_mean(g, op_mul(g, error, w));
-        float value = 0;
-        graph_download(g, l, &value);
-        graph_backward(g, l);
-        graph_record(g, false);
-        ok = graph_ok(g, err);
-        *loss = value;
-        t->samples += t->batch;
+    Crops *c = malloc(sizeof *c + 2 * (size_t)t->batch * one * sizeof *c->video);
+    if (c == NULL) {
+        error_no_memory(err);
+        return NULL;
     }
-    free(video);
-    return ok;
+    c->parts = part->parts;
+    c->weight = c->video + (size_t)t->batch * one;
+    uint64_t first = ((uint64_t)part->step * (uint64_t)part->parts + (uint64_t)part->part) * (uint64_t)t->batch;
+    for (int i = 0; i < t->batch; i++)
+        if (!draw_crop(t, first + (uint64_t)i, c->video + (size_t)i * one, c->weight + (size_t)i * one, err)) {
+            free(c);
+            return NULL;
+        }
+    return c;
+}
+
+static bool codec_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
+{
+    CodecTrainer *t = self;
+    const Crops *c = drawn;
+    Graph *g = t->graph;
+    graph_reset(g);
+    graph_record(g, true);
+    Tensor *x = graph_input(g, DTYPE_F32, SHAPE(t->batch, t->crop_frames, t->crop, t->crop, 3), c->video);
+    Tensor *w = x ? graph_input(g, DTYPE_F32, x->ndim, x->shape, c->weight) : NULL;
+    Tensor *d = op_sub(g, vae_decode(g, &t->vae, vae_encode(g, &t->vae, x)), x);
+    Tensor *error = op_mul(g, d, d);
+    if (t->l1 > 0)
+        error = op_add(g, error, op_scale(g, op_unary(g, UNARY_ABS, d), t->l1, 0));
+    Tensor *l = op_mean(g, op_mul(g, error, w));
+    if (c->parts > 1)
+        l = op_scale(g, l, 1.0 / c->parts, 0);
+    float value = 0;
+    graph_download(g, l, &value);
+    graph_backward(g, l);
+    graph_record(g, false);
+    *loss = value;
+    t->samples += t->batch;
+    return graph_ok(g, err);
 }
 
 static double codec_samples(void *self)
@@ -246,6 +264,11 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
         if (!linear_start(t->graph, &t->vae, &t->config, &clips.base, err))
             return false;
     }
+    /* Machines that round otherwise find another mean and deviation; rank 0's count. */
+    Team *team = run_team(o);
+    if (!team->share(team, 0, t->config.mean, sizeof t->config.mean, err) || !team->share(team, 0, t->config.std, sizeof t->config.std, err))
+        return false;
+    t->vae.config = t->config;
     if (!adamw_add(&t->optimizer, "vae", &t->params, err) || (t->init != NULL && !init_weights(t, err)))
         return false;
     if (!t->train_encoder) {
@@ -264,7 +287,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     CodecTrainer *t = calloc(1, sizeof *t);
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_AUTOENCODER, err);
+    bool ok = run_open(&t->settings, o, TRAINER_AUTOENCODER, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
@@ -274,7 +297,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     if (ok && text == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "out of memory");
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t, .graph = &t->graph,
-                    .step = codec_step, .save_model = save_codec, .samples = codec_samples};
+                    .draw = codec_draw, .learn = codec_learn, .drop = free, .save_model = save_codec, .samples = codec_samples};
     ok = ok && train_run(&run, err);
     free(text);
     json_decref(config);

@@ -242,16 +242,22 @@ static int draw_bucket(const BatchRules *r, Rng *rng)
     return i;
 }
 
-bool batch_draw(const BatchRules *r, int64_t step, Batch *b, SoraError *err)
+bool batch_draw(const BatchRules *r, const StepPart *part, Batch *b, SoraError *err)
 {
     Rng rng;
+    int64_t step = part->step;
     uint64_t stream = (uint64_t)step * STREAMS_OF_A_STEP;
+    *b = (Batch){0};
     rng_init(&rng, r->seed, stream);
     int bucket = draw_bucket(r, &rng);
     const Bucket *k = &r->buckets[bucket];
     int64_t ready = r->first_shards + step / r->shard_every;
     int shards = (int)(ready < k->shards ? ready : k->shards);
-    bool ok = begin(r, bucket, k->batch, b, err);
+    if ((int64_t)part->parts * k->batch >= STREAMS_OF_A_STEP)
+        return error_set(err, SORA_ERROR_INPUT, "a step of %d times %d samples, at most %d are possible", part->parts, k->batch,
+                         STREAMS_OF_A_STEP - 1);
+    stream += (uint64_t)part->part * (uint64_t)k->batch;
+    bool ok = latent_cache_team(r->latents, ready, err) && begin(r, bucket, k->batch, b, err);
     for (int i = 0; ok && i < k->batch; i++) {
         LatentSample sample;
         rng_init(&rng, r->seed, stream + 1 + (uint64_t)i);

@@ -7,6 +7,7 @@
 #include "model/config.h"
 #include "text/tokenizer.h"
 #include "train/latents.h"
+#include "train/part.h"
 
 /* How noise levels are drawn: sigma = shift s / (1 + (shift - 1) s), s uniform or the sigmoid of a normal number. */
 typedef struct NoiseRule {
@@ -50,8 +51,8 @@ typedef struct Batch {
     double weight_sum;
 } Batch;
 
-/* May make shards of latents. Give the batch to batch_deinit() also after a failure. */
-bool batch_draw(const BatchRules *rules, int64_t step, Batch *b, SoraError *err);
+/* All parts of a step are of one bucket. May make shards of latents. Give the batch to batch_deinit() also after a failure. */
+bool batch_draw(const BatchRules *rules, const StepPart *part, Batch *b, SoraError *err);
 void batch_deinit(Batch *b);
 
 /* A batch of these samples with these captions, all at one noise level, nothing given, nothing dropped. Sample i's noise is that of

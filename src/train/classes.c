@@ -21,27 +21,38 @@ void class_heads_deinit(ClassHeads *h)
     params_deinit(&h->params);
 }
 
-/* [tokens] each: what the heads are to say, and how much it counts. Returns the sum of the weights. */
-static double fill_targets(const ClassRule *rule, const Batch *b, int32_t *const labels[PATCH_HEADS], float *weight)
+static float weight_of(const ClassRule *rule, const Batch *b, int64_t token)
+{
+    int row = b->t_index[token], sample = b->t_sample[row];
+    bool counts = row < b->samples && !b->dropped[sample] && (double)b->timesteps[row] >= 1000 * rule->above;
+    return counts ? (b->labels[token].noun != 0 ? 1 : (float)rule->nobody) : 0;
+}
+
+double class_weights(const ClassRule *rule, const Batch *b)
 {
     double sum = 0;
+    for (int64_t i = 0; i < b->tokens; i++)
+        sum += (double)weight_of(rule, b, i);
+    return sum;
+}
+
+/* [tokens] each: what the heads are to say, and how much it counts. */
+static void fill_targets(const ClassRule *rule, const Batch *b, int32_t *const labels[PATCH_HEADS], float *weight)
+{
     for (int64_t i = 0; i < b->tokens; i++) {
         const CellLabel *l = &b->labels[i];
-        int row = b->t_index[i], sample = b->t_sample[row];
-        bool counts = row < b->samples && !b->dropped[sample] && (double)b->timesteps[row] >= 1000 * rule->above;
         labels[0][i] = l->noun;
         labels[1][i] = l->colour;
         labels[2][i] = l->motion;
         for (int k = 0; k < PATCH_HEADS; k++) /* a shard's bytes */
             if (labels[k][i] >= PATCH_HEAD_SIZES[k])
                 labels[k][i] = 0;
-        weight[i] = counts ? (l->noun != 0 ? 1 : (float)rule->nobody) : 0;
-        sum += (double)weight[i];
+        weight[i] = weight_of(rule, b, i);
     }
-    return sum;
 }
 
-Tensor *class_loss(Graph *g, const ClassHeads *h, const ClassRule *rule, Tensor *tokens, const Batch *b, int64_t step)
+Tensor *class_loss(Graph *g, const ClassHeads *h, const ClassRule *rule, Tensor *tokens, const Batch *b, int64_t step,
+                   double sum)
 {
     double factor = rule->weight;
     if (rule->fade > 0)
@@ -53,7 +64,7 @@ Tensor *class_loss(Graph *g, const ClassHeads *h, const ClassRule *rule, Tensor 
         return graph_fail(g, SORA_ERROR_MEMORY, "out of memory");
     float *weight = (float *)(memory + PATCH_HEADS * b->tokens);
     int32_t *const labels[PATCH_HEADS] = {memory, memory + b->tokens, memory + 2 * b->tokens};
-    double sum = fill_targets(rule, b, labels, weight);
+    fill_targets(rule, b, labels, weight);
     Tensor *w = graph_input(g, DTYPE_F32, SHAPE(b->tokens), weight), *loss = NULL;
     for (int i = 0; i < PATCH_HEADS && sum > 0; i++) {
         Tensor *label = graph_input(g, DTYPE_I32, SHAPE(b->tokens), labels[i]);

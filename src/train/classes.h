@@ -31,8 +31,12 @@ typedef struct ClassRule {
 enum { PATCH_HEADS = 3 };
 extern const int PATCH_HEAD_SIZES[PATCH_HEADS]; /* noun, colour, motion; 0 of each is nobody */
 
+/* What the patches of a batch that count count together. */
+double class_weights(const ClassRule *rule, const Batch *b);
+
 /* The mean cross-entropy over the batch's patches and heads, times the rule's weight at this step: [1]; NULL when it is 0. Samples
- * without text, clean patches and levels below the rule's do not count. */
-Tensor *class_loss(Graph *g, const ClassHeads *h, const ClassRule *rule, Tensor *tokens, const Batch *b, int64_t step);
+ * without text, clean patches and levels below the rule's do not count. sum: class_weights() of the whole step. */
+Tensor *class_loss(Graph *g, const ClassHeads *h, const ClassRule *rule, Tensor *tokens, const Batch *b, int64_t step,
+                   double sum);
 
 #endif

@@ -1,12 +1,49 @@
 #include "train/clips.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
+#include "base/hash.h"
+#include "stage/stage.h"
 #include "train/clip_sources.h"
 
 ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err)
 {
     return config->folder != NULL ? clip_folder_open(config, err) : clip_stage_open(config, err);
+}
+
+/* The order in which a folder lists its files does not matter. */
+static bool hash_folder(const char *folder, uint64_t *hash, SoraError *err)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return error_system(err, folder, "cannot open");
+    char path[4096];
+    *hash = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        struct stat st;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+            uint64_t one = hash64(HASH64_START, e->d_name, strlen(e->d_name)), size = (uint64_t)st.st_size;
+            *hash += hash64(one, &size, sizeof size);
+        }
+    }
+    closedir(dir);
+    return true;
+}
+
+bool clip_source_fingerprint(const ClipSourceConfig *config, uint64_t *fingerprint, SoraError *err)
+{
+    if (config->folder != NULL)
+        return hash_folder(config->folder, fingerprint, err);
+    char *path = config->stage_pack != NULL ? strdup(config->stage_pack) : stage_default_path();
+    bool ok = path != NULL ? file_hash(path, fingerprint, err) : error_no_memory(err);
+    free(path);
+    return ok;
 }
 
 void clip_source_close(ClipSource *s)

@@ -82,6 +82,8 @@ typedef struct ClipSourceConfig {
 } ClipSourceConfig;
 
 ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err);
+/* Of the files behind a source: names, sizes and, of the stage's pack, all bytes. */
+bool clip_source_fingerprint(const ClipSourceConfig *config, uint64_t *fingerprint, SoraError *err);
 void clip_source_close(ClipSource *s); /* NULL is allowed */
 /* clip is empty after a failure; else give it to clip_deinit(). */
 bool clip_source_get(ClipSource *s, const ClipRequest *request, Clip *clip, SoraError *err);

@@ -24,7 +24,7 @@ static const KeySet SETS[] = {
                                   "shard_every actor_weight condition_dropout timesteps given classes",
           [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames",
           [TRAINER_PROBE] = "probe init batch test_clips stills codec codec_share"}, false},
-    {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema"}, false},
+    {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema accumulate gradients"}, false},
     {"data", {[EVERY] = "folder seed nouns everyday"}, false},
     {"model", {[TRAINER_AUTOENCODER] = VAE_CONFIG_KEYS}, false},
     {"transformer", {[TRAINER_TRANSFORMER] = DIT_CONFIG_KEYS}, false},

@@ -18,6 +18,7 @@ struct LatentCache {
     char *folder;
     Safetensors **shards; /* [bucket][shard], opened when first used */
     int *first_shard;     /* [bucket] */
+    int64_t together;     /* so many shards of each bucket are there on all ranks of the team */
 };
 
 LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err)
@@ -353,6 +354,8 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
     for (int first = 0; ok && first < b->shard_clips; first += ENCODE_BATCH) {
         int left = b->shard_clips - first;
         ok = encode_batch(c, b, index, &s, first, left < ENCODE_BATCH ? left : ENCODE_BATCH, err);
+        if (ok && c->config.team != NULL)
+            c->config.team->beat(c->config.team);
         if (ok && c->config.progress != NULL && !c->config.progress(c->config.user, first, b->shard_clips))
             ok = error_set(err, SORA_ERROR_CANCELLED, "stopped; go on with --resume");
     }
@@ -431,12 +434,16 @@ static bool check_shard(const LatentCache *c, int bucket, const Safetensors *f, 
                            safetensors_path(f));
 }
 
-static Safetensors *open_shard(LatentCache *c, int bucket, int shard, SoraError *err)
+static void shard_path(const LatentCache *c, int bucket, int shard, char path[MAX_PATH])
 {
     const Bucket *b = &c->config.buckets[bucket];
+    snprintf(path, MAX_PATH, "%s/%d-%dx%dx%d-%04d.safetensors", c->folder, bucket, b->width, b->height, b->frames, shard);
+}
+
+static Safetensors *open_shard(LatentCache *c, int bucket, int shard, SoraError *err)
+{
     char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/%d-%dx%dx%d-%04d.safetensors", c->folder, bucket, b->width, b->height,
-             b->frames, shard);
+    shard_path(c, bucket, shard, path);
     if (!file_exists(path) && !make_shard(c, bucket, shard, path, err))
         return NULL;
     Safetensors *f = safetensors_open(path, err);
@@ -452,6 +459,57 @@ bool latent_cache_make(LatentCache *c, int bucket, int shard, SoraError *err)
     Safetensors *f = open_shard(c, bucket, shard, err);
     safetensors_close(f);
     return f != NULL;
+}
+
+/* A shard, from its owner to those who do not see it. */
+static bool send_shard(Team *team, int owner, const char *path, SoraError *err)
+{
+    FileMap map = {0};
+    bool missing = !file_exists(path), ok = team->rank != owner || file_map_open(&map, path, err);
+    double lack = missing;
+    uint64_t size = map.size;
+    ok = ok && team->sum(team, &lack, 1, err);
+    if (ok && lack > 0) {
+        ok = team->share(team, owner, &size, sizeof size, err);
+        void *bytes = ok ? malloc(size + 1) : NULL;
+        ok = ok && (bytes != NULL || error_no_memory(err));
+        if (ok && team->rank == owner)
+            memcpy(bytes, map.data, size);
+        FileWriter w;
+        ok = ok && team->share(team, owner, bytes, size, err);
+        if (ok && missing && file_writer_open(&w, path, err)) {
+            fwrite(bytes, 1, size, w.stream); /* commit finds its errors */
+            ok = file_writer_commit(&w, err);
+        } else if (missing) {
+            ok = false;
+        }
+        free(bytes);
+    }
+    file_map_close(&map);
+    return ok;
+}
+
+bool latent_cache_team(LatentCache *c, int64_t count, SoraError *err)
+{
+    Team *team = c->config.team;
+    if (team == NULL || team->size == 1 || count <= c->together)
+        return true;
+    for (int pass = 0; pass < 2; pass++) { /* all make theirs, then they are sent */
+        int number = 0;
+        for (int64_t shard = c->together; shard < count; shard++)
+            for (int bucket = 0; bucket < c->config.bucket_count; bucket++) {
+                if (shard >= c->config.buckets[bucket].shards)
+                    continue;
+                int owner = number++ % team->size;
+                char path[MAX_PATH];
+                shard_path(c, bucket, (int)shard, path);
+                if (pass == 0 ? owner == team->rank && !latent_cache_make(c, bucket, (int)shard, err)
+                              : !send_shard(team, owner, path, err))
+                    return false;
+            }
+    }
+    c->together = count;
+    return true;
 }
 
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err)

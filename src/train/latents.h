@@ -4,6 +4,7 @@
 #define SORA_TRAIN_LATENTS_H
 
 #include "model/vae.h"
+#include "team/team.h"
 #include "train/clips.h"
 
 typedef struct Bucket {
@@ -42,6 +43,7 @@ typedef struct LatentCacheConfig {
     const Bucket *buckets;
     int bucket_count;
     uint64_t fingerprint; /* of codec and source: shards made with another are refused */
+    Team *team;           /* that uses the shards; NULL: this process alone */
     /* Called while a shard is being made; false: give up with SORA_ERROR_CANCELLED. May be NULL. */
     bool (*progress)(void *user, int done, int total);
     void *user;
@@ -58,6 +60,10 @@ void latent_sample_read(const LatentSample *sample, int64_t count, int64_t z, fl
 
 /* Makes shard number `shard` of a bucket if it is not there, and looks whether it is the right one. */
 bool latent_cache_make(LatentCache *c, int bucket, int shard, SoraError *err);
+
+/* Of a team with more than one: the first `count` shards of each bucket are there on every rank afterwards. Each was made by one rank,
+ * its owner, and is sent to those that do not see it, for want of a common folder. To be called by all ranks. */
+bool latent_cache_team(LatentCache *c, int64_t count, SoraError *err);
 
 /* Clip `clip` of a shard; makes the shard if it is not there. */
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err);

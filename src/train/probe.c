@@ -43,41 +43,61 @@ typedef struct Seen {
     uint8_t *places; /* [count, frames, h, w]: who is seen there */
 } Seen;
 
-/* The mean cross-entropy of a question over the clips that have an answer to it. */
-static Tensor *question_loss(ProbeTrainer *t, Question q, Tensor *logits, const Seen *seen)
+static float answer_weight(Question q, int answer)
+{
+    return answer == NO_ANSWER ? 0 : q == Q_COLOUR && answer == COLOUR_NATIVE ? NATIVE_WEIGHT : 1;
+}
+
+static float place_weight(int who)
+{
+    return who == 0 ? NOBODY_WEIGHT : 1;
+}
+
+static int place_count(const Seen *seen)
+{
+    int side = probe_places(&seen->clips.config);
+    return seen->count * seen->clips.config.frames * side * side;
+}
+
+/* What the answers to each question count together, then places. */
+static void add_weights(const Seen *seen, double sums[RUN_SUMS])
+{
+    for (int q = 0; q < QUESTIONS; q++)
+        for (int i = 0; i < seen->count; i++)
+            sums[q] += (double)answer_weight((Question)q, seen->labels[i].answer[q]);
+    for (int i = 0; i < place_count(seen); i++)
+        sums[QUESTIONS] += (double)place_weight(seen->places[i]);
+}
+
+/* The mean cross-entropy of a question over the clips that have an answer to it; sum: their weights, in the whole step. */
+static Tensor *question_loss(ProbeTrainer *t, Question q, Tensor *logits, const Seen *seen, double sum)
 {
     int32_t want[MAX_BATCH * STILLS_FACTOR];
-    float weight[MAX_BATCH * STILLS_FACTOR], sum = 0;
+    float weight[MAX_BATCH * STILLS_FACTOR];
     const Labels *labels = seen->labels;
     for (int i = 0; i < seen->count; i++) {
         int answer = labels[i].answer[q];
         want[i] = answer == NO_ANSWER ? 0 : answer;
-        weight[i] = answer == NO_ANSWER ? 0 : q == Q_COLOUR && answer == COLOUR_NATIVE ? NATIVE_WEIGHT : 1;
-        sum += weight[i];
+        weight[i] = answer_weight(q, answer) / (sum > 0 ? (float)sum : 1);
     }
-    for (int i = 0; i < seen->count; i++)
-        weight[i] /= sum > 0 ? sum : 1;
     return op_cross_entropy(t->graph, logits, graph_input(t->graph, DTYPE_I32, SHAPE(seen->count), want),
                             graph_input(t->graph, DTYPE_F32, SHAPE(seen->count), weight));
 }
 
 /* The mean cross-entropy of who is seen where. */
-static Tensor *place_loss(ProbeTrainer *t, Tensor *logits, const Seen *seen)
+static Tensor *place_loss(ProbeTrainer *t, Tensor *logits, const Seen *seen, double sum)
 {
-    int side = probe_places(&seen->clips.config), count = seen->count * seen->clips.config.frames * side * side;
+    int count = place_count(seen);
     int32_t *want = malloc((size_t)count * sizeof *want);
-    float *weight = malloc((size_t)count * sizeof *weight), sum = 0;
+    float *weight = malloc((size_t)count * sizeof *weight);
     Tensor *loss = NULL;
     if (want == NULL || weight == NULL) {
         graph_fail(t->graph, SORA_ERROR_MEMORY, "out of memory");
     } else {
         for (int i = 0; i < count; i++) {
             want[i] = seen->places[i];
-            weight[i] = want[i] == 0 ? NOBODY_WEIGHT : 1;
-            sum += weight[i];
+            weight[i] = place_weight(want[i]) / (float)sum;
         }
-        for (int i = 0; i < count; i++)
-            weight[i] /= sum;
         loss = op_cross_entropy(t->graph, logits, graph_input(t->graph, DTYPE_I32, SHAPE(count), want),
                                 graph_input(t->graph, DTYPE_F32, SHAPE(count), weight));
     }
@@ -86,8 +106,10 @@ static Tensor *place_loss(ProbeTrainer *t, Tensor *logits, const Seen *seen)
     return loss;
 }
 
-static bool learn(ProbeTrainer *t, const Seen *seen, double *loss, SoraError *err)
+static bool probe_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
 {
+    ProbeTrainer *t = self;
+    const Seen *seen = drawn;
     Graph *g = t->graph;
     const ProbeConfig *c = &seen->clips.config;
     Tensor *logits[PROBE_MAX_QUESTIONS], *who, *sum;
@@ -95,14 +117,15 @@ static bool learn(ProbeTrainer *t, const Seen *seen, double *loss, SoraError *er
     graph_record(g, true);
     probe_forward(g, &t->probe, graph_input(g, DTYPE_F32, SHAPE(seen->count, c->frames, c->side, c->side, 3), seen->looks), logits,
                   &who);
-    sum = place_loss(t, who, seen);
+    sum = place_loss(t, who, seen, sums[QUESTIONS]);
     for (int q = 0; q < QUESTIONS; q++)
-        sum = op_add(g, sum, question_loss(t, (Question)q, logits[q], seen));
+        sum = op_add(g, sum, question_loss(t, (Question)q, logits[q], seen, sums[q]));
     float value = 0;
     graph_download(g, sum, &value);
     *loss = value;
     graph_backward(g, sum);
     graph_record(g, false);
+    t->samples += seen->count;
     return graph_ok(g, err);
 }
 
@@ -124,25 +147,41 @@ static bool draw_looks(Seen *seen, SoraError *err)
     return ok;
 }
 
-static bool probe_step(void *self, int64_t step, double *loss, SoraError *err)
+static void probe_drop(void *drawn)
+{
+    Seen *seen = drawn;
+    if (seen == NULL)
+        return;
+    free(seen->looks);
+    free(seen->labels);
+    free(seen->places);
+    free(seen);
+}
+
+static void *probe_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     ProbeTrainer *t = self;
     Rng rng;
-    rng_init(&rng, t->settings.seed, (uint64_t)step);
-    Seen seen = {.clips = t->clips, .count = t->batch};
-    if (rng_uniform(&rng) < (float)t->stills) {
-        seen.clips.config.frames = 1;
-        seen.clips.seed++; /* other clips than those that are seen whole */
-        seen.count *= STILLS_FACTOR;
+    Seen *seen = calloc(1, sizeof *seen);
+    if (seen == NULL) {
+        error_no_memory(err);
+        return NULL;
     }
-    seen.first = (uint64_t)step * (uint64_t)seen.count;
-    bool ok = draw_looks(&seen, err) && learn(t, &seen, loss, err);
-    t->samples += seen.count;
-    t->step = step + 1;
-    free(seen.looks);
-    free(seen.labels);
-    free(seen.places);
-    return ok;
+    rng_init(&rng, t->settings.seed, (uint64_t)part->step); /* the same in all parts */
+    *seen = (Seen){.clips = t->clips, .count = t->batch};
+    if (rng_uniform(&rng) < (float)t->stills) {
+        seen->clips.config.frames = 1;
+        seen->clips.seed++; /* other clips than those that are seen whole */
+        seen->count *= STILLS_FACTOR;
+    }
+    seen->first = ((uint64_t)part->step * (uint64_t)part->parts + (uint64_t)part->part) * (uint64_t)seen->count;
+    t->step = part->step + 1;
+    if (!draw_looks(seen, err)) {
+        probe_drop(seen);
+        return NULL;
+    }
+    add_weights(seen, sums);
+    return seen;
 }
 
 static double probe_samples(void *self)
@@ -258,13 +297,13 @@ bool train_probe(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_PROBE, err);
+    bool ok = run_open(&t->settings, o, TRAINER_PROBE, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     ok = ok && (read_probe_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_probe(t, backend, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = &t->graph, .self = t,
-                    .step = probe_step, .save_model = save_probe, .samples = probe_samples};
+                    .draw = probe_draw, .learn = probe_learn, .drop = probe_drop, .save_model = save_probe, .samples = probe_samples};
     ok = ok && train_run(&run, err);
     adamw_deinit(&t->optimizer);
     codec_unload(&t->codec);

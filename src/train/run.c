@@ -7,15 +7,23 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "train/checkpoint.h"
+#include "train/gradient_sum.h"
 
 enum { MAX_PATH = 4096, MAX_LOG = 1 << 30 };
 
+static const char TEAM_HEADER[] = "step\tranks\tseconds\twaited\tmegabytes\n";
 static const char HEADER[] = "step\tloss\tlearning_rate\tgradient_norm\tseconds\tsamples_per_second\tgflops_per_second\n";
 
 /* Where a run is. */
 typedef struct Position {
+    Team *team;
+    GradientSum *gradients; /* NULL in a team of one */
+    FILE *log, *team_log;   /* rank 0's */
+    double waited, sent;    /* of the team, when the log's next line began */
     CheckpointState state;
+    int64_t first; /* the step that this run began with */
     double window_begun, window_samples, window_flops; /* when the log's next line began, and what was done until then */
     TrainProgress last;                  /* what was reported last */
     double begun;
@@ -41,7 +49,7 @@ static bool save(TrainRun *run, const CheckpointState *state, SoraError *err)
     return checkpoint_save(run->optimizer, state, run->config, path, err) && export(run, err);
 }
 
-static bool start(TrainRun *run, CheckpointState *state, SoraError *err)
+static bool load(TrainRun *run, CheckpointState *state, SoraError *err)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", run->options->folder);
@@ -51,6 +59,69 @@ static bool start(TrainRun *run, CheckpointState *state, SoraError *err)
     if (!run->options->resume)
         return error_set(err, SORA_ERROR_INPUT, "%s is there: give --resume to go on from it, or another --out", path);
     return checkpoint_load(run->optimizer, state, path, err);
+}
+
+/* --- the team --- */
+
+Team *run_team(const TrainOptions *options)
+{
+    return options->team != NULL ? options->team : team_solo();
+}
+
+bool run_open(TrainSettings *s, const TrainOptions *o, TrainerKind trainer, SoraError *err)
+{
+    Team *team = run_team(o);
+    uint64_t clips = 0;
+    if (!dir_make(o->folder, err) || !settings_load(s, o->config_path, trainer, err))
+        return false;
+    ClipSourceConfig source = s->source;
+    source.stage_pack = o->stage_pack;
+    team->half = s->half;
+    return team->size == 1 ||
+           (team_agree(team, "another configuration", settings_hash(s), err) && clip_source_fingerprint(&source, &clips, err) &&
+            team_agree(team, s->source.folder != NULL ? "other training videos" : "another pack of Emoji Stage", clips, err));
+}
+
+static uint64_t hash_weights(const AdamW *o)
+{
+    uint64_t hash = HASH64_START;
+    for (int i = 0; i < o->count; i++) {
+        const uint32_t *words = (const uint32_t *)(const void *)o->slots[i].value;
+        for (int64_t k = 0; k < o->slots[i].count; k++)
+            hash = (hash ^ words[k]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+/* Rank 0 writes; the others see that they have what it writes. */
+static bool save_together(TrainRun *run, const Position *at, SoraError *err)
+{
+    if (at->team->size > 1 && !team_agree(at->team, "other weights", hash_weights(run->optimizer), err))
+        return error_wrap(err, "after step %" PRId64 ", which is not saved", at->state.step);
+    return at->team->rank != 0 || save(run, &at->state, err);
+}
+
+/* From rank 0's checkpoint, or anew: everybody has then what rank 0 has. */
+static bool start(TrainRun *run, Position *at, SoraError *err)
+{
+    Team *team = at->team;
+    AdamW *o = run->optimizer;
+    int64_t sizes = 0;
+    for (int i = 0; i < o->count; i++)
+        sizes = sizes * 31 + o->slots[i].count;
+    if (!team_agree(team, "another network", (uint64_t)sizes, err) || (team->rank == 0 && !load(run, &at->state, err)) ||
+        !team->share(team, 0, &at->state, sizeof at->state, err))
+        return false;
+    bool ok = true;
+    for (int i = 0; ok && i < o->count && team->size > 1; i++) {
+        const AdamWSlot *s = &o->slots[i];
+        size_t bytes = (size_t)s->count * sizeof(float);
+        ok = team->share(team, 0, s->value, bytes, err) && team->share(team, 0, s->m, bytes, err) &&
+             team->share(team, 0, s->v, bytes, err) && team->share(team, 0, s->ema, bytes, err);
+    }
+    if (ok && team->size > 1)
+        ok = (at->gradients = gradient_sum_new(o, team, err)) != NULL;
+    return ok;
 }
 
 /* --- the log --- */
@@ -67,7 +138,7 @@ static void keep_lines(char *text, int64_t step, FILE *out)
 }
 
 /* For lines after that step's. */
-static FILE *open_log(const char *path, int64_t step, SoraError *err)
+static FILE *open_log(const char *path, const char *header, int64_t step, SoraError *err)
 {
     FileWriter w;
     char *text = step > 0 && file_exists(path) ? file_read(path, MAX_LOG, NULL, err) : NULL;
@@ -75,7 +146,7 @@ static FILE *open_log(const char *path, int64_t step, SoraError *err)
         free(text);
         return NULL;
     }
-    fputs(HEADER, w.stream); /* commit finds its errors */
+    fputs(header, w.stream); /* commit finds its errors */
     if (text != NULL)
         keep_lines(text, step, w.stream);
     free(text);
@@ -99,19 +170,28 @@ static void tell(TrainRun *run, Position *at)
         run->stopped = true;
 }
 
-/* The log's next line. */
-static void write_line(TrainRun *run, FILE *log, Position *at)
+/* The log's next line. Ranks have equal shares of samples and work, so rank 0's, times their number, are the team's. */
+static void write_line(TrainRun *run, Position *at)
 {
-    double now = clock_seconds(), samples = run->samples(run->self);
+    double now = clock_seconds(), samples = run->samples(run->self), flops = graph_flops(*run->graph), ranks = at->team->size;
     TrainProgress *p = &at->last;
+    double seconds = now - at->window_begun;
     p->loss = at->state.loss / (double)at->state.losses;
     p->rate = adamw_rate(run->optimizer, at->state.step - 1);
     p->gradient_norm = run->optimizer->gradient_norm;
-    p->samples = (samples - at->window_samples) / (now - at->window_begun);
-    double flops = graph_flops(*run->graph);
-    fprintf(log, "%" PRId64 "\t%.6f\t%.3e\t%.4f\t%.1f\t%.2f\t%.1f\n", at->state.step, p->loss, p->rate, p->gradient_norm,
-            now - at->begun, p->samples, (flops - at->window_flops) / (now - at->window_begun) / 1e9);
-    fflush(log);
+    p->samples = ranks * (samples - at->window_samples) / seconds;
+    if (at->log != NULL) {
+        fprintf(at->log, "%" PRId64 "\t%.6f\t%.3e\t%.4f\t%.1f\t%.2f\t%.1f\n", at->state.step, p->loss, p->rate, p->gradient_norm,
+                now - at->begun, p->samples, ranks * (flops - at->window_flops) / seconds / 1e9);
+        fflush(at->log);
+    }
+    if (at->team_log != NULL) {
+        fprintf(at->team_log, "%" PRId64 "\t%d\t%.3f\t%.3f\t%.3f\n", at->state.step, at->team->size, seconds,
+                at->team->waited - at->waited, (at->team->sent - at->sent) / 1e6);
+        fflush(at->team_log);
+    }
+    at->waited = at->team->waited;
+    at->sent = at->team->sent;
     at->window_begun = now;
     at->window_samples = samples;
     at->window_flops = flops;
@@ -121,12 +201,57 @@ static void write_line(TrainRun *run, FILE *log, Position *at)
 
 /* --- the loop --- */
 
+/* This rank's parts of a step, all drawn before the first is learnt: what they are divided by is known then. */
+typedef struct Parts {
+    void **drawn;
+    int count;
+    double sums[RUN_SUMS];
+} Parts;
+
+static bool draw_parts(TrainRun *run, const Position *at, Parts *p, SoraError *err)
+{
+    p->drawn = calloc((size_t)p->count, sizeof *p->drawn);
+    if (p->drawn == NULL)
+        return error_no_memory(err);
+    for (int i = 0; i < p->count; i++) {
+        StepPart part = {at->state.step, at->team->rank * p->count + i, at->team->size * p->count};
+        if ((p->drawn[i] = run->draw(run->self, &part, p->sums, err)) == NULL)
+            return false;
+        at->team->beat(at->team);
+    }
+    return at->team->sum(at->team, p->sums, RUN_SUMS, err);
+}
+
+static bool learn_parts(TrainRun *run, Position *at, Parts *p, double *loss, SoraError *err)
+{
+    for (int i = 0; i < p->count; i++) {
+        double one = 0;
+        bool last = i == p->count - 1 && at->gradients != NULL;
+        if (last)
+            gradient_sum_begin(at->gradients, *run->graph);
+        bool ok = run->learn(run->self, p->drawn[i], p->sums, &one, err);
+        if (last && ok)
+            ok = gradient_sum_end(at->gradients, *run->graph, err);
+        if (!ok)
+            return false;
+        *loss += one;
+        at->team->beat(at->team);
+    }
+    return at->team->sum(at->team, loss, 1, err);
+}
+
 static bool step(TrainRun *run, Position *at, SoraError *err)
 {
     double loss = 0;
-    if (!run->step(run->self, at->state.step, &loss, err)) {
-        SoraError ignored = {0}; /* the first error counts; what was learnt is kept when the user stops */
-        if (err != NULL && err->code == SORA_ERROR_CANCELLED)
+    Parts parts = {.count = run->settings->accumulate};
+    bool ok = draw_parts(run, at, &parts, err) && learn_parts(run, at, &parts, &loss, err);
+    for (int i = 0; parts.drawn != NULL && i < parts.count; i++)
+        run->drop(parts.drawn[i]);
+    free(parts.drawn);
+    if (!ok) {
+        SoraError ignored = {0}; /* the first error counts; what was learnt before this step is kept */
+        bool stopped = err != NULL && err->code == SORA_ERROR_CANCELLED;
+        if (at->team->rank == 0 && (stopped || at->state.step > at->first))
             save(run, &at->state, &ignored);
         return false;
     }
@@ -137,27 +262,44 @@ static bool step(TrainRun *run, Position *at, SoraError *err)
     return true;
 }
 
-static bool loop(TrainRun *run, FILE *log, Position *at, SoraError *err)
+/* What any rank was asked is everybody's to do; the time is rank 0's. */
+static bool agree_to_stop(TrainRun *run, const Position *at, bool *out_of_time, SoraError *err)
+{
+    double limit = run->options->max_seconds;
+    bool late = at->team->rank == 0 && limit > 0 && clock_seconds() - at->begun > limit;
+    double said[2] = {run->stopped, late};
+    if (!at->team->sum(at->team, said, 2, err))
+        return false;
+    run->stopped = said[0] > 0;
+    *out_of_time = said[1] > 0;
+    return true;
+}
+
+static bool loop(TrainRun *run, Position *at, SoraError *err)
 {
     const TrainSettings *s = run->settings;
     int64_t total = run->optimizer->config.steps;
+    bool out_of_time = false;
     tell(run, at);
     /* The steps may be done, and the run have been killed before its model was complete. */
     if (at->state.step >= total)
-        return export(run, err);
+        return at->team->rank != 0 || export(run, err);
+    if (!agree_to_stop(run, at, &out_of_time, err))
+        return false;
     while (at->state.step < total && !run->stopped) {
         if (!step(run, at, err))
             return false;
         int64_t done = at->state.step;
         if (done % s->log_every == 0 || done == total)
-            write_line(run, log, at);
+            write_line(run, at);
         tell(run, at);
-        bool out_of_time = run->options->max_seconds > 0 && clock_seconds() - at->begun > run->options->max_seconds;
+        if (!agree_to_stop(run, at, &out_of_time, err))
+            return false;
         bool preview = s->preview_every > 0 && done % s->preview_every == 0;
         if (done % s->checkpoint_every == 0 || preview || done == total || run->stopped || out_of_time)
-            if (!save(run, &at->state, err))
+            if (!save_together(run, at, err))
                 return false;
-        if (preview && run->options->hooks.preview != NULL)
+        if (preview && at->team->rank == 0 && run->options->hooks.preview != NULL)
             run->options->hooks.preview(run->options->hooks.user, run->options->folder, done);
         if (out_of_time)
             return true;
@@ -165,21 +307,35 @@ static bool loop(TrainRun *run, FILE *log, Position *at, SoraError *err)
     return !run->stopped || at->state.step >= total || error_set(err, SORA_ERROR_CANCELLED, "stopped; go on with --resume");
 }
 
+static bool open_logs(TrainRun *run, Position *at, SoraError *err)
+{
+    char path[MAX_PATH];
+    if (at->team->rank != 0)
+        return true;
+    scratch_sweep(run->options->folder); /* what a run that was killed left */
+    snprintf(path, sizeof path, "%s/log.tsv", run->options->folder);
+    at->log = open_log(path, HEADER, at->state.step, err);
+    if (at->log != NULL && at->team->size > 1) {
+        snprintf(path, sizeof path, "%s/team.tsv", run->options->folder);
+        at->team_log = open_log(path, TEAM_HEADER, at->state.step, err);
+    }
+    return at->log != NULL && (at->team->size == 1 || at->team_log != NULL);
+}
+
 bool train_run(TrainRun *run, SoraError *err)
 {
-    Position at = {0};
-    if (!start(run, &at.state, err))
-        return false;
-    scratch_sweep(run->options->folder); /* what a run that was killed left */
-    char path[MAX_PATH];
-    snprintf(path, sizeof path, "%s/log.tsv", run->options->folder);
-    FILE *log = open_log(path, at.state.step, err);
-    if (log == NULL)
-        return false;
+    Position at = {.team = run_team(run->options)};
+    bool ok = start(run, &at, err) && open_logs(run, &at, err);
+    at.first = at.state.step;
     at.begun = at.window_begun = clock_seconds();
     at.window_samples = run->samples(run->self);
     at.window_flops = graph_flops(*run->graph);
-    bool ok = loop(run, log, &at, err);
-    fclose(log);
+    at.waited = at.team->waited;
+    ok = ok && loop(run, &at, err);
+    if (at.log != NULL)
+        fclose(at.log);
+    if (at.team_log != NULL)
+        fclose(at.team_log);
+    gradient_sum_free(at.gradients);
     return ok;
 }

@@ -2,9 +2,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json_file.h"
 
 bool settings_number(const json_t *object, NumberRule r, double *out, SoraError *err)
@@ -53,6 +56,18 @@ static bool read_steps(const json_t *object, NumberRule rule, int64_t *out, Sora
     bool ok = settings_integer(object, rule, &x, err);
     *out = ok ? x : 0;
     return ok;
+}
+
+/* What a team does with gradients. */
+static bool read_team(const json_t *o, TrainSettings *s, SoraError *err)
+{
+    const char *type = NULL;
+    if (!settings_integer(o, (NumberRule){"accumulate", 1, 1, 4096}, &s->accumulate, err) ||
+        !settings_text(o, "gradients", &type, err))
+        return false;
+    s->half = type != NULL && strcmp(type, "bf16") == 0;
+    return type == NULL || s->half || strcmp(type, "f32") == 0 ||
+           error_set(err, SORA_ERROR_INPUT, "\"gradients\" is \"f32\" or \"bf16\"");
 }
 
 static bool read_optimizer(const json_t *o, AdamWConfig *c, SoraError *err)
@@ -129,6 +144,7 @@ bool settings_load(TrainSettings *s, const char *path, TrainerKind trainer, Sora
     double seed;
     if (train_keys_check(s->json, trainer, err) && settings_number(s->json, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) &&
         read_optimizer(json_object_get(s->json, "optimizer"), &s->adamw, err) &&
+        read_team(json_object_get(s->json, "optimizer"), s, err) &&
         read_steps(s->json, (NumberRule){"checkpoint_every", 500, 1, 1e9}, &s->checkpoint_every, err) &&
         read_steps(s->json, (NumberRule){"preview_every", 0, 0, 1e9}, &s->preview_every, err) &&
         read_steps(s->json, (NumberRule){"log_every", 10, 1, 1e9}, &s->log_every, err) &&
@@ -138,6 +154,14 @@ bool settings_load(TrainSettings *s, const char *path, TrainerKind trainer, Sora
     }
     settings_deinit(s);
     return error_wrap(err, "%s", path);
+}
+
+uint64_t settings_hash(const TrainSettings *s)
+{
+    char *text = json_dumps(s->json, JSON_SORT_KEYS | JSON_COMPACT);
+    uint64_t hash = hash64(HASH64_START, text, text != NULL ? strlen(text) : 0);
+    free(text);
+    return hash;
 }
 
 void settings_deinit(TrainSettings *s)

@@ -15,10 +15,15 @@ typedef struct TrainSettings {
     json_t *json; /* owns the strings */
     uint64_t seed;
     AdamWConfig adamw;
+    int accumulate;     /* batches of a step on each rank */
+    bool half;          /* gradients travel between ranks as BF16 */
     int64_t checkpoint_every, preview_every, log_every; /* steps; preview 0: never */
     ClipSourceConfig source;
     const char *nouns[MAX_NOUNS];
 } TrainSettings;
+
+/* Of everything in the configuration that matters for the result. */
+uint64_t settings_hash(const TrainSettings *s);
 
 /* Reads seed, optimizer {...}, checkpoint_every, preview_every, log_every and data {folder | seed, nouns}, after a look at
  * all keys of the trainer (train/keys.h). */

@@ -91,7 +91,8 @@ static Tensor *head(TextTrainer *t, Tensor *pooled, int kind)
     return op_linear(t->graph, pooled, t->heads.w[kind], t->heads.b[kind], UNARY_NONE);
 }
 
-static Tensor *lesson_loss(TextTrainer *t, const Lesson *l)
+/* texts: in the whole step. */
+static Tensor *lesson_loss(TextTrainer *t, const Lesson *l, double texts)
 {
     Graph *g = t->graph;
     Tensor *pooled = encode(t, l), *loss = NULL;
@@ -109,35 +110,49 @@ static Tensor *lesson_loss(TextTrainer *t, const Lesson *l)
     }
     free(weight);
     free(label);
-    return op_scale(g, loss, 1.0 / (CLIP_CLASSES * l->count), 0);
+    return op_scale(g, loss, 1.0 / (CLIP_CLASSES * texts), 0);
 }
 
-static bool text_step(void *self, int64_t step, double *loss, SoraError *err)
+static void text_drop(void *drawn)
+{
+    if (drawn != NULL)
+        lesson_deinit(drawn);
+    free(drawn);
+}
+
+static void *text_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     TextTrainer *t = self;
-    Lesson l;
-    bool ok = lesson_init(&l, t->batch, t->text_len) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    Lesson *l = calloc(1, sizeof *l);
+    bool ok = (l != NULL && lesson_init(l, t->batch, t->text_len)) || error_no_memory(err);
+    uint64_t first = ((uint64_t)part->step * (uint64_t)part->parts + (uint64_t)part->part) * (uint64_t)t->batch;
     for (int i = 0; ok && i < t->batch; i++) {
         Rng rng;
-        rng_init(&rng, t->settings.seed, (uint64_t)step * (uint64_t)t->batch + (uint64_t)i);
+        rng_init(&rng, t->settings.seed, first + (uint64_t)i);
         uint64_t index = rng_u32(&rng);
-        ok = add_text(t, t->source, index, rng_u32(&rng), &l, i, err);
+        ok = add_text(t, t->source, index, rng_u32(&rng), l, i, err);
     }
-    if (ok) {
-        Graph *g = t->graph;
-        graph_reset(g);
-        graph_record(g, true);
-        Tensor *sum = lesson_loss(t, &l);
-        float value = 0;
-        graph_download(g, sum, &value);
-        graph_backward(g, sum);
-        graph_record(g, false);
-        ok = graph_ok(g, err);
-        *loss = (double)value;
-        t->samples += t->batch;
-    }
-    lesson_deinit(&l);
-    return ok;
+    sums[0] += t->batch;
+    if (ok)
+        return l;
+    text_drop(l);
+    return NULL;
+}
+
+static bool text_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
+{
+    TextTrainer *t = self;
+    Graph *g = t->graph;
+    graph_reset(g);
+    graph_record(g, true);
+    Tensor *sum = lesson_loss(t, drawn, sums[0]);
+    float value = 0;
+    graph_download(g, sum, &value);
+    graph_backward(g, sum);
+    graph_record(g, false);
+    *loss = (double)value;
+    t->samples += t->batch;
+    return graph_ok(g, err);
 }
 
 static double text_samples(void *self)
@@ -264,12 +279,12 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TEXT, err);
+    bool ok = run_open(&t->settings, o, TRAINER_TEXT, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .step = text_step,
-                    .save_model = save_text, .samples = text_samples};
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .draw = text_draw,
+                    .learn = text_learn, .drop = text_drop, .save_model = save_text, .samples = text_samples};
     ok = ok && prepare(t, backend, err) && train_run(&run, err);
     release(t);
     return ok;

@@ -4,7 +4,7 @@
  * (seed, step), so a run that resumes gives the same losses as one that never stopped.
  *
  * DIR/checkpoint.safetensors   everything to go on from; replaced at once
- * DIR/log.tsv                  a line for each few steps
+ * DIR/log.tsv                  a line for each few steps; of a team, team.tsv beside it
  * DIR/model/...                the averaged weights, as the engine reads them
  * DIR/latents/                 the codec's latents of the training clips */
 #ifndef SORA_TRAIN_TRAIN_H
@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 #include "base/error.h"
+#include "team/team.h"
 #include "tensor/graph.h"
 
 typedef struct TrainProgress {
@@ -36,6 +37,7 @@ typedef struct TrainOptions {
     bool resume;          /* go on from the folder's checkpoint; without, a checkpoint there is an error */
     const char *stage_pack; /* NULL: the default place */
     double max_seconds;   /* save and stop after so long; 0: no limit */
+    Team *team;           /* that trains together, each rank with these options; NULL: this process alone */
     TrainHooks hooks;
 } TrainOptions;
 

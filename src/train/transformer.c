@@ -57,31 +57,60 @@ static Tensor *forward(DitTrainer *t, const Batch *b, DitTap *tap)
     return dit_forward(g, &t->dit, &batch);
 }
 
-static bool dit_train_step(void *self, int64_t step, double *loss, SoraError *err)
+/* A batch of a step. */
+typedef struct DitPart {
+    int64_t step;
+    Batch batch;
+} DitPart;
+
+enum { SUM_VELOCITY, SUM_CLASSES }; /* of RUN_SUMS */
+
+static void dit_drop(void *drawn)
+{
+    if (drawn != NULL)
+        batch_deinit(&((DitPart *)drawn)->batch);
+    free(drawn);
+}
+
+static void *dit_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     DitTrainer *t = self;
-    Batch b = {0};
-    bool ok = batch_draw(&t->rules, step, &b, err);
-    if (ok) {
-        Graph *g = t->graph;
-        graph_reset(g); /* drawing may have encoded clips */
-        graph_record(g, true);
-        DitTap tap = {.block = t->class_rule.block};
-        Tensor *v = forward(t, &b, &tap);
-        Tensor *d = op_sub(g, v, graph_input(g, DTYPE_F32, SHAPE(b.tokens, b.out_width), b.target));
-        Tensor *w = graph_input(g, DTYPE_F32, SHAPE(b.tokens, b.out_width), b.weight);
-        Tensor *l = op_scale(g, op_sum(g, op_mul(g, op_mul(g, d, d), w)), 1 / fmax(1, b.weight_sum), 0);
-        float value = 0;
-        graph_download(g, l, &value); /* the velocity's alone, so that it can be compared */
-        Tensor *classes = class_loss(g, &t->heads, &t->class_rule, tap.tokens, &b, step);
-        graph_backward(g, classes == NULL ? l : op_add(g, l, classes));
-        graph_record(g, false);
-        ok = graph_ok(g, err);
-        *loss = value;
-        t->samples += b.samples;
+    DitPart *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        error_no_memory(err);
+        return NULL;
     }
-    batch_deinit(&b);
-    return ok;
+    p->step = part->step;
+    if (!batch_draw(&t->rules, part, &p->batch, err)) {
+        dit_drop(p);
+        return NULL;
+    }
+    sums[SUM_VELOCITY] += p->batch.weight_sum;
+    sums[SUM_CLASSES] += class_weights(&t->class_rule, &p->batch);
+    return p;
+}
+
+static bool dit_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
+{
+    DitTrainer *t = self;
+    DitPart *p = drawn;
+    const Batch *b = &p->batch;
+    Graph *g = t->graph;
+    graph_reset(g); /* drawing may have encoded clips */
+    graph_record(g, true);
+    DitTap tap = {.block = t->class_rule.block};
+    Tensor *v = forward(t, b, &tap);
+    Tensor *d = op_sub(g, v, graph_input(g, DTYPE_F32, SHAPE(b->tokens, b->out_width), b->target));
+    Tensor *w = graph_input(g, DTYPE_F32, SHAPE(b->tokens, b->out_width), b->weight);
+    Tensor *l = op_scale(g, op_sum(g, op_mul(g, op_mul(g, d, d), w)), 1 / fmax(1, sums[SUM_VELOCITY]), 0);
+    float value = 0;
+    graph_download(g, l, &value); /* the velocity's alone, so that it can be compared */
+    Tensor *classes = class_loss(g, &t->heads, &t->class_rule, tap.tokens, b, p->step, sums[SUM_CLASSES]);
+    graph_backward(g, classes == NULL ? l : op_add(g, l, classes));
+    graph_record(g, false);
+    *loss = value;
+    t->samples += b->samples;
+    return graph_ok(g, err);
 }
 
 static double dit_samples(void *self)
@@ -222,6 +251,12 @@ static const char *text_of(const DitTrainer *t, const char *key, SoraError *err)
     return text;
 }
 
+static bool agree_on_file(Team *team, const char *what, const char *path, SoraError *err)
+{
+    uint64_t hash = 0;
+    return team->size == 1 || (file_hash(path, &hash, err) && team_agree(team, what, hash, err));
+}
+
 static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
 {
     if (!json_is_object(json_object_get(t->settings.json, "manifest")))
@@ -245,10 +280,14 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
     t->graph = graph_new(backend);
     if (t->graph == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    Team *team = run_team(t->options);
+    if (!team_agree(team, "another codec or source of clips", fingerprint(t), err) ||
+        !agree_on_file(team, "another tokenizer", tokenizer, err))
+        return false;
     char folder[MAX_PATH];
     snprintf(folder, sizeof folder, "%s/latents", t->options->folder);
     LatentCacheConfig cache = {.folder = folder, .source = t->source, .codec = &t->codec.vae, .graph = t->graph,
-                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t),
+                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t), .team = run_team(t->options),
                                .progress = report_encoding, .user = t};
     t->latents = latent_cache_new(&cache, err);
     t->rules.latents = t->latents;
@@ -329,16 +368,20 @@ static void release(DitTrainer *t)
 /* Shards of all buckets in turn, as the training will ask for them. */
 static bool make_latents(DitTrainer *t, SoraError *err)
 {
-    int most = 0, done = 0, total = 0;
+    Team *team = run_team(t->options);
+    int most = 0, done = 0, total = 0, number = 0;
     for (int b = 0; b < t->bucket_count; b++) {
         most = t->buckets[b].shards > most ? t->buckets[b].shards : most;
         total += t->buckets[b].shards;
     }
+    total = (total + team->size - 1 - team->rank) / team->size;
     const TrainHooks *h = &t->options->hooks;
     double begun = clock_seconds();
     for (int shard = 0; shard < most; shard++)
         for (int b = 0; b < t->bucket_count; b++) {
             if (shard >= t->buckets[b].shards)
+                continue;
+            if (number++ % team->size != team->rank) /* others have the others */
                 continue;
             if (!latent_cache_make(t->latents, b, shard, err))
                 return false;
@@ -357,7 +400,7 @@ bool train_latents(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TRANSFORMER, err) &&
+    bool ok = run_open(&t->settings, o, TRAINER_TRANSFORMER, err) &&
               read_sizes(t, err) && open_parts(t, backend, err) &&
               (check_buckets(t, err) || error_wrap(err, "%s", o->config_path)) && make_latents(t, err);
     release(t);
@@ -370,13 +413,13 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     if (t == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     t->options = o;
-    bool ok = dir_make(o->folder, err) && settings_load(&t->settings, o->config_path, TRAINER_TRANSFORMER, err);
+    bool ok = run_open(&t->settings, o, TRAINER_TRANSFORMER, err);
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .step = dit_train_step,
-                    .save_model = save_model, .samples = dit_samples};
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .draw = dit_draw,
+                    .learn = dit_learn, .drop = dit_drop, .save_model = save_model, .samples = dit_samples};
     ok = ok && prepare(t, backend, err) && train_run(&run, err);
     release(t);
     return ok;

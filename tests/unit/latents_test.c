@@ -255,7 +255,7 @@ static void samples_do_not_depend_on_the_batch(void **state)
         Batch a = {0}, b = {0};
         SoraError err = {0};
         BatchRules r = rules_of(cache, &small, tokenizer), s = rules_of(cache, &large, tokenizer);
-        assert_true(batch_draw(&r, step, &a, &err) && batch_draw(&s, step, &b, &err));
+        assert_true(batch_draw(&r, &(StepPart){step, 0, 1}, &a, &err) && batch_draw(&s, &(StepPart){step, 0, 1}, &b, &err));
         assert_memory_equal(a.patches, b.patches, (size_t)(a.tokens * a.in_width) * sizeof(float));
         assert_memory_equal(a.target, b.target, (size_t)(a.tokens * a.out_width) * sizeof(float));
         assert_memory_equal(a.labels, b.labels, (size_t)a.tokens * sizeof(CellLabel));
@@ -284,7 +284,7 @@ static void given_patches_are_clean(void **state)
     for (int64_t step = 0; step < 8; step++) {
         Batch b = {0};
         SoraError err = {0};
-        assert_true(batch_draw(&rules, step, &b, &err));
+        assert_true(batch_draw(&rules, &(StepPart){step, 0, 1}, &b, &err));
         int64_t per_sample = b.tokens / b.samples;
         for (int i = 0; i < b.samples; i++, all++) {
             int clean = 0;
@@ -337,16 +337,16 @@ static void class_loss_begins_at_log_of_classes(void **state)
     for (int i = 0; i < PATCH_HEADS; i++)
         expected += 0.5 * log(PATCH_HEAD_SIZES[i]) / PATCH_HEADS;
     Tensor *tokens = graph_input(w.graph, DTYPE_F32, SHAPE(TOKENS, 4), x);
-    Tensor *loss = class_loss(w.graph, &heads, &rule, tokens, &b, 0);
+    Tensor *loss = class_loss(w.graph, &heads, &rule, tokens, &b, 0, class_weights(&rule, &b));
     assert_float_equal(((float *)loss->data)[0], expected, 1e-5);
-    loss = class_loss(w.graph, &heads, &rule, tokens, &b, 5);
+    loss = class_loss(w.graph, &heads, &rule, tokens, &b, 5, class_weights(&rule, &b));
     assert_float_equal(((float *)loss->data)[0], expected / 2, 1e-5);
-    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 10));
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 10, class_weights(&rule, &b)));
     rule.above = 0.95; /* both samples are below */
-    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0));
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0, class_weights(&rule, &b)));
     rule.above = 0;
     dropped[0] = dropped[1] = true;
-    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0));
+    assert_null(class_loss(w.graph, &heads, &rule, tokens, &b, 0, class_weights(&rule, &b)));
     class_heads_deinit(&heads);
     close_world(&w);
 }

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "cpu/backend.h"
+#include "tensor/ops.h"
 #include "train/adamw.h"
 #include "train/checkpoint.h"
 #include "train/eigen.h"
@@ -200,6 +202,51 @@ static void checkpoint_restores_everything(void **state)
     unlink(path);
 }
 
+typedef struct Finals {
+    const Tensor *leaf[4];
+    float grad[4]; /* its first number when it was told */
+    int count;
+} Finals;
+
+static void note_final(void *user, Tensor *leaf)
+{
+    Finals *f = user;
+    assert_true(f->count < 4);
+    f->leaf[f->count] = leaf;
+    f->grad[f->count++] = ((const float *)leaf->grad->data)[0];
+}
+
+/* loss = sum((a x + b) * a): a is used twice, so it is final last, and b as soon as the sum is taken back. */
+static void gradients_are_told_when_they_are_final(void **state)
+{
+    SoraError err = {0};
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1, .precision = SORA_PRECISION_F32}, &err);
+    Graph *g = graph_new(backend);
+    float a_data[2] = {3, 4}, b_data[2] = {5, 6}, x_data[2] = {7, 8}, gradients[4] = {0};
+    Tensor grads[2] = {tensor_over(gradients, DTYPE_F32, 1, (const int64_t[]){2}), tensor_over(gradients + 2, DTYPE_F32, 1, (const int64_t[]){2})};
+    Tensor a = tensor_over(a_data, DTYPE_F32, 1, (const int64_t[]){2}), b = tensor_over(b_data, DTYPE_F32, 1, (const int64_t[]){2});
+    a.leaf = a.requires_grad = b.leaf = b.requires_grad = true;
+    a.grad = &grads[0];
+    b.grad = &grads[1];
+    for (int pass = 0; pass < 2; pass++) { /* what a step counted is forgotten in the next */
+        Finals f = {0};
+        memset(gradients, 0, sizeof gradients);
+        graph_reset(g);
+        graph_record(g, true);
+        graph_on_gradient(g, note_final, &f);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(2), x_data);
+        graph_backward(g, op_sum(g, op_mul(g, op_add(g, op_mul(g, &a, x), &b), &a)));
+        assert_true(graph_ok(g, &err));
+        assert_int_equal(f.count, 2);
+        assert_ptr_equal(f.leaf[0], &b);
+        assert_ptr_equal(f.leaf[1], &a);
+        assert_float_equal(f.grad[0], 3, 0);              /* a */
+        assert_float_equal(f.grad[1], 2 * 3 * 7 + 5, 0); /* 2 a x + b */
+    }
+    graph_free(g);
+    cpu_backend_free(backend);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +256,7 @@ int main(void)
         cmocka_unit_test(rate_cools_down_at_the_end),
         cmocka_unit_test(frozen_parameters_stay),
         cmocka_unit_test(checkpoint_restores_everything),
+        cmocka_unit_test(gradients_are_told_when_they_are_final),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
