@@ -117,6 +117,17 @@ typedef void (*SoraNoteCallback)(const SoraNote *note, void *user);
  * others are still to come, with the video's parameters there. False with *err filled ends the call with that error. */
 typedef bool (*SoraFrameCallback)(const SoraVideo *video, int i, void *user, SoraError *err);
 
+/* What is emerging: one small picture for each group of frames (see SoraGiven), approximate and without a watermark. */
+typedef struct SoraPreview {
+    int step, steps; /* that many of the sampling steps are done */
+    int frames, width, height;
+    const uint8_t *pixels; /* packed RGB, [frames, height, width, 3]; until the callback returns */
+} SoraPreview;
+
+/* Called after the first step, and after others as long as all previews together, with what is done here, take less than
+ * 2 % of the time so far. The video is the same with and without. */
+typedef void (*SoraPreviewCallback)(const SoraPreview *preview, void *user);
+
 /* Something that a video is given: a picture, or some of a video, for a place in the new one. Exactly one of path, encoded
  * and pixels is there; all else may be left 0. Frames are scaled to cover the new video's, and their middle is taken (by
  * models that see pictures in channels of their own: as their training has it). Where two givens lie over each other the
@@ -180,6 +191,7 @@ typedef struct SoraRequest {
     bool private_prompt; /* the video's parameters, and so the files that are written, do not tell the prompts; default false */
     SoraProgressCallback progress;
     SoraNoteCallback note;   /* NULL: none */
+    SoraPreviewCallback preview; /* NULL: none */
     SoraFrameCallback frame; /* NULL: none; to write a video while it is decoded */
     void *user;              /* given to the callbacks */
 } SoraRequest;

@@ -325,7 +325,7 @@ static bool give_free_name(FileWriter *w, char **new_name, SoraError *err)
 
 static bool close_and_name(FileWriter *w, char **new_name, SoraError *err)
 {
-    bool ok = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
+    bool ok = fflush(w->stream) == 0 && !ferror(w->stream) && (w->passing || fsync(fileno(w->stream)) == 0);
     if (!ok)
         error_system(err, w->path, "cannot write");
     if (fclose(w->stream) != 0 && ok)
@@ -352,7 +352,8 @@ bool file_writer_finish(FileWriter *w, const FileFinish *finish, char **new_name
         *new_name = NULL;
     if (finish != NULL && (fflush(w->stream) != 0 || ferror(w->stream)))
         ok = error_system(err, w->path, "cannot write");
-    if (ok && finish != NULL)
+    w->passing = w->passing || (finish != NULL && finish->passing);
+    if (ok && finish != NULL && finish->run != NULL)
         ok = finish->run(finish->user, w->part_path, w->path, err);
     if (!ok)
         file_writer_abort(w);

@@ -41,6 +41,7 @@ typedef struct FileWriter {
     char *path, *part_path; /* as given, for messages; where the bytes are now */
     char *final;            /* path, or what it is a link to */
     Scratch scratch;
+    bool passing; /* see FileFinish; may be set before the end */
 } FileWriter;
 
 /* A new file gets mode 0666 less the umask; one that is replaced keeps its own. */
@@ -56,8 +57,9 @@ void file_writer_abort(FileWriter *w);                  /* no-op after commit */
 /* What is done with a file that is complete but has not got its name: it may be replaced under its temporary
  * one. False with *err filled: it never gets its name. */
 typedef struct FileFinish {
-    bool (*run)(void *user, const char *temporary, const char *path, SoraError *err);
+    bool (*run)(void *user, const char *temporary, const char *path, SoraError *err); /* NULL: nothing */
     void *user;
+    bool passing; /* another file replaces it soon: after a power cut it need not be there, so nobody waits for the disk */
 } FileFinish;
 
 /* file_writer_commit(), finished first; finish NULL: nothing more. new_name not NULL: a file that is there by now stays, and

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -10,6 +11,7 @@
 #include "base/shortage.h"
 #include "cli/cli.h"
 #include "cli/place.h"
+#include "cli/preview_file.h"
 #include "cli/progress.h"
 #include "cli/signing.h"
 #include "cpu/backend.h"
@@ -17,7 +19,7 @@
 #include "trace/trace_index.h"
 
 typedef struct GenerateArgs {
-    const char *model, *prompt, *negative, *image, *last_image, *output;
+    const char *model, *prompt, *negative, *image, *last_image, *output, *preview;
     OptionSize size;
     int frames, steps, threads, precision, solver, cpu, tell_prompt, scale;
     double fps, guidance, low_guidance, shift, cache;
@@ -91,6 +93,9 @@ static const Option options[] = {
      .choices = "auto|reference|avx2|avx512"},
     {'o', "output", OPTION_STRING, offsetof(GenerateArgs, output), "FILE",
      .help = "where to: .mp4, .webm, .gif, or a picture: .png, .jpg, .webp (default out.mp4; if that is there, out-2.mp4 and so on)"},
+    {0, "preview", OPTION_STRING, offsetof(GenerateArgs, preview), "FILE.png",
+     .help = "while the video is made, show here roughly what is emerging: a small PNG that is replaced after the first step and as "
+             "often as it takes less than 2 % of the time"},
     {0, "scale", OPTION_INT, offsetof(GenerateArgs, scale), "N",
      .help = "write the file N times as wide and high, 1 to 8, by Lanczos' filter; there is no more in it to see", .min = 1,
      .max = VIDEO_MAX_SCALE},
@@ -130,8 +135,10 @@ typedef struct Making {
     Progress progress;
     json_t *notes; /* for --json */
     Delivery delivery;
+    Delivery preview; /* signs those of --preview */
     bool inputs_read;
     SoraError changed; /* an input is not the file any more that will be named */
+    SoraError unseen;  /* why a preview could not be written */
 } Making;
 
 /* When the steps begin all inputs have been read. */
@@ -151,7 +158,14 @@ static bool on_progress(const SoraProgress *progress, void *user)
         return false;
     progress_show(&m->progress, &(ProgressStep){labels[progress->phase], units[progress->phase], progress->done,
                                                 progress->total});
-    return !interrupt_requested();
+    return m->unseen.code == SORA_OK && !interrupt_requested();
+}
+
+/* Nobody who asked for one should believe that an old one is of this video: a failure ends the work. */
+static void on_preview(const SoraPreview *preview, void *user)
+{
+    Making *m = user;
+    preview_file_write(m->preview.plan.path, preview, &m->preview.finish, &m->unseen);
 }
 
 /* Printed at once: who has forgotten a word may want to stop. */
@@ -223,6 +237,7 @@ static void fill_request(SoraRequest *request, SoraGiven *given, const GenerateA
     request->progress = on_progress;
     request->note = on_note;
     request->frame = on_frame;
+    request->preview = a->preview != NULL ? on_preview : NULL;
 }
 
 /* Will the files take this frame rate, and may they be written? Asked before the work. The size is the model's to judge, and
@@ -239,10 +254,16 @@ static bool check_output(const SoraEngine *engine, const SoraRequest *r, const G
     }
     const char *const inputs[] = {a->image, a->last_image, a->model, a->transformer, a->transformer_2, a->text_encoder, a->vae,
                                   a->image_encoder, a->tokenizer, a->trace_index};
+    enum { COUNT = sizeof inputs / sizeof *inputs };
     if (!video_writer_check(a->output, &format, err) || !video_writer_check_frames(a->output, place.frames, err) ||
-        !place_check(&place, inputs, sizeof inputs / sizeof *inputs, err))
+        !place_check(&place, inputs, COUNT, err))
+        return false;
+    Place preview = {a->preview, 1};
+    if (a->preview != NULL && (!video_writer_check(a->preview, NULL, err) || !place_check(&preview, inputs, COUNT, err)))
         return false;
     place_announce("sora", &place);
+    if (a->preview != NULL)
+        place_announce("sora", &preview);
     return true;
 }
 
@@ -346,6 +367,13 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
                                                            .time_authority = a->signing.time_authority},
                                                .index = a->no_trace ? NULL : index,
                                                .keep = a->keep});
+    DeliveryPlan small = m.delivery.plan;
+    small.path = a->preview;
+    small.signing.time_authority = NULL;
+    delivery_init(&m.preview, &small);
+    m.preview.finish.passing = true;
+    if (small.credentials == NULL)
+        m.preview.finish.run = NULL;
     double began = clock_seconds();
     request->user = &m;
     progress_begin(&m.progress);
@@ -357,14 +385,17 @@ static bool make(const GenerateArgs *a, SoraRequest *request, const Signing *sig
     if (engine != NULL) {
         m.delivery.plan.signing.model = sora_engine_name(engine);
         m.delivery.plan.signing.loras = sora_engine_loras(engine);
+        m.preview.plan.signing.model = m.delivery.plan.signing.model;
+        m.preview.plan.signing.loras = m.delivery.plan.signing.loras;
     }
     if (engine != NULL && check_output(engine, request, a, err))
         video = sora_generate(engine, request, err);
     progress_end(&m.progress);
-    if (m.changed.code != SORA_OK)
-        *err = m.changed;
+    if (m.changed.code != SORA_OK || m.unseen.code != SORA_OK)
+        *err = m.changed.code != SORA_OK ? m.changed : m.unseen;
     bool ok = video != NULL && delivery_commit(&m.delivery, video, err);
     ok = ok && report(&m, video, a, signing, clock_seconds() - began, err);
+    delivery_deinit(&m.preview);
     delivery_deinit(&m.delivery);
     json_decref(m.notes);
     sora_video_free(video);
@@ -382,6 +413,11 @@ static bool check_image(const char *path, SoraError *err)
 
 static bool check_args(const GenerateArgs *a, SoraError *err)
 {
+    const char *dot = a->preview != NULL ? strrchr(a->preview, '.') : NULL;
+    if (a->preview != NULL && (dot == NULL || strcasecmp(dot, ".png") != 0))
+        return error_set(err, SORA_ERROR_INPUT, "--preview %s: it is a PNG, call it NAME.png", a->preview);
+    if (a->preview != NULL && (strcmp(a->preview, a->output) == 0 || file_same(a->preview, a->output)))
+        return error_set(err, SORA_ERROR_INPUT, "--preview %s: that is the output", a->preview);
     return check_image(a->image, err) && check_image(a->last_image, err);
 }
 

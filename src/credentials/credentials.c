@@ -69,7 +69,7 @@ bool credentials_sign(const SoraCredentials *credentials, const SignTarget *file
 bool sora_sign(const SoraCredentials *credentials, const char *path, const SoraSigning *what,
                SoraSigned *result, SoraError *err)
 {
-    return credentials_sign(credentials, &(SignTarget){path, NULL}, what, result, err);
+    return credentials_sign(credentials, &(SignTarget){.path = path}, what, result, err);
 }
 
 SoraVerification *sora_verify(const char *path, const char *anchors, SoraError *err)

@@ -174,7 +174,9 @@ bool sign_file(const Signer *signer, const SignTarget *file, const SoraSigning *
     if (ok && s.in.stores > 0)
         ok = error_set(err, SORA_ERROR_INPUT, "%s: it has content credentials already", s.name);
     ok = ok && make_plan(&s, err) && file_writer_open_as(&s.out, file->path, s.name, err) && write_copy(&s, err) &&
-         hash_copy(&s, err) && write_final(&s, err) && file_writer_commit(&s.out, err);
+         hash_copy(&s, err) && write_final(&s, err);
+    s.out.passing = file->passing;
+    ok = ok && file_writer_commit(&s.out, err);
     file_writer_abort(&s.out);
     bytes_deinit(&s.token);
     asset_close(&s.in);

@@ -8,6 +8,7 @@
 typedef struct SignTarget {
     const char *path;
     const char *name; /* that it has in messages and, with no other title, in the manifest; NULL: path */
+    bool passing;     /* another replaces it soon (base/file.h) */
 } SignTarget;
 
 /* Puts a manifest into the file, in constant memory: the signed file replaces it in one step, and after a

@@ -15,7 +15,7 @@ static bool finish(void *user, const char *temporary, const char *path, SoraErro
     bool refused = *d->result.note != 0;
     if (refused)
         what.time_authority = NULL;
-    if (!credentials_sign(d->plan.credentials, &(SignTarget){temporary, path}, &what, &result, err))
+    if (!credentials_sign(d->plan.credentials, &(SignTarget){temporary, path, d->finish.passing}, &what, &result, err))
         return false;
     memcpy(d->result.manifest, result.manifest, sizeof result.manifest);
     d->result.time_stamped = result.time_stamped;
@@ -26,7 +26,7 @@ static bool finish(void *user, const char *temporary, const char *path, SoraErro
 
 void delivery_init(Delivery *d, const DeliveryPlan *plan)
 {
-    *d = (Delivery){.plan = *plan, .finish = {finish, d}};
+    *d = (Delivery){.plan = *plan, .finish = {.run = finish, .user = d}};
     fingerprint_init(&d->fingerprint, FINGERPRINT_STORED_RATE);
 }
 

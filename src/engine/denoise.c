@@ -263,6 +263,14 @@ static bool find_velocity(Loop *l, const Sampler *sampler, int i, const float *l
     return true;
 }
 
+/* What is held is known; of the rest the velocity says where it leads. */
+static void estimate(const Loop *l, float sigma, const float *latent, float *out)
+{
+    const Canvas *c = l->request->canvas;
+    for (int64_t i = 0; i < c->cells; i++)
+        out[i] = l->held[i] ? c->known[i] : latent[i] - sigma * l->velocity[0][i];
+}
+
 static bool run_steps(Loop *l, Sampler *sampler, float *latent, SoraError *err)
 {
     const Denoising *d = l->request;
@@ -272,6 +280,8 @@ static bool run_steps(Loop *l, Sampler *sampler, float *latent, SoraError *err)
         if (!find_velocity(l, sampler, i, latent, err))
             return false;
         canvas_release(d->canvas, &step, latent, l->held);
+        if (d->estimate != NULL)
+            estimate(l, step.sigma, latent, d->estimate);
         sampler_restart(sampler, l->held);
         sampler_step(sampler, l->velocity[0], latent);
         insert_known(l, step.next, latent);

@@ -7,6 +7,7 @@
 #include "engine/checks.h"
 #include "engine/engine.h"
 #include "engine/give.h"
+#include "engine/preview.h"
 #include "engine/request_notes.h"
 #include "engine/video.h"
 #include "media/watermark.h"
@@ -27,6 +28,8 @@ typedef struct Generation {
     float *latent;
     SoraVideo *video;
     Watermark *watermark; /* NULL: none is wanted */
+    Preview preview;      /* zeroed: none is wanted */
+    double preview_seconds; /* that previews have taken, what the caller does with them included */
     SoraError stopped;    /* why the sampling was ended after a step */
     bool refused;         /* the caller did not take a frame, and said why */
     Losses losses;        /* of the files that are given */
@@ -89,13 +92,39 @@ static bool encode_inputs(Generation *n, SoraError *err)
     return (!guided || encode_text(n, p->negative_prompt, &n->negative, ++done, err)) && check_inputs(n, err);
 }
 
+static bool prepare_preview(Generation *n, SoraError *err)
+{
+    double began = clock_seconds();
+    if (n->request->preview == NULL)
+        return true;
+    bool ok = preview_init(&n->preview, &n->engine->pipeline, &n->plan.latent, err);
+    graph_trim(n->engine->pipeline.graph);
+    n->preview_seconds = clock_seconds() - began;
+    return ok;
+}
+
+/* After the first step, and then whenever previews have not taken more than their part of the time. */
+static void show_preview(Generation *n, int done)
+{
+    static const double PART = 0.02;
+    Preview *p = &n->preview;
+    double now = clock_seconds();
+    if (n->request->preview == NULL || (done > 1 && n->preview_seconds > PART * (now - n->start)))
+        return;
+    preview_draw(p);
+    n->request->preview(&(SoraPreview){done, n->plan.steps, p->frames, p->width, p->height, p->rgb}, n->request->user);
+    n->preview_seconds += clock_seconds() - now;
+}
+
 static bool after_step(void *user, int done, const float *latent)
 {
     Generation *n = user;
     char what[32];
     snprintf(what, sizeof what, "step %d: the latent", done);
-    return check_numbers(n->engine, SLOT_TRANSFORMER, what, latent, (size_t)n->canvas.cells, &n->stopped) &&
-           report(n, SORA_PHASE_DENOISE, done, n->plan.steps, &n->stopped);
+    if (!check_numbers(n->engine, SLOT_TRANSFORMER, what, latent, (size_t)n->canvas.cells, &n->stopped))
+        return false;
+    show_preview(n, done);
+    return report(n, SORA_PHASE_DENOISE, done, n->plan.steps, &n->stopped);
 }
 
 static bool denoise(Generation *n, SoraError *err)
@@ -118,6 +147,7 @@ static bool denoise(Generation *n, SoraError *err)
         .pictures = n->pictures,
         .cache_threshold = p->cache_threshold,
         .steps_computed = &n->plan.steps_computed,
+        .estimate = n->preview.estimate,
         .after_step = after_step,
         .user = n,
     };
@@ -229,7 +259,7 @@ static bool run(Generation *n, SoraError *err)
         !encode_inputs(n, err))
         return false;
     graph_trim(e->pipeline.graph); /* the text encoder has done its work */
-    if (!denoise(n, err) || !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
+    if (!prepare_preview(n, err) || !denoise(n, err) || !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
     graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name, sora_engine_loras(e)); /* it says how many steps were computed */
@@ -247,6 +277,7 @@ static void release(Generation *n)
     context_rows_free(&n->pictures);
     canvas_deinit(&n->canvas);
     watermark_free(n->watermark);
+    preview_deinit(&n->preview);
     free(n->latent);
     plan_deinit(&n->plan);
 }

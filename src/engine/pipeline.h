@@ -73,6 +73,7 @@ typedef struct Denoising {
     ContextRows pictures; /* data NULL unless the transformer listens to pictures */
     double cache_threshold; /* see sample/step_cache.h; 0: every step is computed */
     int *steps_computed;    /* counted up; may be NULL */
+    float *estimate; /* [C, F, H, W]: before after_step, the video without noise as the step saw it; NULL: not wanted */
     /* After each step, with the latent [C, F, H, W] as it will go into the next one; false cancels. */
     bool (*after_step)(void *user, int done, const float *latent);
     void *user;

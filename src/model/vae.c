@@ -281,6 +281,14 @@ Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z)
     return x;
 }
 
+Tensor *vae_decode_code(Graph *g, const Vae *m, Tensor *z)
+{
+    const VaeConfig *c = &m->config;
+    GraphScope scope = graph_scope(g);
+    Tensor *patches = vae_code_decode(g, &m->code, false, denormalise(g, c, z));
+    return graph_keep(g, scope, vae_unpatchify(g, patches, c->patchify));
+}
+
 Tensor *vae_encode(Graph *g, const Vae *m, Tensor *frames)
 {
     int64_t stride = vae_stride_time(&m->config);

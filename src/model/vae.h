@@ -64,6 +64,9 @@ int64_t vae_encoder_lag(const Vae *m); /* in latent places */
 /* 1 latent frame -> vae_stride_time() frames, or more of them; the first one of a clip becomes one frame. */
 Tensor *vae_decode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *z);
 
+/* What the linear code alone makes of the latents of a whole clip: in [-1, 1], but for what lies outside. */
+Tensor *vae_decode_code(Graph *g, const Vae *m, Tensor *z);
+
 /* The two halves of vae_decode_chunk(): to the features of whole latent frames [B, F, h, w, vae_front_channels()], and from
  * them to frames. The second can go in strips of the features (VaeStrip), with a cache of its own and all chunks of a strip
  * before the next; vae_cache_end_chunk() after each. From strip [a, b) of n come the frames' places from

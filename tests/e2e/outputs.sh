@@ -152,6 +152,22 @@ checks=$((checks + 1))
 [ -f unread/model/vae/model.safetensors ] || fail "nobody reads stderr: no model"
 rm -r ./*
 
+# What is emerging: a signed PNG in one piece, and none of another video.
+expect 0 "" "$sora" "a dog" --steps 2 --frames 5 -o a.mp4 --preview seen.png
+only a.mp4 seen.png
+expect 0 "" "$sora" verify seen.png
+head -c 4 seen.png | grep -aq PNG || fail "no PNG"
+expect 0 '^sora: seen.png is there and will be replaced$' "$sora" "a dog" --steps 1 --frames 1 -o b.mp4 --preview seen.png
+expect 0 "" "$sora" "a dog" --steps 1 --frames 1 -o c.mp4 --preview plain.png --no-credentials
+expect 2 "" "$sora" verify plain.png
+only a.mp4 b.mp4 c.mp4 plain.png seen.png
+expect 2 '^sora: --preview seen.jpg: it is a PNG, call it NAME.png$' "$sora" "a dog" -o d.mp4 --preview seen.jpg
+expect 2 '^sora: --preview d.png: that is the output$' "$sora" "a dog" -o d.png --preview d.png
+expect 2 '^sora: ./seen.png: it is an input as well' "$sora" "a dog" -o d.mp4 --image seen.png --preview ./seen.png
+expect 3 '^sora: none/seen.png: cannot write' "$sora" "a dog" -o d.mp4 --preview none/seen.png
+only a.mp4 b.mp4 c.mp4 plain.png seen.png
+rm -r ./*
+
 # A request for a certificate replaces no key, and makes none that would be lost.
 keys=$XDG_CONFIG_HOME/sora/credentials
 cp "$keys/signer.pem" keep

@@ -60,7 +60,7 @@ static void write_file(const char *path, const void *data, size_t size)
 static void sign(const char *path, const SoraSigning *how)
 {
     SoraError err = {0};
-    if (!sign_file(&signer, &(SignTarget){path, NULL}, how, NULL, &err))
+    if (!sign_file(&signer, &(SignTarget){.path = path}, how, NULL, &err))
         fail_msg("%s", err.message);
 }
 
@@ -307,7 +307,7 @@ static void expect_refused(const char *path, const SoraSigning *how, const char 
     SoraError err = {0};
     struct stat before, after;
     stat(path, &before);
-    assert_false(sign_file(&signer, &(SignTarget){path, NULL}, how, NULL, &err));
+    assert_false(sign_file(&signer, &(SignTarget){.path = path}, how, NULL, &err));
     if (strstr(err.message, part) == NULL)
         fail_msg("\"%s\" lacks \"%s\"", err.message, part);
     stat(path, &after);
@@ -350,7 +350,7 @@ static void test_finish(void **state)
 {
     static const char *const names[] = {"f.mp4", "f.webm", "f.gif", "f.png"};
     static uint8_t rgb[32 * 32 * 3];
-    FileFinish finish = {refuse, NULL};
+    FileFinish finish = {.run = refuse};
     for (size_t i = 0; i < 4; i++) {
         SoraError err = {0};
         VideoWriter *w = video_writer_open(in_folder(names[i]), &(VideoFormat){32, 32, 12, NULL, NULL}, &err);

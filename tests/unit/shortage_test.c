@@ -176,7 +176,8 @@ static int try(const Case *c, const char *path, const char *right, atomic_long *
     return verdict;
 }
 
-/* Each of them, or about FEW. A signal is none of ours: jansson 2.14 reads on behind a text whose buffer could not grow. How many ended otherwise than they should. */
+/* Each of them, or about FEW. How many ended otherwise than they should; a signal is none of ours: jansson 2.14 reads on
+ * behind a text whose buffer could not grow. */
 static long sweep(const Case *c, const char *right, atomic_long *left, long calls)
 {
     const char *path = in_dir(c->path);
