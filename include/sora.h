@@ -72,7 +72,7 @@ typedef enum SoraPrecision {
     SORA_PRECISION_AUTO = 0, /* bf16 where the processor has it, else f32 */
     SORA_PRECISION_F32,
     SORA_PRECISION_BF16, /* products in bf16, sums in f32 */
-    SORA_PRECISION_INT8, /* linear layers over 256 rows or more in 8 bits, the rest as bf16 */
+    SORA_PRECISION_INT8, /* linear layers over 256 rows or more in 8 bits, the rest as with AUTO */
 } SoraPrecision;
 
 typedef enum SoraSolver {

@@ -9,7 +9,7 @@
 #include "cpu/pack_int8.h"
 #include "cpu/weigh_int8.h"
 
-/* Queries whose scores are in cache at one time, and keys, at most. */
+/* Queries whose scores are in cache at one time, and keys, at most on any level. */
 enum { QUERIES = 96, KEY_BLOCK = 512 };
 
 /* Exponents are taken against a guess of the largest score where that is faster; sums beyond this mean that it was too far
@@ -43,7 +43,7 @@ static int64_t keys_of(const AttentionPlan *p, int64_t b)
 /* Keys of a block: the last one is hardly smaller than the others. */
 static int64_t block_of(const AttentionPlan *p, int64_t b)
 {
-    int64_t keys = keys_of(p, b), blocks = (keys + KEY_BLOCK - 1) / KEY_BLOCK;
+    int64_t keys = keys_of(p, b), most = p->h.mini->keys, blocks = (keys + most - 1) / most;
     return round_up((keys + blocks - 1) / blocks, MINI_PANEL);
 }
 
@@ -295,7 +295,7 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
               .v = node->in[2]->data,
               .out = node->out[0]->data};
     p.panels = p.h.mini->pack_panels != NULL;
-    p.int8 = ctx->int8 && p.h.bias == NULL && node->in[0]->shape[0] >= ctx->int8_smallest &&
+    p.int8 = ctx->int8 && ctx->int8_panels == NULL && p.h.bias == NULL && node->in[0]->shape[0] >= ctx->int8_smallest &&
              node->in[1]->shape[0] >= ctx->int8_smallest;
     if (p.int8)
         p.h.d_k = round_up(p.h.d, INT8_PAD);

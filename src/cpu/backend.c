@@ -1,11 +1,13 @@
 #include "cpu/backend.h"
 
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cpu/kernel.h"
 #include "cpu/onednn.h"
+#include "cpu/panels_int8.h"
 #include "cpu/simd.h"
 
 enum { INT8_SMALLEST = 256 };
@@ -91,20 +93,27 @@ void cpu_narrow(uint16_t *out, const float *x, int64_t n)
             out[i] = f32_to_bf16(x[i]);
 }
 
-static bool choose_precision(SoraPrecision precision, CpuContext *ctx, SoraError *err)
+/* Which compilers do not all know by name. */
+static bool has_avx_vnni(void)
 {
+    unsigned a = 0, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4) != 0;
+}
+
+static bool choose_precision(const CpuOptions *options, CpuContext *ctx, SoraError *err)
+{
+    SoraPrecision precision = options->precision;
     bool has = ctx->level == CPU_AVX512 && __builtin_cpu_supports("avx512bf16");
     if (precision == SORA_PRECISION_BF16 && !has)
         return error_set(err, SORA_ERROR_UNSUPPORTED,
                          "precision bf16: not at cpu level \"%s\" of this processor",
                          LEVEL_NAMES[ctx->level]);
-    bool vnni = has && __builtin_cpu_supports("avx512vnni");
-    if (precision == SORA_PRECISION_INT8 && !vnni)
-        return error_set(err, SORA_ERROR_UNSUPPORTED,
-                         "precision int8: not at cpu level \"%s\" of this processor",
-                         LEVEL_NAMES[ctx->level]);
+    if (precision == SORA_PRECISION_INT8 && ctx->level == CPU_REFERENCE)
+        return error_set(err, SORA_ERROR_UNSUPPORTED, "precision int8: not at cpu level \"%s\"", LEVEL_NAMES[ctx->level]);
     ctx->int8 = precision == SORA_PRECISION_INT8;
     ctx->bf16 = has && precision != SORA_PRECISION_F32;
+    if (options->without_vnni || !has || !__builtin_cpu_supports("avx512vnni"))
+        ctx->int8_panels = has_avx_vnni() && !options->without_vnni ? &int8_avx_vnni : &int8_avx2;
     return true;
 }
 
@@ -184,7 +193,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     b->base = (Backend){.name = "cpu", .run = run, .alloc = alloc, .free = release, .move = move, .upload = copy,
                         .download = copy, .keep_weights = keep_weights, .trim = trim};
     if (!choose_level(options->level, &b->ctx.level, err) ||
-        !choose_precision(options->precision, &b->ctx, err))
+        !choose_precision(options, &b->ctx, err))
         goto fail;
     b->base.operand = b->ctx.bf16 ? DTYPE_BF16 : DTYPE_F32;
     b->ctx.int8_smallest = options->int8_smallest > 0 ? options->int8_smallest : INT8_SMALLEST;

@@ -121,6 +121,8 @@ static Int8Plan make_plan(const CpuContext *ctx, const Product *p)
 
 bool gemm_int8(CpuContext *ctx, const Product *p, Op op, SoraError *err)
 {
+    if (ctx->int8_panels != NULL)
+        return gemm_int8_panels(ctx, p, err);
     onednn_tidy(ctx->onednn);
     Int8Plan plan = make_plan(ctx, p);
     if (!find_tiles(ctx, &plan, err))

@@ -16,6 +16,7 @@ typedef struct CpuContext {
     bool bf16;               /* products in bf16, sums in f32 */
     bool int8;               /* linear layers over many rows in 8 bits, see gemm_int8.h; and weigh_int8.h */
     int int8_smallest;       /* how many rows, inputs and outputs that means */
+    const struct Int8Panels *int8_panels; /* what they are made with without AVX512-VNNI, else NULL */
     bool keep_weights;       /* of convolutions, packed: see graph_keep_weights() */
     const struct Simd *simd; /* from AVX2 on */
     struct OneDnn *onednn;   /* from AVX2 on */

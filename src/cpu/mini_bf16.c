@@ -264,6 +264,7 @@ static void weigh_panels(const WeighShape *s, const void *queries, const void *k
 
 const MiniGemm mini_bf16 = {.size = 2,
                             .k_unit = 2,
+                            .keys = 512,
                             .pack_a = pack_a,
                             .pack_a_transposed = pack_a_transposed,
                             .pack_b = pack_b,

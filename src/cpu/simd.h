@@ -57,6 +57,7 @@ typedef struct WeighShape {
 typedef struct MiniGemm {
     int size; /* bytes of a packed element */
     int k_unit;
+    int keys; /* that attention takes at a time, at most: up to 512, a multiple of MINI_PANEL */
     /* Rows of x [rows, k], ld floats apart, to rows of k_padded. */
     void (*pack_a)(void *out, const float *x, int64_t ld, int64_t rows, int64_t k, int64_t k_padded);
     /* The same of the transpose of x [k, n]: rows of k_padded, here a multiple of MINI_PAD. */

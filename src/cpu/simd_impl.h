@@ -1,6 +1,6 @@
 /* The vector functions, compiled once per level: the including file defines W (floats in a vector),
  * SIMD_NAME, and the few operations that C's vector extensions lack: vmax, load_f16. SIMD_PANELS, if it is defined, names the
- * level's own multiply and what goes with it in a MiniGemm. */
+ * level's own multiply and what goes with it in a MiniGemm, SIMD_KEYS its keys. */
 #include <string.h>
 
 #include "cpu/simd.h"
@@ -635,6 +635,7 @@ static void multiply(const MiniShape *s, const void *a, const void *b, float *c)
 }
 
 #define SIMD_PANELS .multiply = multiply
+#define SIMD_KEYS 512
 #endif
 
 const Simd SIMD_NAME = {
@@ -661,6 +662,7 @@ const Simd SIMD_NAME = {
     .dot = dot,
     .f32 = {.size = 4,
             .k_unit = 1,
+            .keys = SIMD_KEYS,
             .pack_a = pack_a,
             .pack_a_transposed = pack_a_transposed,
             .pack_b = pack_b,

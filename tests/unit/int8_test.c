@@ -28,13 +28,19 @@ static float *whole_numbers(int64_t rows, int64_t width, float factor, uint64_t 
     return x;
 }
 
+/* The best that this processor has, and what it would do if it had less. SORA_CPU may make them the same. */
+static const CpuOptions INT8[] = {{.threads = 3, .precision = SORA_PRECISION_INT8},
+                                  {.threads = 2, .precision = SORA_PRECISION_INT8, .level = "avx2"},
+                                  {.threads = 3, .precision = SORA_PRECISION_INT8, .level = "avx2", .without_vnni = true}};
+enum { INT8_COUNT = sizeof INT8 / sizeof INT8[0] };
+
 /* The one that is tested and its slow twin. */
-static void open_backends(Backend **int8, Backend **plain)
+static void open_backends(const CpuOptions *options, Backend **int8, Backend **plain)
 {
     SoraError err = {0};
-    *int8 = cpu_backend_new(&(CpuOptions){.threads = 3, .precision = SORA_PRECISION_INT8}, &err);
+    *int8 = cpu_backend_new(options, &err);
     if (*int8 == NULL && err.code == SORA_ERROR_UNSUPPORTED)
-        skip(); /* no VNNI */
+        skip(); /* SORA_CPU=reference */
     *plain = cpu_backend_new(&(CpuOptions){.threads = 1, .level = "reference"}, &err);
     assert_true(*int8 != NULL && *plain != NULL);
 }
@@ -60,14 +66,14 @@ static float *linear(Backend *backend, const Sizes *s, const float *x, const voi
     return out;
 }
 
-static void whole_numbers_are_exact(void **state)
+static void check_whole_numbers(const CpuOptions *options)
 {
     static const Sizes SIZES[] = {
         {256, 256, 256, DTYPE_F32, UNARY_NONE},  {300, 320, 300, DTYPE_F32, UNARY_NONE},
         {333, 576, 1000, DTYPE_BF16, UNARY_NONE}, {1281, 1088, 320, DTYPE_BF16, UNARY_GELU_TANH},
     };
     Backend *int8, *plain;
-    open_backends(&int8, &plain);
+    open_backends(options, &int8, &plain);
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
         const Sizes *s = &SIZES[i];
         float *x = whole_numbers(s->m, s->k, 0.5f, 2 * i), *w = whole_numbers(s->n, s->k, 0.0009765625f, 2 * i + 1);
@@ -83,6 +89,44 @@ static void whole_numbers_are_exact(void **state)
         free(x), free(w), free(bias), free(half), free(a), free(b);
     }
     cpu_backend_free(int8);
+    cpu_backend_free(plain);
+}
+
+static void whole_numbers_are_exact(void **state)
+{
+    for (int i = 0; i < INT8_COUNT; i++)
+        check_whole_numbers(&INT8[i]);
+}
+
+/* Sums are of whole numbers, so instructions may differ and results not. */
+static void vnni_changes_nothing(void **state)
+{
+    static const Sizes SIZES[] = {{300, 320, 333, DTYPE_F32, UNARY_NONE},
+                                  {299, 576, 2741, DTYPE_BF16, UNARY_SILU},
+                                  {1000, 256, 300, DTYPE_F16, UNARY_NONE}};
+    Backend *with, *without, *plain;
+    open_backends(&INT8[1], &with, &plain);
+    cpu_backend_free(plain);
+    open_backends(&INT8[2], &without, &plain);
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        const Sizes *s = &SIZES[i];
+        Rng rng;
+        rng_init(&rng, 7, i);
+        float *x = malloc((size_t)(s->m * s->k) * sizeof *x), *w = malloc((size_t)(s->n * s->k) * sizeof *w);
+        uint16_t *half = malloc((size_t)(s->n * s->k) * sizeof *half);
+        for (int64_t k = 0; k < s->m * s->k; k++)
+            x[k] = (float)rng_normal(&rng);
+        for (int64_t k = 0; k < s->n * s->k; k++) {
+            w[k] = (float)rng_normal(&rng);
+            half[k] = s->dtype == DTYPE_BF16 ? f32_to_bf16(w[k]) : (uint16_t)(0x3c00 - k % 1000 + (k % 7 == 0 ? 0x8000 : 0));
+        }
+        const void *weights = s->dtype == DTYPE_F32 ? (const void *)w : half;
+        float *a = linear(with, s, x, weights, NULL), *b = linear(without, s, x, weights, NULL);
+        assert_memory_equal(a, b, (size_t)(s->m * s->n) * sizeof *a);
+        free(x), free(w), free(half), free(a), free(b);
+    }
+    cpu_backend_free(with);
+    cpu_backend_free(without);
     cpu_backend_free(plain);
 }
 
@@ -128,7 +172,7 @@ static void scores_of_whole_numbers_are_exact(void **state)
 {
     static const Scores SCORES[] = {{256, 256, 64, 1}, {301, 514, 72, 1}, {300, 1100, 128, 2}, {300, 1100, 64, 150}};
     Backend *int8, *plain;
-    open_backends(&int8, &plain);
+    open_backends(&INT8[0], &int8, &plain);
     for (size_t i = 0; i < sizeof SCORES / sizeof SCORES[0]; i++) {
         const Scores *s = &SCORES[i];
         float *q = whole_numbers(s->queries, s->width, 1, 3 * i), *k = paired_keys(s->keys, s->width, 3 * i + 1);
@@ -151,6 +195,7 @@ static void scores_of_whole_numbers_are_exact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(whole_numbers_are_exact),
+                                       cmocka_unit_test(vnni_changes_nothing),
                                        cmocka_unit_test(scores_of_whole_numbers_are_exact)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
