@@ -99,6 +99,7 @@ typedef enum SoraPhase {
     SORA_PHASE_TEXT = 0, /* encoding the prompt */
     SORA_PHASE_DENOISE,  /* sampling steps */
     SORA_PHASE_DECODE,   /* latent frames to pictures */
+    SORA_PHASE_FRAMES,   /* the studio's: frames of the whole video, of which some are in the making; total 0: it never ends */
 } SoraPhase;
 
 typedef struct SoraProgress {
@@ -158,6 +159,8 @@ typedef struct SoraGiven {
                               that is above `level`; NULL: all of it is given */
     const uint8_t *mask;   /* the same in memory: bytes [mask_height, mask_width], 0 to 255 */
     int mask_width, mask_height;
+    int mask_frames; /* 0 or 1: one for all frames; more: mask is [mask_frames, mask_height, mask_width], a picture for each frame
+                        and the last one for all after it */
 } SoraGiven;
 
 /* Words for a part of the video. */
@@ -168,7 +171,8 @@ typedef struct SoraPassage {
 
 /* Fields left 0 (or NULL) by sora_request_init take the model's own default. */
 typedef struct SoraRequest {
-    const char *prompt;          /* UTF-8, at most 32,000 bytes; required unless there are passages */
+    const char *prompt;          /* UTF-8, at most 32,000 bytes; required unless there are passages. "" says nothing and
+                                    needs a guidance_scale of 1 */
     const SoraPassage *passages; /* passage_count of them, in their order, the first from 0 on: a storyboard */
     int passage_count;           /* at most 64; 0 (default): the prompt is for the whole video */
     const char *negative_prompt; /* UTF-8; NULL: the model's default; "" : none */
@@ -224,6 +228,103 @@ bool sora_request_check(const SoraEngine *engine, const SoraRequest *request, So
 
 SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraError *err);
 
+typedef enum SoraInputRole {
+    SORA_INPUT_PARENT = 0, /* the file is this one, changed (c2pa.opened, c2pa.edited): image to video, extend, remix; one
+                              at most */
+    SORA_INPUT_SOURCE,     /* it was looked at, and nothing of it is shown (inputTo) */
+    SORA_INPUT_COMPONENT,  /* it is shown as a part of the file (c2pa.placed): blend, a last frame */
+} SoraInputRole;
+
+/* A file that another was made from. Its own credentials are validated, kept and named. */
+typedef struct SoraInput {
+    const char *path;
+    const char *title; /* UTF-8; NULL: the file's name */
+    SoraInputRole role;
+} SoraInput;
+
+/* The studio: videos of any length, and videos made of videos. What is given and stays comes back as its own pixels, scaled
+ * where the sizes differ; the rest is made in windows of the model's own length, each of which is given the end of the one
+ * before, in memory that does not grow with the length.
+ *
+ *     SoraEdit edit;
+ *     sora_edit_init(&edit);
+ *     edit.kind = SORA_EDIT_EXTEND;
+ *     edit.inputs = (const char *[]){"dog.mp4"};
+ *     edit.input_count = 1;
+ *     edit.seconds = 4;
+ *     request.prompt = "the dog runs left";
+ *     SoraVideo *video = sora_edit(engine, &edit, &request, &err);
+ *
+ * What of the request counts: all but `given`, which is SORA_EDIT_NEW's alone. A width, height and fps that are not there are
+ * the first input's, where the model makes them (a note says so when not), else the model's. Words that are not there are
+ * those that the first input's metadata tell, else nothing is said. frames may be any number. The frame callback is told
+ * of each frame as soon as nothing more happens to it; previews are of the window in the making; SoraProgress counts frames of the whole video (SORA_PHASE_FRAMES). */
+typedef enum SoraEditKind {
+    SORA_EDIT_NEW = 0,     /* nothing but the request, whose given[] may lie anywhere: a long video, a storyboard */
+    SORA_EDIT_EXTEND,      /* inputs[0] goes on for `seconds`, or with at_start leads up to its beginning for as long */
+    SORA_EDIT_LOOP,        /* inputs[0], then `seconds` in which it comes back to its beginning; without an input a new video that
+                              closes on itself, of `seconds` or of the request's frames: a multiple of the model's groups */
+    SORA_EDIT_BLEND,       /* inputs[0] turns into inputs[1]: a bridge of `seconds`, or over their length (curve) */
+    SORA_EDIT_REMIX,       /* inputs[0] made anew by the words: `strength` */
+    SORA_EDIT_FILL,        /* of inputs[0], what is white in the mask, or outside of it in a larger width and height */
+    SORA_EDIT_INTERPOLATE, /* from picture to picture of inputs[], over `seconds`, at equal distances or at times[] */
+    SORA_EDIT_RECUT,       /* `from` to `to` of inputs[0], with `before` seconds that lead up to it and `after` that go on */
+} SoraEditKind;
+
+/* How far B has come, from 0 to 1, over the length of a blend. */
+typedef enum SoraCurve {
+    SORA_CURVE_BRIDGE = 0, /* not at all: A, a bridge, B */
+    SORA_CURVE_LINEAR,
+    SORA_CURVE_SMOOTH, /* slow at both ends */
+    SORA_CURVE_EARLY,  /* most of it in the first half */
+    SORA_CURVE_LATE,
+} SoraCurve;
+
+typedef struct SoraEdit {
+    SoraEditKind kind;
+    const char *const *inputs; /* files: pictures or videos */
+    int input_count;           /* at most 32 */
+    double seconds;            /* of what is made; NEW and FILL: of the whole, 0: the request's frames, or the input's. Default 0;
+                                  kinds that need it take 2 */
+    bool at_start;             /* EXTEND */
+    double from, to;           /* RECUT: seconds of the input; below 0 from its end; to 0: its end */
+    double before, after;      /* RECUT: seconds */
+    double strength;           /* REMIX: 0 to 1, default 0.8; 1 keeps nothing. A blend over their length uses it too */
+    SoraCurve curve;           /* BLEND */
+    const double *times;       /* INTERPOLATE: seconds of each input, rising from 0; NULL: equal distances */
+    const char *mask_path;     /* FILL: a picture or a video of the input's size: white is made anew, black stays */
+    bool keep_partial;         /* a progress callback that says stop ends the video where it is, with a note, if there is a frame */
+} SoraEdit;
+
+void sora_edit_init(SoraEdit *edit);
+
+/* What will come of it. */
+typedef struct SoraFormat {
+    int width, height, frames;
+    double fps;
+} SoraFormat;
+
+/* Would sora_edit() begin? As sora_request_check(). format may be NULL. */
+bool sora_edit_check(SoraEngine *engine, const SoraEdit *edit, const SoraRequest *request, SoraFormat *format, SoraError *err);
+SoraVideo *sora_edit(SoraEngine *engine, const SoraEdit *edit, const SoraRequest *request, SoraError *err);
+
+/* The files of an edit and its request, with their roles, for sora_inputs_open(). Fills list[max] and returns how many. */
+int sora_edit_inputs(const SoraEdit *edit, const SoraRequest *request, SoraInput *list, int max);
+/* "extended by 4 s": for SoraSigning.operation. */
+void sora_edit_operation(const SoraEdit *edit, char *text, size_t size);
+
+/* A video that never ends. frame is called for each, in order, with rgb [height, width, 3]; false with *err filled ends it, and
+ * with err->code SORA_OK means that enough was seen. words is asked before each window for what is to happen from now
+ * on; NULL from it: as before. Memory is constant. The request's frames, passages and given are not used; its progress is
+ * asked whether to go on, which is the ordinary end too: true is returned. */
+typedef struct SoraLive {
+    bool (*frame)(const uint8_t *rgb, int width, int height, int64_t i, void *user, SoraError *err);
+    const char *(*words)(void *user);
+    void *user;
+    const char *begin; /* a picture or a video to go on from; NULL: none */
+} SoraLive;
+bool sora_live(SoraEngine *engine, const SoraRequest *request, const SoraLive *live, SoraError *err);
+
 int sora_video_width(const SoraVideo *video);
 int sora_video_height(const SoraVideo *video);
 int sora_video_frames(const SoraVideo *video);
@@ -259,20 +360,6 @@ void sora_video_free(SoraVideo *video);
  *
  * A signer serves one call at a time. */
 typedef struct SoraCredentials SoraCredentials;
-
-typedef enum SoraInputRole {
-    SORA_INPUT_PARENT = 0, /* the file is this one, changed (c2pa.opened, c2pa.edited): image to video, extend, remix; one
-                              at most */
-    SORA_INPUT_SOURCE,     /* it was looked at, and nothing of it is shown (inputTo) */
-    SORA_INPUT_COMPONENT,  /* it is shown as a part of the file (c2pa.placed): blend, a last frame */
-} SoraInputRole;
-
-/* A file that another was made from. Its own credentials are validated, kept and named. */
-typedef struct SoraInput {
-    const char *path;
-    const char *title; /* UTF-8; NULL: the file's name */
-    SoraInputRole role;
-} SoraInput;
 
 /* What a file is made from, read and validated once: to be opened before the work, for afterwards a file may be gone or
  * another one. At most 64; the list and its strings need not stay. NULL on failure, also when there is no such file. */

@@ -1,11 +1,13 @@
 /* From the latent to frames: whole ones, or strip by strip where those would need too much memory. */
+#include "engine/decode.h"
+
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "engine/pipeline.h"
 
 enum {
     /* Of one activation at the finest level: small videos go through the decoder many latent frames at a time,
@@ -61,39 +63,7 @@ static int frames_of(const VaeConfig *c, int64_t latents)
     return latents > 0 ? (int)(1 + (latents - 1) * vae_stride_time(c)) : 0;
 }
 
-/* --- whole frames --- */
-
-static bool decode_whole(const Pipeline *p, const DecodeJob *job, SoraError *err)
-{
-    Graph *g = p->graph;
-    const VaeConfig *c = &p->autoencoder->config;
-    const CanvasShape *s = &job->shape;
-    int64_t stride = vae_stride_space(c), plane = s->height * s->width, chunk = pipeline_decode_chunk(c, s);
-    float *z = malloc((size_t)(chunk * plane * s->channels) * sizeof *z);
-    float *pixels = malloc((size_t)(plane * stride * stride * 3 * chunk * vae_stride_time(c)) * sizeof *pixels);
-    bool ok = (z != NULL && pixels != NULL) || error_no_memory(err);
-    VaeCache cache = {.frames = pipeline_coder_frames(c, s)};
-    for (int64_t f = 0, n; f < s->frames && ok; f += n) {
-        n = chunk < s->frames - f ? chunk : s->frames - f;
-        cache.last = f + n == s->frames && cache.frames == 0; /* frames may come in parts, which need memory */
-        graph_reset(g);
-        take_frames(s, job->latent, f, n, z);
-        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, s->height, s->width, s->channels), z);
-        Tensor *out = vae_decode_chunk(g, p->autoencoder, &cache, in);
-        graph_download(g, out, pixels);
-        DecodedPart part = {pixels, frames_of(c, f), frames_of(c, f + n) - frames_of(c, f), 0, 0,
-                            (int)(s->width * stride), (int)(s->height * stride), (int)(f + n), (int)s->frames};
-        ok = graph_ok(g, err) && job->sink(job->user, &part, err);
-    }
-    vae_cache_free(g, &cache);
-    free(z);
-    free(pixels);
-    return ok;
-}
-
-/* --- strips --- */
-
-/* Strips of the features between the decoder's halves, along the longer side. The features of all frames, half a
+/* Strips of the features between the decoder's halves, along the longer side. The features of all frames of a push, half a
  * gigabyte at 720x1280, wait in a file. */
 typedef struct Strips {
     int dim;                  /* of [B, F, H, W, C] */
@@ -102,8 +72,67 @@ typedef struct Strips {
     int count;
     size_t place;             /* bytes of a place's features in one latent frame */
     FILE *spool;              /* strip after strip, frame after frame */
-    Tensor *(*edges)[VAE_MAX_SLOTS]; /* [F] */
+    VaeCache *caches;         /* [count] */
+    Tensor *(*edges)[VAE_MAX_SLOTS]; /* [latent frames of the push] */
 } Strips;
+
+struct Decoder {
+    const Pipeline *pipeline;
+    DecoderJob job;
+    VaeCache cache; /* of whole frames, or of the first half where strips follow */
+    bool whole;
+    Strips strips;
+    int64_t pushed; /* latent frames */
+    bool ended;
+};
+
+/* Frames of the clip before latent frame i. */
+static int frames_before(const Decoder *d, int64_t i)
+{
+    return frames_of(&d->pipeline->autoencoder->config, i);
+}
+
+/* Parts that are through, of all that the job says: a part is a latent frame in a strip. */
+static void count_parts(const Decoder *d, DecodedPart *part, int strip, int64_t through)
+{
+    int64_t strips = d->whole ? 1 : d->strips.count;
+    part->done = (int)(d->pushed * (strips - 1) + strip * (d->job.shape.frames - d->pushed) + through);
+    part->total = (int)(strips * d->job.shape.frames);
+}
+
+/* --- whole frames --- */
+
+static bool push_whole(Decoder *d, const DecoderPush *push, SoraError *err)
+{
+    const Pipeline *p = d->pipeline;
+    Graph *g = p->graph;
+    const VaeConfig *c = &p->autoencoder->config;
+    CanvasShape s = d->job.shape;
+    s.frames = push->frames;
+    int64_t stride = vae_stride_space(c), plane = s.height * s.width, chunk = pipeline_decode_chunk(c, &s);
+    float *z = malloc((size_t)(chunk * plane * s.channels) * sizeof *z);
+    float *pixels = malloc((size_t)(plane * stride * stride * 3 * chunk * vae_stride_time(c)) * sizeof *pixels);
+    bool ok = (z != NULL && pixels != NULL) || error_no_memory(err);
+    for (int64_t f = 0, n; f < s.frames && ok; f += n) {
+        n = chunk < s.frames - f ? chunk : s.frames - f;
+        d->cache.last = push->last && f + n == s.frames && d->cache.frames == 0; /* frames may come in parts, which need memory */
+        graph_reset(g);
+        take_frames(&s, push->latent, f, n, z);
+        Tensor *in = graph_input(g, DTYPE_F32, SHAPE(1, n, s.height, s.width, s.channels), z);
+        Tensor *out = vae_decode_chunk(g, p->autoencoder, &d->cache, in);
+        graph_download(g, out, pixels);
+        int first = frames_before(d, d->pushed + f);
+        DecodedPart part = {pixels, first, frames_before(d, d->pushed + f + n) - first, 0, 0, (int)(s.width * stride),
+                            (int)(s.height * stride), 0, 0};
+        count_parts(d, &part, 0, d->pushed + f + n);
+        ok = graph_ok(g, err) && d->job.sink(d->job.user, &part, err);
+    }
+    free(z);
+    free(pixels);
+    return ok;
+}
+
+/* --- strips --- */
 
 /* Where strip i begins; that of count is the end. The first brings what the others are late by; the last, which lets
  * out all that is left, takes in one place. */
@@ -140,15 +169,14 @@ static Strips plan_strips(const Vae *m, const CanvasShape *shape, size_t limit)
     return s;
 }
 
-static void free_strips(Graph *g, Strips *s, int64_t frames)
+static void free_edges(Graph *g, Strips *s, int64_t frames)
 {
     for (int64_t f = 0; s->edges != NULL && f < frames; f++)
         for (int i = 0; i < VAE_MAX_SLOTS; i++)
             if (s->edges[f][i] != NULL)
                 graph_free_slot(g, &s->edges[f][i]);
-    if (s->spool != NULL)
-        fclose(s->spool);
     free(s->edges);
+    s->edges = NULL;
 }
 
 static bool read_features(const Strips *s, int strip, int64_t frame, float *out, SoraError *err)
@@ -159,20 +187,23 @@ static bool read_features(const Strips *s, int strip, int64_t frame, float *out,
 }
 
 /* The decoder's first half, of whole latent frames; its features are cut into strips. */
-static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
+static bool make_features(Decoder *d, const DecoderPush *push, SoraError *err)
 {
+    const Pipeline *p = d->pipeline;
+    Strips *s = &d->strips;
     Graph *g = p->graph;
-    const CanvasShape *shape = &job->shape;
-    float *z = malloc((size_t)(shape->height * shape->width * shape->channels) * sizeof *z);
+    CanvasShape shape = d->job.shape;
+    shape.frames = push->frames;
+    float *z = malloc((size_t)(shape.height * shape.width * shape.channels) * sizeof *z);
     char *copy = malloc((size_t)s->n * s->place); /* room for any strip */
     bool ok = (z != NULL && copy != NULL) || error_no_memory(err);
-    VaeCache cache = {0};
-    for (int64_t f = 0; f < shape->frames && ok; f++) {
+    ok = ok && (fseeko(s->spool, 0, SEEK_SET) == 0 || file_temporary_failed(err));
+    for (int64_t f = 0; f < shape.frames && ok; f++) {
         graph_reset(g);
-        take_frames(shape, job->latent, f, 1, z);
-        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape->height, shape->width, shape->channels), z);
-        x = vae_decode_front(g, p->autoencoder, &cache, x);
-        vae_cache_end_chunk(&cache);
+        take_frames(&shape, push->latent, f, 1, z);
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape.height, shape.width, shape.channels), z);
+        x = vae_decode_front(g, p->autoencoder, &d->cache, x);
+        vae_cache_end_chunk(&d->cache);
         for (int i = 0; i < s->count && ok; i++) {
             Tensor *part = op_slice(g, x, s->dim, strip_at(s, i), strip_at(s, i + 1) - strip_at(s, i));
             graph_download(g, part, copy);
@@ -180,72 +211,126 @@ static bool make_features(const Pipeline *p, const DecodeJob *job, Strips *s, So
                  (fwrite(copy, 1, tensor_bytes(part), s->spool) == tensor_bytes(part) || file_temporary_failed(err));
         }
     }
-    vae_cache_free(g, &cache);
+    if (push->last)
+        vae_cache_free(g, &d->cache);
     free(z);
     free(copy);
     return ok && (fflush(s->spool) == 0 || file_temporary_failed(err));
 }
 
 /* All latent frames of strip i. */
-static bool decode_strip(const Pipeline *p, const DecodeJob *job, Strips *s, int i, SoraError *err)
+static bool push_strip(Decoder *d, const DecoderPush *push, int i, SoraError *err)
 {
+    const Pipeline *p = d->pipeline;
+    Strips *s = &d->strips;
     Graph *g = p->graph;
     const VaeConfig *c = &p->autoencoder->config;
-    int64_t frames = job->shape.frames, stride = vae_stride_space(c), begin = pixel_at(s, p->autoencoder, i);
-    int64_t size[5] = {1, 1, job->shape.height, job->shape.width, vae_front_channels(c)};
-    int64_t side[2] = {job->shape.height * stride, job->shape.width * stride}, at[2] = {0};
+    const CanvasShape *shape = &d->job.shape;
+    int64_t stride = vae_stride_space(c), begin = pixel_at(s, p->autoencoder, i);
+    int64_t size[5] = {1, 1, shape->height, shape->width, vae_front_channels(c)};
+    int64_t side[2] = {shape->height * stride, shape->width * stride}, at[2] = {0};
     size[s->dim] = strip_at(s, i + 1) - strip_at(s, i);
     at[s->dim - 2] = begin;
     side[s->dim - 2] = pixel_at(s, p->autoencoder, i + 1) - begin;
     float *pixels = malloc((size_t)(side[0] * side[1] * 3 * vae_stride_time(c)) * sizeof *pixels);
     float *features = malloc((size_t)size[s->dim] * s->place);
     bool ok = (pixels != NULL && features != NULL) || error_no_memory(err);
-    VaeCache cache = {.frames = 1, .strip = {s->dim, i == 0, i == s->count - 1, NULL, 0}};
-    for (int64_t f = 0; f < frames && ok; f++) {
+    VaeCache *cache = &s->caches[i];
+    for (int64_t f = 0; f < push->frames && ok; f++) {
         if (!(ok = read_features(s, i, f, features, err)))
             break;
         graph_reset(g);
         Tensor *x = graph_input(g, DTYPE_F32, 5, size, features);
-        cache.strip.edges = s->edges[f];
-        x = vae_decode_levels(g, p->autoencoder, &cache, x);
-        vae_cache_end_chunk(&cache);
+        cache->strip = (VaeStrip){s->dim, i == 0, i == s->count - 1, s->edges[f], 0};
+        x = vae_decode_levels(g, p->autoencoder, cache, x);
+        vae_cache_end_chunk(cache);
         ok = graph_ok(g, err) && ((x->shape[2] == side[0] && x->shape[3] == side[1]) ||
                                   error_set(err, SORA_ERROR_INTERNAL, "autoencoder: a strip of another size"));
         if (!ok)
             break;
         graph_download(g, x, pixels);
-        DecodedPart part = {pixels, frames_of(c, f), (int)x->shape[1], (int)at[1], (int)at[0], (int)side[1],
-                            (int)side[0], (int)(i * frames + f + 1), (int)(s->count * frames)};
-        ok = job->sink(job->user, &part, err);
+        DecodedPart part = {pixels, frames_before(d, d->pushed + f), (int)x->shape[1], (int)at[1], (int)at[0], (int)side[1],
+                            (int)side[0], 0, 0};
+        count_parts(d, &part, i, d->pushed + f + 1);
+        ok = d->job.sink(d->job.user, &part, err);
     }
-    vae_cache_free(g, &cache);
+    if (push->last)
+        vae_cache_free(g, cache);
     free(pixels);
     free(features);
     return ok;
 }
 
-static bool decode_strips(const Pipeline *p, const DecodeJob *job, Strips *s, SoraError *err)
+static bool push_strips(Decoder *d, const DecoderPush *push, SoraError *err)
 {
-    s->edges = calloc((size_t)job->shape.frames, sizeof *s->edges);
-    bool ok = (s->edges != NULL || error_no_memory(err)) && (s->spool = file_temporary(err)) != NULL;
-    ok = ok && make_features(p, job, s, err);
+    Strips *s = &d->strips;
+    s->edges = calloc((size_t)push->frames, sizeof *s->edges);
+    bool ok = (s->edges != NULL || error_no_memory(err)) && make_features(d, push, err);
     for (int i = 0; i < s->count && ok; i++)
-        ok = decode_strip(p, job, s, i, err);
-    free_strips(p->graph, s, job->shape.frames);
+        ok = push_strip(d, push, i, err);
+    free_edges(d->pipeline->graph, s, push->frames);
     return ok;
+}
+
+/* --- open, push, close --- */
+
+Decoder *decoder_open(const Pipeline *p, const DecoderJob *job, SoraError *err)
+{
+    const VaeConfig *c = &p->autoencoder->config;
+    size_t limit = job->limit != 0 ? job->limit : PIPELINE_DECODE_LIMIT;
+    Decoder *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        error_no_memory(err);
+        return NULL;
+    }
+    *d = (Decoder){.pipeline = p, .job = *job, .strips = plan_strips(p->autoencoder, &job->shape, limit)};
+    /* Half of the limit is for the weights, the video and what is remembered. */
+    d->whole = pipeline_decode_bytes(c, &job->shape) <= limit / 2 || d->strips.count < 2;
+    d->cache.frames = d->whole ? pipeline_coder_frames(c, &job->shape) : 0;
+    if (d->whole)
+        return d;
+    d->strips.caches = calloc((size_t)d->strips.count, sizeof *d->strips.caches);
+    for (int i = 0; i < d->strips.count && d->strips.caches != NULL; i++)
+        d->strips.caches[i].frames = 1;
+    if ((d->strips.caches != NULL || error_no_memory(err)) && (d->strips.spool = file_temporary(err)) != NULL)
+        return d;
+    decoder_close(d);
+    return NULL;
+}
+
+bool decoder_push(Decoder *d, const DecoderPush *push, SoraError *err)
+{
+    Graph *g = d->pipeline->graph;
+    assert(!d->ended && push->frames > 0);
+    /* Large frames pay for packing them again with 2 % of the time, and have 146 MB more. */
+    graph_keep_weights(g, d->whole && d->cache.frames == 0);
+    bool ok = d->whole ? push_whole(d, push, err) : push_strips(d, push, err);
+    graph_keep_weights(g, false);
+    graph_reset(g);
+    d->pushed += push->frames;
+    d->ended = push->last;
+    return ok;
+}
+
+void decoder_close(Decoder *d)
+{
+    if (d == NULL)
+        return;
+    Graph *g = d->pipeline->graph;
+    vae_cache_free(g, &d->cache);
+    for (int i = 0; i < d->strips.count && d->strips.caches != NULL; i++)
+        vae_cache_free(g, &d->strips.caches[i]);
+    if (d->strips.spool != NULL)
+        fclose(d->strips.spool);
+    free(d->strips.caches);
+    graph_reset(g);
+    free(d);
 }
 
 bool pipeline_decode(const Pipeline *p, const DecodeJob *job, SoraError *err)
 {
-    Graph *g = p->graph;
-    size_t limit = job->limit != 0 ? job->limit : PIPELINE_DECODE_LIMIT;
-    Strips strips = plan_strips(p->autoencoder, &job->shape, limit);
-    /* Half of the limit is for the weights, the video and what is remembered. */
-    bool whole = pipeline_decode_bytes(&p->autoencoder->config, &job->shape) <= limit / 2 || strips.count < 2;
-    /* Large frames pay for packing them again with 2 % of the time, and have 146 MB more. */
-    graph_keep_weights(g, whole && pipeline_coder_frames(&p->autoencoder->config, &job->shape) == 0);
-    bool ok = whole ? decode_whole(p, job, err) : decode_strips(p, job, &strips, err);
-    graph_keep_weights(g, false);
-    graph_reset(g);
+    Decoder *d = decoder_open(p, &(DecoderJob){job->shape, job->limit, job->sink, job->user}, err);
+    bool ok = d != NULL && decoder_push(d, &(DecoderPush){job->latent, job->shape.frames, true}, err);
+    decoder_close(d);
     return ok;
 }

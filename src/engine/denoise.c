@@ -304,3 +304,109 @@ bool pipeline_denoise(const Pipeline *p, const Denoising *d, float *latent, Sora
     sampler_free(sampler);
     return ok;
 }
+
+/* --- a ring --- */
+
+typedef struct Ring {
+    Loop *loop;
+    int frames;         /* latent frames */
+    CanvasShape shape;  /* of it */
+    size_t cells;
+    const float *noise; /* all [C, frames, H, W]: what it began as, */
+    float *velocity;    /* of this step, */
+    float *clean;       /* and what the last one took it for */
+    float *stills;      /* the same as stills */
+    float *window;      /* [C, 1 + frames of a window, H, W] */
+} Ring;
+
+/* One latent frame of a [C, F, H, W] to one of another. */
+static void copy_frame(const CanvasShape *from_shape, const float *from, int64_t from_frame, const CanvasShape *to_shape, float *to,
+                       int64_t to_frame)
+{
+    int64_t plane = from_shape->height * from_shape->width;
+    for (int64_t c = 0; c < from_shape->channels; c++)
+        memcpy(to + (c * to_shape->frames + to_frame) * plane, from + (c * from_shape->frames + from_frame) * plane,
+               (size_t)plane * sizeof *to);
+}
+
+/* The window's frame 0: a still of the ring's frame before it, with noise. */
+static void put_still(const Ring *r, int before, float sigma)
+{
+    const CanvasShape *window = &r->loop->request->canvas->shape, *s = &r->shape;
+    int64_t plane = s->height * s->width, noisy = (before + 1 + r->frames / 2) % r->frames;
+    for (int64_t c = 0; c < s->channels; c++)
+        for (int64_t i = 0; i < plane; i++)
+            r->window[c * window->frames * plane + i] =
+                (1 - sigma) * r->stills[(c * s->frames + before) * plane + i] - sigma * r->noise[(c * s->frames + noisy) * plane + i];
+}
+
+/* The velocities of the ring's frames from `first` on, as many as a window has. */
+static bool predict_window(const Ring *r, int first, StepLevel step, const float *latent, SoraError *err)
+{
+    const CanvasShape *window = &r->loop->request->canvas->shape;
+    put_still(r, (first + r->frames - 1) % r->frames, step.sigma);
+    for (int64_t i = 1; i < window->frames; i++)
+        copy_frame(&r->shape, latent, (first + i - 1) % r->frames, window, r->window, i);
+    if (!predict(r->loop, step, r->window, err))
+        return false;
+    for (int64_t i = 1; i < window->frames; i++)
+        copy_frame(window, r->loop->velocity[0], i, &r->shape, r->velocity, (first + i - 1) % r->frames);
+    return true;
+}
+
+static bool predict_ring(const Ring *r, int i, StepLevel step, const float *latent, SoraError *err)
+{
+    int window = (int)r->loop->request->canvas->shape.frames - 1, count = (r->frames + window - 1) / window;
+    for (int k = 0; k < count; k++)
+        if (!predict_window(r, (i + k * r->frames / count) % r->frames, step, latent, err))
+            return error_wrap(err, "step %d", i + 1);
+    for (size_t k = 0; k < r->cells; k++)
+        r->clean[k] = latent[k] - step.sigma * r->velocity[k];
+    if (r->loop->request->steps_computed != NULL)
+        ++*r->loop->request->steps_computed;
+    return true;
+}
+
+static bool run_ring(const Ring *r, Sampler *sampler, float *latent, SoraError *err)
+{
+    const Denoising *d = r->loop->request;
+    for (int i = 0; i < sampler_steps(sampler); i++) {
+        if (!predict_ring(r, i, (StepLevel){sampler_timestep(sampler, i), sampler_sigma(sampler, i)}, latent, err))
+            return false;
+        if (!pipeline_last_still(r->loop->pipeline, &r->shape, r->clean, r->stills, err))
+            return false;
+        if (r->loop->pipeline->autoencoder->config.linear_code)
+            r->loop->expert = NULL; /* the graph was reset */
+        sampler_step(sampler, r->velocity, latent);
+        if (d->after_step != NULL && !d->after_step(d->user, i + 1, latent))
+            return error_set(err, SORA_ERROR_CANCELLED, "cancelled after step %d of %d", i + 1, sampler_steps(sampler));
+    }
+    return true;
+}
+
+bool pipeline_denoise_ring(const Pipeline *p, const Denoising *d, int ring, float *latent, SoraError *err)
+{
+    Loop l = {.pipeline = p, .request = d};
+    Ring r = {.loop = &l, .frames = ring, .shape = d->canvas->shape};
+    r.shape.frames = ring;
+    r.cells = (size_t)(r.shape.channels * ring * r.shape.height * r.shape.width);
+    SamplerConfig config = d->sampler;
+    config.count = r.cells;
+    Sampler *sampler = sampler_new(&config, err);
+    float *memory = calloc(4 * r.cells + (size_t)d->canvas->cells, sizeof *memory);
+    bool ok = sampler != NULL && (memory != NULL || error_no_memory(err));
+    if (ok) {
+        memcpy(memory, latent, r.cells * sizeof *memory);
+        r.noise = memory;
+        r.velocity = memory + r.cells;
+        r.clean = memory + 2 * r.cells;
+        r.stills = memory + 3 * r.cells;
+        r.window = memory + 4 * r.cells;
+        ok = init_loop(&l, r.window, err) && run_ring(&r, sampler, latent, err);
+    }
+    graph_reset(p->graph);
+    deinit_loop(&l);
+    sampler_free(sampler);
+    free(memory);
+    return ok;
+}

@@ -6,34 +6,13 @@
 #include "base/rng.h"
 #include "engine/checks.h"
 #include "engine/engine.h"
+#include "engine/generation.h"
 #include "engine/give.h"
 #include "engine/preview.h"
 #include "engine/request_notes.h"
-#include "engine/video.h"
 #include "media/watermark.h"
 
 enum { NOISE_STREAM = 0 };
-
-/* One call of sora_generate(). */
-typedef struct Generation {
-    SoraEngine *engine;
-    const SoraRequest *request;
-    Plan plan;
-    double start;
-    GivenClip clips[PLAN_MAX_GIVEN];
-    Passage passages[PLAN_MAX_PASSAGES];
-    ContextRows negative, pictures;
-    int inputs; /* to encode: texts, and what is given as one */
-    Canvas canvas;
-    float *latent;
-    SoraVideo *video;
-    Watermark *watermark; /* NULL: none is wanted */
-    Preview preview;      /* zeroed: none is wanted */
-    double preview_seconds; /* that previews have taken, what the caller does with them included */
-    SoraError stopped;    /* why the sampling was ended after a step */
-    bool refused;         /* the caller did not take a frame, and said why */
-    Losses losses;        /* of the files that are given */
-} Generation;
 
 static bool report(const Generation *n, SoraPhase phase, int done, int total, SoraError *err)
 {
@@ -67,7 +46,7 @@ static bool check_inputs(const Generation *n, SoraError *err)
 
 static bool encode_text(Generation *n, const char *text, ContextRows *rows, int done, SoraError *err)
 {
-    return pipeline_encode_text(&n->engine->pipeline, text, rows, err) &&
+    return text_cache_encode(n->texts, &n->engine->pipeline, text, rows, err) &&
            report(n, SORA_PHASE_TEXT, done, n->inputs, err);
 }
 
@@ -77,6 +56,8 @@ static bool encode_inputs(Generation *n, SoraError *err)
     const Plan *p = &n->plan;
     Giving giving = {.pipeline = &n->engine->pipeline, .plan = p, .clips = n->clips, .canvas = &n->canvas,
                      .heard = &n->pictures, .limit = pager_left(&n->engine->pager)};
+    if (n->texts == NULL)
+        n->texts = &n->own_texts;
     bool guided = plan_is_guided(p);
     int done = 0;
     n->inputs = p->passage_count + guided + (p->given_count > 0);
@@ -89,6 +70,8 @@ static bool encode_inputs(Generation *n, SoraError *err)
         if (!encode_text(n, p->passages[i].prompt, &n->passages[i].text, ++done, err))
             return false;
     }
+    for (int i = 0; i < n->latent_count; i++)
+        give_latents(&n->canvas, &n->latents[i]);
     return (!guided || encode_text(n, p->negative_prompt, &n->negative, ++done, err)) && check_inputs(n, err);
 }
 
@@ -116,12 +99,19 @@ static void show_preview(Generation *n, int done)
     n->preview_seconds += clock_seconds() - now;
 }
 
+/* Of the canvas, or of the ring and the still before it. */
+static size_t latent_cells(const Generation *n)
+{
+    size_t frame = (size_t)(n->canvas.cells / n->canvas.shape.frames);
+    return n->ring > 0 ? frame * (size_t)n->ring : (size_t)n->canvas.cells;
+}
+
 static bool after_step(void *user, int done, const float *latent)
 {
     Generation *n = user;
     char what[32];
     snprintf(what, sizeof what, "step %d: the latent", done);
-    if (!check_numbers(n->engine, SLOT_TRANSFORMER, what, latent, (size_t)n->canvas.cells, &n->stopped))
+    if (!check_numbers(n->engine, SLOT_TRANSFORMER, what, latent, latent_cells(n), &n->stopped))
         return false;
     show_preview(n, done);
     return report(n, SORA_PHASE_DENOISE, done, n->plan.steps, &n->stopped);
@@ -130,12 +120,13 @@ static bool after_step(void *user, int done, const float *latent)
 static bool denoise(Generation *n, SoraError *err)
 {
     const Plan *p = &n->plan;
-    n->latent = malloc((size_t)n->canvas.cells * sizeof *n->latent);
+    size_t cells = latent_cells(n);
+    n->latent = malloc(cells * sizeof *n->latent);
     if (n->latent == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "latent: out of memory");
     Rng rng;
     rng_init(&rng, p->seed, NOISE_STREAM);
-    rng_fill_normal(&rng, n->latent, (size_t)n->canvas.cells);
+    rng_fill_normal(&rng, n->latent, cells);
     Denoising d = {
         .sampler = {p->solver, p->steps, p->shift, n->engine->manifest.train_timesteps, 0},
         .guidance_scale = p->guidance_scale,
@@ -153,7 +144,8 @@ static bool denoise(Generation *n, SoraError *err)
     };
     if (!report(n, SORA_PHASE_DENOISE, 0, p->steps, err))
         return false;
-    bool ok = pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
+    bool ok = n->ring > 0 ? pipeline_denoise_ring(&n->engine->pipeline, &d, n->ring, n->latent, err)
+                          : pipeline_denoise(&n->engine->pipeline, &d, n->latent, err);
     if (!ok && n->stopped.code != SORA_OK && n->stopped.code != SORA_ERROR_CANCELLED && err != NULL)
         *err = n->stopped;
     return ok;
@@ -223,7 +215,7 @@ static bool check_lists(const SoraEngine *e, const SoraRequest *r, SoraError *er
 }
 
 /* What is given comes first, for the size may follow from a picture's. */
-static bool make_plan(Generation *n, SoraError *err)
+bool generation_plan(Generation *n, SoraError *err)
 {
     const SoraRequest *r = n->request;
     const SoraEngine *e = n->engine;
@@ -252,14 +244,19 @@ static bool tell_notes(Generation *n, SoraError *err)
     return true;
 }
 
+bool generation_sample(Generation *n, SoraError *err)
+{
+    if (!canvas_init(&n->canvas, &n->plan.latent, err) || !encode_inputs(n, err))
+        return false;
+    graph_trim(n->engine->pipeline.graph); /* the text encoder has done its work */
+    return prepare_preview(n, err) && denoise(n, err);
+}
+
 static bool run(Generation *n, SoraError *err)
 {
     const SoraEngine *e = n->engine;
-    if (!make_plan(n, err) || !init_video(n, err) || !tell_notes(n, err) || !canvas_init(&n->canvas, &n->plan.latent, err) ||
-        !encode_inputs(n, err))
-        return false;
-    graph_trim(e->pipeline.graph); /* the text encoder has done its work */
-    if (!prepare_preview(n, err) || !denoise(n, err) || !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
+    if (!generation_plan(n, err) || !init_video(n, err) || !tell_notes(n, err) || !generation_sample(n, err) ||
+        !report(n, SORA_PHASE_DECODE, 0, (int)n->plan.latent.frames, err))
         return false;
     graph_trim(e->pipeline.graph);
     n->video->parameters = plan_json(&n->plan, e->manifest.name, sora_engine_loras(e)); /* it says how many steps were computed */
@@ -267,13 +264,11 @@ static bool run(Generation *n, SoraError *err)
            decode(n, err);
 }
 
-static void release(Generation *n)
+void generation_deinit(Generation *n)
 {
-    for (int i = 0; i < n->plan.passage_count; i++)
-        context_rows_free(&n->passages[i].text);
     for (int i = 0; i < PLAN_MAX_GIVEN; i++)
         given_clip_close(&n->clips[i]);
-    context_rows_free(&n->negative);
+    text_cache_deinit(&n->own_texts);
     context_rows_free(&n->pictures);
     canvas_deinit(&n->canvas);
     watermark_free(n->watermark);
@@ -291,7 +286,7 @@ static bool on_whole_files(Generation *n, bool (*work)(Generation *n, SoraError 
     lost_begin(&n->losses);
     bool ok = work(n, err);
     ok = lost_check(err) && ok;
-    release(n);
+    generation_deinit(n);
     lost_end(&n->losses);
     if (e != NULL)
         lost_end(&e->losses);
@@ -311,5 +306,5 @@ SoraVideo *sora_generate(SoraEngine *engine, const SoraRequest *request, SoraErr
 bool sora_request_check(const SoraEngine *engine, const SoraRequest *request, SoraError *err)
 {
     Generation n = {.engine = (SoraEngine *)engine, .request = request};
-    return on_whole_files(&n, make_plan, err);
+    return on_whole_files(&n, generation_plan, err);
 }

@@ -39,8 +39,28 @@ static bool cut(Pixels *out, const Image *in, Size shape, SoraError *err)
 
 /* --- masks --- */
 
-/* The highest value of the mask in a patch, 0 to 1. The mask is fitted as image_cover() fits what it masks. */
-static float mask_level(const Image *mask, const Plan *p, const int64_t grid[3], int64_t row, int64_t column)
+/* One picture of a mask, which is fitted as image_cover() fits what it masks. */
+typedef struct MaskView {
+    const uint8_t *values;
+    size_t step; /* bytes from a pixel to the next */
+    int width, height;
+} MaskView;
+
+/* Of frame i of the clip. */
+static MaskView view_mask(const GivenClip *clip, int i)
+{
+    const SoraGiven *g = clip->given;
+    MaskView m = {clip->mask.rgb, 3, clip->mask.width, clip->mask.height};
+    int last = g->mask_frames - 1;
+    if (g->mask != NULL)
+        m = (MaskView){g->mask, 1, m.width, m.height};
+    if (last > 0)
+        m.values += (size_t)(i < last ? i : last) * (size_t)m.width * (size_t)m.height;
+    return m;
+}
+
+/* The highest value of it in a patch, 0 to 1. */
+static float mask_level(const MaskView *mask, const Plan *p, const int64_t grid[3], int64_t row, int64_t column)
 {
     double scale = fmax((double)p->width / mask->width, (double)p->height / mask->height);
     double left = (mask->width * scale - p->width) / 2, top = (mask->height * scale - p->height) / 2;
@@ -50,19 +70,34 @@ static float mask_level(const Image *mask, const Plan *p, const int64_t grid[3],
     int most = 0;
     for (int y = y0; y < y1 && y < mask->height; y++)
         for (int x = x0; x < x1 && x < mask->width; x++) {
-            int value = mask->rgb[3 * ((size_t)y * (size_t)mask->width + (size_t)x) + 1];
+            int value = mask->values[((size_t)y * (size_t)mask->width + (size_t)x) * mask->step];
             most = value > most ? value : most;
         }
     return (float)most / 255;
 }
 
-/* Of count frames of patches; heap. */
-static float *make_mask(const Image *mask, const Plan *p, const int64_t grid[3], int64_t count)
+/* Where the clip's frame i, counted from those that fill groups, comes to lie in its latent frames. */
+static int64_t latent_of(const PlannedGiven *at, int stride, int i)
 {
-    int64_t plane = grid[1] * grid[2];
-    float *levels = malloc((size_t)(count * plane) * sizeof *levels);
-    for (int64_t i = 0; levels != NULL && i < count * plane; i++)
-        levels[i] = i < plane ? mask_level(mask, p, grid, i / grid[2], i % grid[2]) : levels[i - plane];
+    return at->latent == 0 ? (i + stride - 1) / stride : i / stride;
+}
+
+/* Of the planned frames of patches, in each patch the highest level of its frames; heap. */
+static float *make_mask(const Giving *g, const GivenClip *clip, const PlannedGiven *at)
+{
+    const int64_t *grid = g->canvas->grid;
+    int64_t plane = grid[1] * grid[2], patch = g->canvas->shape.patch[0], count = at->latents / patch;
+    int stride = vae_stride_time(&g->pipeline->autoencoder->config), pictures = clip->given->mask_frames;
+    float *levels = calloc((size_t)(count * plane), sizeof *levels);
+    for (int i = 0; levels != NULL && i < at->frames; i++) {
+        MaskView mask = view_mask(clip, at->skip + i);
+        float *group = levels + latent_of(at, stride, i) / patch * plane;
+        if (pictures < 2 && i > 0 && group > levels)
+            memcpy(group, levels, (size_t)plane * sizeof *levels);
+        else if (i == 0 || pictures >= 2)
+            for (int64_t k = 0; k < plane; k++)
+                group[k] = fmaxf(group[k], mask_level(&mask, g->plan, grid, k / grid[2], k % grid[2]));
+    }
     return levels;
 }
 
@@ -107,7 +142,7 @@ static bool give_one(const Giving *g, int i, SoraError *err)
          encoder_finish(e, err);
     encoder_close(e);
     if (ok && clip->mask.rgb != NULL)
-        ok = (mask = make_mask(&clip->mask, p, g->canvas->grid, at->latents / patch)) != NULL || error_no_memory(err);
+        ok = (mask = make_mask(g, clip, at)) != NULL || error_no_memory(err);
     if (ok) {
         GivenPart part = given_frames(g->canvas->grid, at->latent / patch, at->latents / patch, (float)clip->given->level);
         part.mask = mask;
@@ -116,6 +151,13 @@ static bool give_one(const Giving *g, int i, SoraError *err)
     free(mask);
     latent_clip_deinit(&latents);
     return ok;
+}
+
+void give_latents(Canvas *canvas, const LatentGiven *given)
+{
+    int64_t patch = canvas->shape.patch[0];
+    GivenPart part = given_frames(canvas->grid, given->first / patch, given->frames / patch, given->level);
+    canvas_give(canvas, &part, given->latent);
 }
 
 /* --- beside the latent --- */

@@ -15,6 +15,15 @@ typedef struct Giving {
     ContextRows *heard; /* what the transformer hears of pictures; empty unless it has an image encoder */
 } Giving;
 
+/* Latent frames that are known as such: the end of the window before. */
+typedef struct LatentGiven {
+    int64_t first, frames; /* latent frames, whole patches */
+    const float *latent;   /* [C, frames, H, W] */
+    float level;
+} LatentGiven;
+
+void give_latents(Canvas *canvas, const LatentGiven *given);
+
 /* Models that see frames in channels of their own take all at once. */
 bool give_all(const Giving *g, SoraError *err);
 

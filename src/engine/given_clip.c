@@ -24,6 +24,8 @@ bool given_clip_check(const SoraGiven *g, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "pixels: %d frames", g->pixel_frames);
     if (g->mask != NULL && g->mask_path != NULL)
         return error_set(err, SORA_ERROR_INPUT, "mask: both in memory and %s", g->mask_path);
+    if (g->mask_frames < 0 || (g->mask_frames > 1 && g->mask == NULL))
+        return error_set(err, SORA_ERROR_INPUT, "mask_frames: %d%s", g->mask_frames, g->mask == NULL ? " of none" : "");
     if (!(g->level >= 0 && g->level <= 1))
         return error_set(err, SORA_ERROR_INPUT, "level: %g is not between 0 and 1", g->level);
     if (g->at_frame < -INT_MAX / 2 || g->at_frame > INT_MAX / 2)

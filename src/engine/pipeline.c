@@ -145,3 +145,29 @@ void context_rows_free(ContextRows *t)
     t->data = NULL;
     t->rows = 0;
 }
+
+bool pipeline_last_still(const Pipeline *p, const CanvasShape *shape, const float *latent, float *still, SoraError *err)
+{
+    Graph *g = p->graph;
+    int64_t plane = shape->height * shape->width;
+    size_t frame = (size_t)(shape->channels * plane);
+    if (!p->autoencoder->config.linear_code) {
+        memcpy(still, latent, frame * (size_t)shape->frames * sizeof *still);
+        return true;
+    }
+    float *rows = malloc(frame * sizeof *rows);
+    bool ok = rows != NULL || error_no_memory(err);
+    for (int64_t f = 0; f < shape->frames && ok; f++) {
+        for (int64_t i = 0; i < (int64_t)frame; i++)
+            rows[i] = latent[(i % shape->channels * shape->frames + f) * plane + i / shape->channels];
+        graph_reset(g);
+        Tensor *z = graph_input(g, DTYPE_F32, SHAPE(1, 1, shape->height, shape->width, shape->channels), rows);
+        graph_download(g, vae_last_still(g, p->autoencoder, z), rows);
+        ok = graph_ok(g, err);
+        for (int64_t i = 0; i < (int64_t)frame && ok; i++)
+            still[(i % shape->channels * shape->frames + f) * plane + i / shape->channels] = rows[i];
+    }
+    graph_reset(g);
+    free(rows);
+    return ok;
+}

@@ -82,6 +82,14 @@ typedef struct Denoising {
 /* latent [C, F, H, W] comes in as noise and goes out as video. */
 bool pipeline_denoise(const Pipeline *p, const Denoising *d, float *latent, SoraError *err);
 
+/* The same of a video that closes on itself: latent [C, ring, H, W] has no first frame. At each step the network sees it in
+ * windows of the canvas's frames, before each of which is a still of what comes before (vae_last_still()); where they begin
+ * moves from step to step, so no place is a seam ("latent shift", Bi et al. 2025, "Mobius"). The canvas gives nothing, all hear one
+ * text, and every step is computed. ring: at least the canvas's frames less one. */
+bool pipeline_denoise_ring(const Pipeline *p, const Denoising *d, int ring, float *latent, SoraError *err);
+/* vae_last_still() of host arrays: latent and still [C, frames, H, W]. The graph is reset for a linear code alone. */
+bool pipeline_last_still(const Pipeline *p, const CanvasShape *shape, const float *latent, float *still, SoraError *err);
+
 /* A part of some frames. */
 typedef struct DecodedPart {
     const float *pixels;     /* [count, height, width, 3] in -1 to 1, not clamped */

@@ -18,12 +18,14 @@ bool plan_check_text(const char *text, const char *what, SoraError *err)
     return utf8_check(text, n, what, err);
 }
 
-/* Something must be left of it after cleaning. */
-static bool check_prompt(const char *prompt, SoraError *err)
+/* Something must be left of it after cleaning, unless nothing was to be said. */
+static bool check_prompt(const char *prompt, bool silence, SoraError *err)
 {
     size_t size;
     if (prompt == NULL)
         return error_set(err, SORA_ERROR_INPUT, "prompt: there is none");
+    if (silence && *prompt == 0)
+        return true;
     if (!plan_check_text(prompt, "prompt", err))
         return false;
     char *clean = clean_prompt(prompt, strlen(prompt), &size, err);
@@ -61,7 +63,7 @@ bool plan_passages(Plan *p, const SoraRequest *r, SoraError *err)
 {
     if (r->passage_count == 0) {
         p->passages[p->passage_count++] = (PlannedPassage){.prompt = r->prompt};
-        return check_prompt(r->prompt, err) && join_words(p, err);
+        return check_prompt(r->prompt, !plan_is_guided(p), err) && join_words(p, err);
     }
     if (r->passage_count < 0 || r->passage_count > PLAN_MAX_PASSAGES || r->passages == NULL)
         return error_set(err, SORA_ERROR_INPUT, "passages: %d%s, at most %d are accepted", r->passage_count,
@@ -70,7 +72,7 @@ bool plan_passages(Plan *p, const SoraRequest *r, SoraError *err)
         return error_set(err, SORA_ERROR_INPUT, "prompt: there are passages, which have words of their own");
     for (int i = 0; i < r->passage_count; i++) {
         const SoraPassage *a = &r->passages[i];
-        if (!check_prompt(a->prompt, err) || !check_passage(p, i, a->from, err))
+        if (!check_prompt(a->prompt, !plan_is_guided(p), err) || !check_passage(p, i, a->from, err))
             return error_wrap(err, "passage %d", i + 1);
         p->passages[p->passage_count++] = (PlannedPassage){a->prompt, (int)lround(fmin(a->from * p->fps, 1e9)), 0};
     }

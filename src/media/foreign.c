@@ -1,6 +1,7 @@
 #include "media/foreign.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,12 +138,17 @@ struct ForeignVideo {
     int width, height;
     double fps;
     uint8_t *rgb;
-    bool ended;
+    bool ended, sound;
+    char title[sizeof((SoraError *)0)->message];
 };
 
 static bool send_frames(VideoReader *r, const Outlet *out, SoraError *err)
 {
+    /* It has no bytes after it, and of the error only the text: a sound, and the title. */
     Message m = {MESSAGE_SIZE, video_reader_width(r), video_reader_height(r), video_reader_fps(r), 0, {0}};
+    const char *title = video_reader_metadata(r, "title");
+    m.error.code = video_reader_has_sound(r) ? SORA_ERROR_UNSUPPORTED : SORA_OK;
+    snprintf(m.error.message, sizeof m.error.message, "%s", title != NULL ? title : "");
     const uint8_t *rgb = NULL;
     if (!outlet_send(out, &m, NULL))
         return nobody_reads(err);
@@ -182,6 +188,9 @@ static bool open_child(ForeignVideo *v, const ForeignLimits *l, SoraError *err)
     v->width = m.width;
     v->height = m.height;
     v->fps = m.fps;
+    v->sound = m.error.code != SORA_OK;
+    memcpy(v->title, m.error.message, sizeof v->title);
+    v->title[sizeof v->title - 1] = 0;
     if (m.kind != MESSAGE_SIZE || !check_video(v))
         return error_set(err, SORA_ERROR_INPUT, "%s: the decoder made no video of it", v->path);
     v->rgb = malloc(3 * (size_t)v->width * (size_t)v->height);
@@ -196,6 +205,9 @@ static bool open_here(ForeignVideo *v, SoraError *err)
     v->width = video_reader_width(v->reader);
     v->height = video_reader_height(v->reader);
     v->fps = video_reader_fps(v->reader);
+    v->sound = video_reader_has_sound(v->reader);
+    const char *title = video_reader_metadata(v->reader, "title");
+    snprintf(v->title, sizeof v->title, "%s", title != NULL ? title : "");
     return true;
 }
 
@@ -252,6 +264,16 @@ int foreign_video_height(const ForeignVideo *v)
 double foreign_video_fps(const ForeignVideo *v)
 {
     return v->fps;
+}
+
+bool foreign_video_has_sound(const ForeignVideo *v)
+{
+    return v->sound;
+}
+
+const char *foreign_video_title(const ForeignVideo *v)
+{
+    return v->title;
 }
 
 void foreign_video_close(ForeignVideo *v)

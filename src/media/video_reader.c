@@ -241,6 +241,14 @@ double video_reader_fps(const VideoReader *r)
     return r->fps;
 }
 
+bool video_reader_has_sound(const VideoReader *r)
+{
+    for (unsigned i = 0; i < r->format->nb_streams; i++)
+        if (r->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
+            return true;
+    return false;
+}
+
 const char *video_reader_metadata(const VideoReader *r, const char *key)
 {
     const AVDictionaryEntry *e = av_dict_get(r->format->metadata, key, NULL, 0);

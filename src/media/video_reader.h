@@ -29,7 +29,8 @@ bool video_reader_read(VideoReader *r, const uint8_t **rgb, SoraError *err);
 
 int video_reader_width(const VideoReader *r);
 int video_reader_height(const VideoReader *r);
-double video_reader_fps(const VideoReader *r);
+double video_reader_fps(const VideoReader *r); /* 0: it does not say */
+bool video_reader_has_sound(const VideoReader *r);
 
 /* The file's text for "title", "comment" ...; NULL: none. The reader's. */
 const char *video_reader_metadata(const VideoReader *r, const char *key);

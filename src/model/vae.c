@@ -158,6 +158,21 @@ Tensor *vae_encode_chunk(Graph *g, const Vae *m, VaeCache *cache, Tensor *frames
     return graph_keep(g, scope, z);
 }
 
+Tensor *vae_last_still(Graph *g, const Vae *m, Tensor *z)
+{
+    const VaeConfig *c = &m->config;
+    if (z == NULL || !c->linear_code)
+        return z;
+    GraphScope scope = graph_scope(g);
+    int64_t time = vae_stride_time(c), frames = z->shape[TIME];
+    Tensor *patches = vae_code_decode(g, &m->code, true, denormalise(g, c, z)), *stills[MAX_INPUTS];
+    if (frames > MAX_INPUTS)
+        return graph_fail(g, SORA_ERROR_INTERNAL, "autoencoder: stills of more than %d latent frames", MAX_INPUTS);
+    for (int64_t f = 0; f < frames; f++)
+        stills[f] = vae_code_encode(g, &m->code, false, op_slice(g, patches, TIME, (f + 1) * time - 1, 1));
+    return graph_keep(g, scope, normalise(g, c, op_concat(g, (int)frames, stills, TIME)));
+}
+
 int64_t vae_encoder_lag(const Vae *m)
 {
     int64_t lag = 1; /* conv1's, in places of the level */

@@ -77,6 +77,10 @@ Tensor *vae_decode_levels(Graph *g, const Vae *m, VaeCache *cache, Tensor *x);
 double vae_strip_lag(const Vae *m); /* in latent places */
 int64_t vae_front_channels(const VaeConfig *c);
 
+/* What a clip that goes on after latent frames z [B, F, h, w, z_dim], none of which is a clip's first, would have as its first
+ * latent frame: each one's last frame by itself. A linear code says it exactly; else it is z, which a still scene makes true. */
+Tensor *vae_last_still(Graph *g, const Vae *m, Tensor *z);
+
 /* The whole clip as one chunk: the same result, faster and with more memory. For training. Frames that do not
  * fill a chunk are dropped. */
 Tensor *vae_encode(Graph *g, const Vae *m, Tensor *frames);

@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "cpu/backend.h"
+#include "engine/decode.h"
 #include "engine/encode.h"
 #include "engine/video.h"
 #include "weights/param_sources.h"
@@ -64,16 +65,29 @@ static bool take(void *user, const DecodedPart *p, SoraError *err)
     return true;
 }
 
-typedef struct Decoder {
+/* Of several pushes, whose parts come push by push. */
+static bool take_pushed(void *user, const DecodedPart *p, SoraError *err)
+{
+    Video *v = user;
+    v->parts++;
+    const float *from = p->pixels;
+    for (int f = p->first; f < p->first + p->count; f++)
+        for (int y = p->y; y < p->y + p->height; y++, from += 3 * p->width)
+            memcpy(v->pixels + 3 * (((size_t)f * (size_t)v->height + (size_t)y) * (size_t)v->width + (size_t)p->x), from,
+                   3 * (size_t)p->width * sizeof *from);
+    return true;
+}
+
+typedef struct Coder {
     RandomSource source;
     Params params;
     Vae network;
     Backend *backend;
     Pipeline pipeline;
     float *latent;
-} Decoder;
+} Coder;
 
-static void open_decoder(Decoder *d, const Case *c, SoraPrecision precision)
+static void open_decoder(Coder *d, const Case *c, SoraPrecision precision)
 {
     SoraError err = {0};
     VaeConfig config;
@@ -99,7 +113,7 @@ static void open_decoder(Decoder *d, const Case *c, SoraPrecision precision)
     rng_fill_normal(&rng, d->latent, n);
 }
 
-static void close_decoder(Decoder *d)
+static void close_decoder(Coder *d)
 {
     free(d->latent);
     graph_free(d->pipeline.graph);
@@ -108,7 +122,7 @@ static void close_decoder(Decoder *d)
     random_source_deinit(&d->source);
 }
 
-static Video decode(const Decoder *d, const Case *c, size_t limit)
+static Video decode(const Coder *d, const Case *c, size_t limit)
 {
     const VaeConfig *config = &d->network.config;
     int stride = vae_stride_space(config);
@@ -129,10 +143,57 @@ static Video decode(const Decoder *d, const Case *c, size_t limit)
     return v;
 }
 
+/* The same, latent frames as several pushes. */
+static Video decode_pushes(const Coder *d, const Case *c, size_t limit, const int64_t *counts)
+{
+    const VaeConfig *config = &d->network.config;
+    int stride = vae_stride_space(config);
+    Video v = {.frames = 1 + ((int)c->frames - 1) * vae_stride_time(config), .height = (int)c->height * stride,
+               .width = (int)c->width * stride};
+    v.pixels = malloc((size_t)v.frames * (size_t)v.height * (size_t)v.width * 3 * sizeof *v.pixels);
+    CanvasShape shape = {config->z_dim, c->frames, c->height, c->width, {1, 1, 1}};
+    SoraError err = {0};
+    Decoder *decoder = decoder_open(&d->pipeline, &(DecoderJob){shape, limit, take_pushed, &v}, &err);
+    assert_non_null(decoder);
+    int64_t plane = c->height * c->width, at = 0;
+    for (int i = 0; at < c->frames; i++) {
+        int64_t n = counts[i] < c->frames - at ? counts[i] : c->frames - at;
+        float *part = malloc((size_t)(config->z_dim * n * plane) * sizeof *part);
+        for (int64_t ch = 0; ch < config->z_dim; ch++)
+            memcpy(part + ch * n * plane, d->latent + (ch * c->frames + at) * plane, (size_t)(n * plane) * sizeof *part);
+        at += n;
+        assert_true(decoder_push(decoder, &(DecoderPush){part, n, at == c->frames}, &err));
+        /* Other work on the graph between pushes does nothing to what is remembered. */
+        graph_trim(d->pipeline.graph);
+        free(part);
+    }
+    decoder_close(decoder);
+    return v;
+}
+
+static void pushes_are_one_clip(void **state)
+{
+    static const int64_t COUNTS[] = {2, 1, 100};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        for (size_t limit = 0; limit <= 1; limit++) {
+            Coder d;
+            open_decoder(&d, &CASES[i], SORA_PRECISION_F32);
+            Video one = decode(&d, &CASES[i], limit), many = decode_pushes(&d, &CASES[i], limit, COUNTS);
+            int64_t n = (int64_t)one.frames * one.height * one.width * 3;
+            for (int64_t k = 0; k < n; k++)
+                if (fabs((double)one.pixels[k] - many.pixels[k]) > 1e-4)
+                    fail_msg("case %zu, limit %zu: %g and %g at %lld", i, limit, one.pixels[k], many.pixels[k], (long long)k);
+            assert_int_equal(many.parts > 0, 1);
+            free(one.pixels);
+            free(many.pixels);
+            close_decoder(&d);
+        }
+}
+
 static void compare(SoraPrecision precision, double tolerance)
 {
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        Decoder d;
+        Coder d;
         open_decoder(&d, &CASES[i], precision);
         Video whole = decode(&d, &CASES[i], 0), strips = decode(&d, &CASES[i], 1);
         assert_true(strips.parts > 2 * CASES[i].frames);
@@ -310,6 +371,7 @@ static void strips_are_whole_frames_in_the_encoder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strips_are_whole_frames),
+                                       cmocka_unit_test(pushes_are_one_clip),
                                        cmocka_unit_test(strips_are_whole_frames_in_bf16),
                                        cmocka_unit_test(strips_are_whole_frames_in_the_encoder),
                                        cmocka_unit_test(frames_one_by_one_are_a_chunk)};

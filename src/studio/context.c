@@ -1,0 +1,124 @@
+#include "studio/context.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/encode.h"
+#include "media/pixels.h"
+
+enum { LEAD_IN = 2 }; /* latent frames of a still, as in engine/give.c */
+
+typedef struct Encoding {
+    Studio *studio;
+    Frames frames;
+    int lead;      /* times that the first frame comes before */
+    float *all;    /* [C, latents, H, W] */
+    CanvasShape shape;
+} Encoding;
+
+static bool push_frames(const Encoding *n, Encoder *e, SoraError *err)
+{
+    int width = n->studio->line.width, height = n->studio->line.height;
+    size_t size = 3 * (size_t)width * (size_t)height;
+    bool ok = true;
+    for (int i = -n->lead; i < n->frames.count && ok; i++) {
+        Image image = {width, height, (uint8_t *)n->frames.rgb + (size_t)(i < 0 ? 0 : i) * size};
+        Pixels pixels = {0};
+        ok = pixels_from_image(&pixels, &image, err) && encoder_push(e, pixels.rgb, err);
+        pixels_deinit(&pixels);
+    }
+    return ok;
+}
+
+/* All latent frames, the lead-in's too. */
+static bool encode(Encoding *n, SoraError *err)
+{
+    const Pipeline *p = &n->studio->engine->pipeline;
+    LatentClip clip;
+    EncodeJob job = {n->studio->line.width, n->studio->line.height, pager_left(&n->studio->engine->pager), latent_clip_take, &clip};
+    int64_t latents = 1 + (n->lead + n->frames.count - 1) / n->studio->stride;
+    Encoder *e = NULL;
+    bool ok = latent_clip_init(&clip, &p->autoencoder->config, &job, latents, err) && (e = encoder_open(p, &job, err)) != NULL &&
+              push_frames(n, e, err) && encoder_finish(e, err);
+    encoder_close(e);
+    n->all = clip.data;
+    n->shape = clip.shape;
+    if (!ok) {
+        latent_clip_deinit(&clip);
+        n->all = NULL;
+    }
+    return ok;
+}
+
+float *context_encode(Studio *s, Frames frames, SoraError *err)
+{
+    Encoding n = {.studio = s, .frames = frames};
+    return encode(&n, err) ? n.all : NULL;
+}
+
+/* Latent frames from `first` on, count of them; heap. */
+static float *cut_out(const Encoding *n, int64_t first, int64_t count)
+{
+    int64_t plane = n->shape.height * n->shape.width;
+    float *part = malloc((size_t)(n->shape.channels * count * plane) * sizeof *part);
+    for (int64_t c = 0; part != NULL && c < n->shape.channels; c++)
+        memcpy(part + c * count * plane, n->all + (c * n->shape.frames + first) * plane, (size_t)(count * plane) * sizeof *part);
+    return part;
+}
+
+float *context_encode_groups(Studio *s, Frames frames, float **lead, SoraError *err)
+{
+    Encoding n = {.studio = s, .frames = frames, .lead = 1 + (LEAD_IN - 1) * s->stride};
+    if (!encode(&n, err))
+        return NULL;
+    float *groups = cut_out(&n, LEAD_IN, n.shape.frames - LEAD_IN);
+    bool ok = groups != NULL && (lead == NULL || (*lead = cut_out(&n, 0, LEAD_IN)) != NULL);
+    free(n.all);
+    if (ok)
+        return groups;
+    free(groups);
+    error_no_memory(err);
+    return NULL;
+}
+
+bool offset_measure(Offset *o, const uint8_t *frame, const uint8_t *decoded, int width, int height, SoraError *err)
+{
+    size_t count = 3 * (size_t)width * (size_t)height;
+    double sum[3] = {0};
+    o->pixels = malloc(count * sizeof *o->pixels);
+    if (o->pixels == NULL)
+        return error_no_memory(err);
+    for (size_t i = 0; i < count; i++)
+        sum[i % 3] += frame[i] - decoded[i];
+    for (int c = 0; c < 3; c++)
+        o->mean[c] = sum[c] / ((double)count / 3);
+    for (size_t i = 0; i < count; i++)
+        o->pixels[i] = (int16_t)lround(frame[i] - decoded[i] - o->mean[i % 3]);
+    return true;
+}
+
+void offset_deinit(Offset *o)
+{
+    free(o->pixels);
+    o->pixels = NULL;
+}
+
+void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t count, uint8_t *rgb, int width, int height)
+{
+    const double FRAMES = 3; /* in which what is left of the pixels falls to 37 % */
+    bool both = before->pixels != NULL && after->pixels != NULL;
+    double to = both ? (double)(i + 1) / (double)(count + 1) : after->pixels != NULL, mean[3];
+    float fade[2] = {before->pixels != NULL ? (float)exp(-(double)i / FRAMES) : 0,
+                     after->pixels != NULL ? (float)exp(-(double)(count - 1 - i) / FRAMES) : 0};
+    if (before->pixels == NULL && after->pixels == NULL)
+        return;
+    for (int c = 0; c < 3; c++)
+        mean[c] = (1 - to) * before->mean[c] + to * after->mean[c];
+    for (size_t k = 0; k < 3 * (size_t)width * (size_t)height; k++) {
+        float x = (float)rgb[k] + (float)mean[k % 3];
+        x += fade[0] > 0.01f ? fade[0] * before->pixels[k] : 0;
+        x += fade[1] > 0.01f ? fade[1] * after->pixels[k] : 0;
+        rgb[k] = x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)(x + 0.5f);
+    }
+}

@@ -1,0 +1,31 @@
+/* What is known before or after a run of frames that are made: frames through the encoder, and what the codec makes of them. */
+#ifndef SORA_STUDIO_CONTEXT_H
+#define SORA_STUDIO_CONTEXT_H
+
+#include "studio/studio.h"
+
+/* Frames in memory. */
+typedef struct Frames {
+    const uint8_t *rgb; /* [count, height, width, 3] */
+    int count;
+} Frames;
+
+/* A first frame and groups, as a clip of its own: [C, 1 + groups, H, W], heap. NULL on failure. */
+float *context_encode(Studio *s, Frames frames, SoraError *err);
+/* Groups within a video, after a lead-in: [C, groups, H, W], heap. lead not NULL: the latent of that lead-in, [C, 2, H, W]. */
+float *context_encode_groups(Studio *s, Frames frames, float **lead, SoraError *err);
+
+/* What the codec takes from a frame: the frame less what came out of the decoder for it. */
+typedef struct Offset {
+    int16_t *pixels; /* [height, width, 3], less the mean; heap; NULL: nothing is known */
+    double mean[3];
+} Offset;
+
+bool offset_measure(Offset *o, const uint8_t *frame, const uint8_t *decoded, int width, int height, SoraError *err);
+void offset_deinit(Offset *o);
+
+/* Frame `i` of `count` between two places whose offsets are known, or one of them is: in place. The mean goes evenly from one to
+ * the other, what is left of the pixels fades within a few frames. */
+void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t count, uint8_t *rgb, int width, int height);
+
+#endif

@@ -1,0 +1,114 @@
+#!/bin/sh
+# The studio's commands: how many frames come out, what they are called, what their credentials name, and what is refused. $3 makes
+# a tiny model.
+. "$(dirname "$0")/lib.sh"
+
+"$make_model" "$source_dir/models/nano/tokenizer.model" "$work.model" || exit 1
+SORA_MODEL=$work.model
+export SORA_MODEL
+pictures=$source_dir/tests/data/pictures
+fast="--steps 2 --no-trace"
+
+expect 0 "" "$sora" "a dog walks left" --steps 2 --frames 5 --fps 10 -o in.mp4
+expect 0 "" "$sora" "a cat" --steps 2 --frames 1 -o a.png
+expect 0 "" "$sora" "a bus" --steps 2 --frames 1 -o b.png --seed 1
+
+# frames COUNT COMMAND...: makes a video of so many frames.
+frames() {
+    count=$1
+    shift
+    expect 0 "" "$@"
+    printed "^[a-z.0-9-]+: $count frames of [0-9]+x[0-9]+, 10 a second"
+}
+frames 16 "$sora" generate -p "a dog" $fast --fps 10 --seconds 1.6 -o x.mp4
+frames 58 "$sora" generate -p "a dog" $fast --fps 10 --seconds 5.77 -o x.mp4
+frames 20 "$sora" generate -p "a dog" $fast --fps 10 --seconds 2 --loop -o x.mp4
+frames 17 "$sora" extend in.mp4 -p "a dog" $fast --seconds 1.2 -o x.mp4
+"$sora" verify x.mp4 >"$work.verified"
+grep -q 'c2pa.opened' "$work.verified" && grep -q 'extended by 1.2 s' "$work.verified" || fail "the credentials of extend: $(cat "$work.verified")"
+grep -q 'in.mp4' "$work.verified" || fail "the credentials do not name the input"
+frames 12 "$sora" extend in.mp4 $fast --seconds 0.7 --before -o x.mp4
+frames 25 "$sora" loop in.mp4 $fast -o x.mp4
+frames 20 "$sora" blend in.mp4 in.mp4 $fast --seconds 1 -o x.mp4
+frames 5 "$sora" blend in.mp4 a.png $fast --curve smooth -o x.mp4
+"$sora" verify x.mp4 | grep -q 'c2pa.placed' || fail "the credentials of blend"
+frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength mild -o x.mp4
+frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength 0.33 -o x.mp4
+frames 5 "$sora" fill in.mp4 -p "a cat" $fast --size 96x96 -o x.mp4
+frames 20 "$sora" interpolate a.png b.png $fast --fps 10 -o x.mp4
+frames 11 "$sora" interpolate a.png b.png a.png $fast --fps 10 --at 0,0.2,1 -o x.mp4
+frames 17 "$sora" recut in.mp4 $fast --from 0.2 --before 1 --after 0.4 -o x.mp4
+rm x.mp4
+
+# A sequence of pictures has the input's own pixels.
+expect 0 "" "$sora" interpolate a.png b.png $fast --fps 10 --seconds 1 --no-credentials -o x.png
+for end in "x-0001.png a.png" "x-0010.png b.png"; do
+    set -- $end
+    expect 0 "" "$sora" interpolate "$1" "$2" $fast --fps 10 --seconds 0.2 --no-credentials -o y.png
+    cmp -s y-0001.png y-0002.png || [ "$(tail -c +1000 y-0001.png | cksum)" = "$(tail -c +1000 y-0002.png | cksum)" ] || fail "$1 is not $2"
+done
+rm x-*.png y-*.png
+
+# Variations have names and seeds that follow each other, and none is the other.
+expect 0 "" "$sora" extend in.mp4 $fast --variations 2 --seed 5 --no-credentials -o v.mp4 --json
+printed '"output": ?"v-1.mp4".*"seed": ?5'
+printed '"output": ?"v-2.mp4".*"seed": ?6'
+cmp -s v-1.mp4 v-2.mp4 && fail "both variations are the same"
+rm v-1.mp4 v-2.mp4
+
+# Styles: those that are there, one's own, and none.
+expect 0 "" "$sora" styles
+printed '^pencil '
+echo '{"oil": {"prompt": "an oil painting", "negative": "paper"}}' >styles.json
+expect 0 "" env SORA_STYLES=styles.json "$sora" "a dog" $fast --frames 1 --style oil -o x.png --json
+printed '"prompt": ?"a dog, an oil painting"'
+printed '"negative_prompt": ?"paper"'
+expect 2 'style: no style "ink"; there are .*pencil.*oil' env SORA_STYLES=styles.json "$sora" "a dog" --style ink
+echo '{"oil": {"promt": "an oil painting"}}' >styles.json
+expect 2 'styles.json: "oil" has an unknown key "promt"' env SORA_STYLES=styles.json "$sora" styles
+rm styles.json x.png
+
+# What is wrong is named, and no file is there.
+expect 3 'none.mp4: no such picture or video' "$sora" extend none.mp4
+mkdir folder
+expect 2 'folder: not a picture or video: it is a folder' "$sora" loop folder
+rmdir folder
+expect 2 '\[?VIDEO\]? is missing' "$sora" extend
+expect 2 'one argument too many' "$sora" extend in.mp4 a.png
+expect 2 'strength: "very" is not a number' "$sora" remix in.mp4 --strength very
+expect 2 'seconds: 0 is out of range' "$sora" extend in.mp4 --seconds 0
+expect 2 'mask: there is none, and no larger size' "$sora" fill in.mp4
+expect 3 'm.png: no such mask' "$sora" fill in.mp4 --mask m.png
+expect 2 'corners.jpg: is [0-9]+x[0-9]+, and what it masks' "$sora" fill in.mp4 --mask "$pictures/corners.jpg"
+expect 2 'at 0,2: 3 numbers' "$sora" interpolate a.png b.png a.png --at 0,2
+expect 2 'at 0,2,1: 1 is not after' "$sora" interpolate a.png b.png a.png --at 0,2,1
+expect 2 'a loop of 18 does not close; 20 do' "$sora" "a dog" --loop --frames 18
+expect 2 'leave one out' "$sora" "a dog" --seconds 1 --frames 5
+expect 2 'in.mp4' "$sora" extend in.mp4 -o in.mp4
+head -c 2000 in.mp4 >cut.mp4
+expect 2 'cut.mp4: ' "$sora" extend cut.mp4
+echo text >text.mp4
+expect 2 'text.mp4: not a picture or a video that can be read' "$sora" extend text.mp4
+rm cut.mp4 text.mp4
+only a.png b.png in.mp4
+
+# Ctrl-C leaves nothing, or with --keep-partial what was complete.
+for keep in "" --keep-partial; do
+    "$sora" generate -p "a dog" --steps 2 --no-trace --seconds 4000 --fps 10 $keep -o long.mp4 >"$work.out" 2>"$work.err" &
+    pid=$!
+    listens $pid
+    sleep 2
+    kill -INT $pid
+    wait $pid
+    code=$?
+    if [ -z "$keep" ]; then
+        [ "$code" = 130 ] || fail "exit code $code after Ctrl-C"
+        only a.png b.png in.mp4
+    else
+        [ "$code" = 0 ] || [ "$code" = 130 ] || fail "exit code $code after Ctrl-C with --keep-partial"
+        [ "$code" = 130 ] || grep -q 'stopped after [0-9]* of 40000 frames' "$work.err" || fail "no note: $(cat "$work.err")"
+        rm -f long.mp4
+    fi
+done
+
+finish
