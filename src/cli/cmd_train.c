@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -14,7 +15,7 @@
 
 typedef struct TrainArgs {
     const char *out, *stage, *prompts, *data;
-    bool resume, json;
+    bool resume, json, dry_run;
     int threads, precision, clips, side;
     double minutes, patience;
 } TrainArgs;
@@ -24,6 +25,7 @@ static const TrainArgs defaults = {.clips = 200};
 static const Option options[] = {
     {'o', "out", OPTION_STRING, offsetof(TrainArgs, out), "DIR", .help = "where checkpoints, log and model go"},
     {0, "resume", OPTION_FLAG, offsetof(TrainArgs, resume), .help = "go on from DIR's checkpoint"},
+    {0, "dry-run", OPTION_FLAG, offsetof(TrainArgs, dry_run), .help = "print the memory, time and disk that it will take, and end"},
     {0, "minutes", OPTION_DOUBLE, offsetof(TrainArgs, minutes), "N", .help = "save and stop after so long", .min = 0,
      .max = 1e6},
     {0, "prompts", OPTION_STRING, offsetof(TrainArgs, prompts), "FILE",
@@ -117,10 +119,97 @@ static bool train_in_team(Trainer trainer, const TrainArgs *a, Team *team, Repor
     return ok;
 }
 
+static void print_bytes(const char *what, double bytes, const char *of)
+{
+    printf("%-16s %9.1f MB   %s\n", what, bytes / 1e6, of);
+}
+
+static double free_memory(void)
+{
+    char line[256];
+    double kilobytes = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL && sscanf(line, "MemAvailable: %lf", &kilobytes) != 1)
+        continue;
+    if (f != NULL)
+        fclose(f);
+    return 1024 * kilobytes;
+}
+
+/* Of the folder, or of the first above it that is there. */
+static double free_disk(const char *folder)
+{
+    char path[4096];
+    struct statvfs st;
+    snprintf(path, sizeof path, "%s", folder);
+    while (statvfs(path, &st) != 0) {
+        char *slash = strrchr(path, '/');
+        if (slash == NULL || slash == path)
+            snprintf(path, sizeof path, "%s", slash == NULL ? "." : "/");
+        else
+            *slash = 0;
+    }
+    return (double)st.f_bavail * (double)st.f_frsize;
+}
+
+static void print_time(const char *what, double seconds, const char *of)
+{
+    if (seconds < 120)
+        printf("%-16s %9.2f s    %s\n", what, seconds, of);
+    else
+        printf("%-16s %9.2f h    %s\n", what, seconds / 3600, of);
+}
+
+static const double PROGRAM = 120e6; /* the program, its libraries and what kernels keep */
+
+static bool print_estimate(const TrainArgs *a, const TrainEstimate *e, SoraError *err)
+{
+    double memory = e->weights + e->step + PROGRAM, disk = 2 * e->checkpoint + e->model + e->latents;
+    double room = free_memory(), space = free_disk(a->out);
+    char text[160];
+    printf("%-16s %9.2f M\n", "parameters", (double)e->parameters / 1e6);
+    snprintf(text, sizeof text, "weights and optimiser %.1f, a step %.1f; free are %.0f; a rank of a team needs %.1f more", e->weights / 1e6,
+             e->step / 1e6, room / 1e6, e->team / 1e6);
+    print_bytes("memory", memory, text);
+    snprintf(text, sizeof text, "checkpoint twice %.1f, model %.1f, latents %.1f; free are %.0f", 2 * e->checkpoint / 1e6, e->model / 1e6,
+             e->latents / 1e6, space / 1e6);
+    print_bytes("disk", disk, text);
+    if (memory > room)
+        return error_set(err, SORA_ERROR_MEMORY, "%.1f GB of memory are needed and %.1f are free: lower \"batch\" or raise \"accumulate\"",
+                         memory / 1e9, room / 1e9);
+    if (disk > space)
+        return error_set(err, SORA_ERROR_IO, "%s: %.1f GB of disk are needed and %.1f are free", a->out, disk / 1e9, space / 1e9);
+    return true;
+}
+
+/* First by counting, so that what does not fit is not tried; then by steps with empty data. */
+static bool dry_run(Trainer trainer, Backend *backend, const TrainArgs *a, const char *config, SoraError *err)
+{
+    TrainEstimate e = {0};
+    TrainOptions o = {.config_path = config, .folder = a->out, .stage_pack = a->stage, .estimate = &e};
+    if (!trainer(backend, &o, err) || !print_estimate(a, &e, err))
+        return false;
+    double steps = (double)e.steps;
+    e.timed = true;
+    if (!trainer(backend, &o, err))
+        return false;
+    char text[160];
+    snprintf(text, sizeof text, "%" PRId64 " steps of %.2f s, %.1f GFLOP each; clips first %.0f s; as this machine is loaded now", e.steps,
+             e.step_seconds, e.flops / 1e9, e.latent_seconds);
+    print_time("time", steps * e.step_seconds + e.latent_seconds, text);
+    return true;
+}
+
 static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraError *err)
 {
     if (a->out == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
+    if (a->dry_run) {
+        Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+        bool ok = backend != NULL && dry_run(trainer, backend, a, config, err);
+        cpu_backend_free(backend);
+        return ok;
+    }
     Reporter r = {.args = a};
     progress_begin_lines(&r.bar, LINE_SECONDS);
     interrupt_catch();

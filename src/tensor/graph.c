@@ -454,6 +454,14 @@ Tensor *graph_apply(Graph *g, Node *node, int ndim, const int64_t *shape)
     return node->out[0] != NULL && graph_run(g, node) ? node->out[0] : NULL;
 }
 
+double graph_memory(const Graph *g)
+{
+    double sum = 0;
+    for (size_t i = 0; i < g->chunk_count; i++)
+        sum += (double)g->chunks[i].size;
+    return sum;
+}
+
 double graph_flops(const Graph *g)
 {
     return g->flops;

@@ -78,6 +78,8 @@ Tensor *graph_keep(Graph *g, GraphScope scope, Tensor *x);
 void graph_store(Graph *g, Tensor **slot, Tensor *x);
 void graph_free_slot(Graph *g, Tensor **slot);
 
+/* Bytes that the graph has taken from its backend for tensors. */
+double graph_memory(const Graph *g);
 /* Operations of products, convolutions, attention and their gradients that the graph has run. */
 double graph_flops(const Graph *g);
 

@@ -36,9 +36,16 @@ static bool add_slot(AdamW *o, const char *set, Param *param)
     o->slots = slots;
     int64_t n = tensor_numel(&param->tensor);
     Tensor *grad = arena_alloc(&o->memory, sizeof *grad);
-    float *memory = arena_calloc(&o->memory, 4 * (size_t)n * sizeof *memory);
-    if (grad == NULL || memory == NULL)
+    float *memory = o->blank ? NULL : arena_calloc(&o->memory, 4 * (size_t)n * sizeof *memory);
+    if (grad == NULL || (memory == NULL && !o->blank))
         return false;
+    if (o->blank) {
+        slots[o->count++] = (AdamWSlot){.set = set, .name = param->name, .param = param, .count = n};
+        *grad = tensor_over(NULL, DTYPE_F32, param->tensor.ndim, param->tensor.shape);
+        param->tensor.requires_grad = param->tensor.leaf = true;
+        param->tensor.grad = grad;
+        return true;
+    }
     slots[o->count] = (AdamWSlot){.set = set, .name = param->name, .param = param, .count = n,
                                   .value = param->tensor.data, .grad = memory, .m = memory + n, .v = memory + 2 * n,
                                   .ema = memory + 3 * n, .decays = params_is_matrix(&param->tensor), .rate = 1};

@@ -36,6 +36,7 @@ typedef struct AdamW {
     int count;
     Arena memory;
     Pool *pool;           /* the caller's */
+    bool blank;           /* of parameters without data: slots have none either, and nothing may be done but to count */
     double gradient_norm; /* of the last step, before clipping */
 } AdamW;
 

@@ -7,6 +7,7 @@
 #include "base/json_file.h"
 #include "base/rng.h"
 #include "train/checkpoint.h"
+#include "train/estimate.h"
 #include "train/linear_start.h"
 #include "train/run.h"
 #include "weights/param_sources.h"
@@ -129,6 +130,22 @@ static void *codec_draw(void *self, const StepPart *part, double sums[RUN_SUMS],
     return c;
 }
 
+static void *codec_blank(void *self, int kind, double *share, SoraError *err)
+{
+    const CodecTrainer *t = self;
+    size_t numbers = (size_t)t->batch * (size_t)t->crop_frames * (size_t)t->crop * (size_t)t->crop * 3;
+    if (kind > 0)
+        return NULL;
+    Crops *c = calloc(1, sizeof *c + 2 * numbers * sizeof *c->video);
+    if (c == NULL) {
+        error_no_memory(err);
+        return NULL;
+    }
+    c->parts = 1;
+    c->weight = c->video + numbers;
+    return c;
+}
+
 static bool codec_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
 {
     CodecTrainer *t = self;
@@ -176,22 +193,6 @@ static bool save_codec(void *self, const char *folder, SoraError *err)
     return checkpoint_export(&t->optimizer, "vae", path, err);
 }
 
-/* The latents' mean and std of a run that goes on. */
-static bool resume_config(CodecTrainer *t, const char *checkpoint, SoraError *err)
-{
-    char *text = checkpoint_config(checkpoint, err);
-    if (text == NULL)
-        return false;
-    json_t *json = json_loads(text, 0, NULL);
-    VaeConfig config;
-    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", checkpoint);
-    json_decref(json);
-    free(text);
-    if (ok && config.z_dim == t->config.z_dim)
-        t->vae.config = t->config = config;
-    return ok;
-}
-
 /* The decoders may differ. */
 static bool same_encoder(const VaeConfig *a, const VaeConfig *b)
 {
@@ -204,6 +205,31 @@ static bool same_encoder(const VaeConfig *a, const VaeConfig *b)
     for (int i = 0; same && i < a->levels; i++)
         same = a->dim_mult[i] == b->dim_mult[i];
     return same && a->dim == b->dim && a->num_res_blocks == b->num_res_blocks;
+}
+
+static void take_statistics(CodecTrainer *t, const VaeConfig *from)
+{
+    memcpy(t->config.mean, from->mean, sizeof from->mean);
+    memcpy(t->config.std, from->std, sizeof from->std);
+    t->vae.config = t->config;
+}
+
+/* The latents' mean and std of a run that goes on; what else the text says is not believed. */
+static bool resume_config(CodecTrainer *t, const char *checkpoint, SoraError *err)
+{
+    char *text = checkpoint_config(checkpoint, err);
+    if (text == NULL)
+        return false;
+    json_t *json = json_loads(text, 0, NULL);
+    VaeConfig config;
+    bool ok = vae_config_read(&config, json, err) || error_wrap(err, "%s", checkpoint);
+    json_decref(json);
+    free(text);
+    if (ok && !same_encoder(&config, &t->config))
+        return error_set(err, SORA_ERROR_INPUT, "%s: of another encoder than \"model\" says", checkpoint);
+    if (ok)
+        take_statistics(t, &config);
+    return ok;
 }
 
 /* Mean and std of another codec's latents; its weights come when the optimiser is there. */
@@ -219,11 +245,8 @@ static bool init_config(CodecTrainer *t, SoraError *err)
     json_decref(json);
     if (ok && !same_encoder(&config, &t->config))
         return error_set(err, SORA_ERROR_INPUT, "%s: another encoder than \"model\" says", path);
-    if (ok) {
-        memcpy(t->config.mean, config.mean, sizeof config.mean);
-        memcpy(t->config.std, config.std, sizeof config.std);
-        t->vae.config = t->config;
-    }
+    if (ok)
+        take_statistics(t, &config);
     return ok;
 }
 
@@ -252,7 +275,9 @@ static bool prepare_codec(CodecTrainer *t, Backend *backend, const TrainOptions 
         return false;
     char checkpoint[MAX_PATH];
     snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", o->folder);
-    if (o->resume && file_exists(checkpoint)) {
+    if (o->estimate != NULL) {
+        t->init = NULL; /* weights do not matter */
+    } else if (o->resume && file_exists(checkpoint)) {
         t->init = NULL;
         if (!resume_config(t, checkpoint, err))
             return false;
@@ -291,13 +316,15 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    ok = ok && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, backend, o, err);
+    estimate_prepare(o, &t->random, &t->optimizer);
+    Backend *used = ok ? estimate_backend(o, backend, err) : backend;
+    ok = ok && used != NULL && (read_codec_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_codec(t, used, o, err);
     json_t *config = ok ? vae_config_write(&t->vae.config) : NULL;
     char *text = config != NULL ? json_text(config, JSON_COMPACT) : NULL;
     if (ok && text == NULL)
         ok = error_set(err, SORA_ERROR_MEMORY, "out of memory");
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .config = text, .self = t, .graph = &t->graph,
-                    .draw = codec_draw, .learn = codec_learn, .drop = free, .save_model = save_codec, .samples = codec_samples};
+                    .blank = codec_blank, .draw = codec_draw, .learn = codec_learn, .drop = free, .save_model = save_codec, .samples = codec_samples};
     ok = ok && train_run(&run, err);
     free(text);
     json_decref(config);
@@ -307,6 +334,7 @@ bool train_autoencoder(Backend *backend, const TrainOptions *o, SoraError *err)
     params_deinit(&t->params);
     random_source_deinit(&t->random);
     settings_deinit(&t->settings);
+    estimate_backend_free(used, backend);
     free(t);
     return ok;
 }

@@ -269,6 +269,24 @@ bool batch_draw(const BatchRules *r, const StepPart *part, Batch *b, SoraError *
     return ok;
 }
 
+bool batch_blank(const BatchRules *r, int bucket, Batch *b, SoraError *err)
+{
+    int n = r->buckets[bucket].batch;
+    *b = (Batch){0};
+    if (!begin(r, bucket, n, b, err))
+        return false;
+    memset(b->patches, 0, (size_t)(b->tokens * (b->in_width + 2 * b->out_width)) * sizeof(float));
+    memset(b->t_index, 0, (size_t)b->tokens * sizeof *b->t_index);
+    memset(b->ids, 0, (size_t)n * (size_t)r->dit->text_len * sizeof *b->ids);
+    for (int i = 0; i < n; i++) {
+        b->rows[i] = r->dit->text_len;
+        b->t_sample[i] = b->t_sample[n + i] = i;
+    }
+    for (int64_t i = 0; i < b->tokens; i++)
+        b->t_index[i] = (int32_t)(i / (b->tokens / n));
+    return true;
+}
+
 bool batch_make(const BatchRules *r, const BatchSamples *from, Batch *b, SoraError *err)
 {
     bool ok = begin(r, from->bucket, from->count, b, err);

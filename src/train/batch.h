@@ -53,6 +53,8 @@ typedef struct Batch {
 
 /* All parts of a step are of one bucket. May make shards of latents. Give the batch to batch_deinit() also after a failure. */
 bool batch_draw(const BatchRules *rules, const StepPart *part, Batch *b, SoraError *err);
+/* A whole batch of a bucket without data and with the longest texts, for estimates. */
+bool batch_blank(const BatchRules *rules, int bucket, Batch *b, SoraError *err);
 void batch_deinit(Batch *b);
 
 /* A batch of these samples with these captions, all at one noise level, nothing given, nothing dropped. Sample i's noise is that of

@@ -1,13 +1,15 @@
 #include "train/checkpoint.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/safetensors.h"
+#include "base/finite.h"
 
-enum { PARTS = 4, MAX_NAME = 512 };
+enum { PARTS = 4, SECOND_MOMENT = 2, MAX_NAME = 512 };
+static const int64_t MOST_STEPS = (int64_t)1 << 40;
 
 static const char *const PART_NAMES[PARTS] = {"weight", "m", "v", "ema"};
 
@@ -74,9 +76,10 @@ static bool read_state(const Safetensors *f, CheckpointState *s, SoraError *err)
 {
     const char *step = safetensors_metadata(f, "step"), *window = safetensors_metadata(f, "window");
     *s = (CheckpointState){0};
-    if (step == NULL || sscanf(step, "%" SCNd64, &s->step) != 1 || s->step < 0)
+    if (step == NULL || sscanf(step, "%" SCNd64, &s->step) != 1 || s->step < 0 || s->step > MOST_STEPS)
         return error_set(err, SORA_ERROR_INPUT, "%s: no step in the metadata", safetensors_path(f));
-    if (window != NULL && (sscanf(window, "%" SCNd64 " %la", &s->losses, &s->loss) != 2 || s->losses < 0))
+    if (window != NULL && (sscanf(window, "%" SCNd64 " %la", &s->losses, &s->loss) != 2 || s->losses < 0 ||
+                           s->losses > s->step || !isfinite(s->loss)))
         return error_set(err, SORA_ERROR_INPUT, "%s: \"window\" in the metadata is damaged", safetensors_path(f));
     return true;
 }
@@ -97,13 +100,26 @@ char *checkpoint_config(const char *path, SoraError *err)
     return config;
 }
 
-bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraError *err)
+/* Numbers that training could not have left there would end in others that are not finite. */
+static bool check_part(const Safetensors *f, const AdamWSlot *s, int i, SoraError *err)
+{
+    const Tensor *t = find_part(f, s, i, err);
+    if (t == NULL)
+        return false;
+    const float *x = t->data;
+    bool ok = all_finite(x, (size_t)s->count);
+    for (int64_t k = 0; ok && i == SECOND_MOMENT && k < s->count; k++)
+        ok = x[k] >= 0;
+    return ok || error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s/%s/%s\" has a number that no training leaves: the file is damaged",
+                           safetensors_path(f), PART_NAMES[i], s->set, s->name);
+}
+
+bool checkpoint_read(AdamW *o, CheckpointState *state, const Safetensors *f, SoraError *err)
 {
     CheckpointState read;
-    Safetensors *f = safetensors_open(path, err);
-    bool ok = f != NULL;
+    bool ok = true;
     for (int i = 0; ok && i < o->count * PARTS; i++)
-        ok = find_part(f, &o->slots[i / PARTS], i % PARTS, err) != NULL;
+        ok = check_part(f, &o->slots[i / PARTS], i % PARTS, err);
     ok = ok && read_state(f, &read, err);
     if (ok)
         *state = read;
@@ -111,6 +127,13 @@ bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraErr
         const AdamWSlot *s = &o->slots[i / PARTS];
         memcpy(part(s, i % PARTS), find_part(f, s, i % PARTS, err)->data, (size_t)s->count * sizeof(float));
     }
+    return ok;
+}
+
+bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraError *err)
+{
+    Safetensors *f = safetensors_open(path, err);
+    bool ok = f != NULL && checkpoint_read(o, state, f, err);
     safetensors_close(f);
     return ok;
 }
@@ -146,7 +169,8 @@ bool checkpoint_import(AdamW *o, const char *set, const char *path, int *missing
     Safetensors *f = safetensors_open(path, err);
     if (f == NULL)
         return false;
-    for (int i = 0; i < o->count; i++) {
+    bool ok = true;
+    for (int i = 0; ok && i < o->count; i++) {
         AdamWSlot *s = &o->slots[i];
         if (strcmp(s->set, set) != 0)
             continue;
@@ -154,9 +178,12 @@ bool checkpoint_import(AdamW *o, const char *set, const char *path, int *missing
         bool fits = t != NULL && tensor_same_shape(t, &s->param->tensor) &&
                     (t->dtype == DTYPE_F32 || t->dtype == DTYPE_BF16 || t->dtype == DTYPE_F16);
         *missing += !fits;
-        for (int64_t k = 0; fits && k < s->count; k++)
+        for (int64_t k = 0; fits && ok && k < s->count; k++) {
             s->ema[k] = s->value[k] = element(t, k);
+            if (!isfinite(s->value[k]))
+                ok = error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" has a number that is not finite", path, s->name);
+        }
     }
     safetensors_close(f);
-    return true;
+    return ok;
 }

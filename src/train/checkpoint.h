@@ -3,6 +3,7 @@
 #define SORA_TRAIN_CHECKPOINT_H
 
 #include "train/adamw.h"
+#include "weights/safetensors.h"
 
 /* What a run knows besides the optimizer's slots. */
 typedef struct CheckpointState {
@@ -13,8 +14,10 @@ typedef struct CheckpointState {
 
 /* Weights, both moments and the average of every slot; config: a text of the trainer's own, NULL: none. */
 bool checkpoint_save(const AdamW *o, const CheckpointState *state, const char *config, const char *path, SoraError *err);
-/* Into slots of the same names and sizes. Changes nothing on failure. */
+/* Into slots of the same names and sizes. Numbers that are not finite, or second moments below 0, are errors. Changes nothing on failure. */
 bool checkpoint_load(AdamW *o, CheckpointState *state, const char *path, SoraError *err);
+/* The same from a file that is open, which stays the caller's. */
+bool checkpoint_read(AdamW *o, CheckpointState *state, const Safetensors *file, SoraError *err);
 /* The trainer's own text; free() it. NULL on failure, also when there is none. */
 char *checkpoint_config(const char *path, SoraError *err);
 

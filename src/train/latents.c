@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "weights/safetensors.h"
 
-enum { ENCODE_BATCH = 8, MAX_PATH = 4096, FORMAT = 4 }; /* FORMAT: of a shard */
+enum { MAX_PATH = 4096, FORMAT = 4 }; /* FORMAT: of a shard */
 
 struct LatentCache {
     LatentCacheConfig config;
@@ -23,9 +24,11 @@ struct LatentCache {
 
 LatentCache *latent_cache_new(const LatentCacheConfig *config, SoraError *err)
 {
-    if (!dir_make(config->folder, err))
-        return NULL;
-    scratch_sweep(config->folder); /* what a run that was killed left */
+    if (!config->dry) {
+        if (!dir_make(config->folder, err))
+            return NULL;
+        scratch_sweep(config->folder); /* what a run that was killed left */
+    }
     LatentCache *c = calloc(1, sizeof *c);
     int total = 0;
     if (c != NULL) {
@@ -128,8 +131,8 @@ typedef struct Rendering {
     const Bucket *bucket;
     uint64_t index; /* of the first */
     Clip *clips;
-    bool ok[ENCODE_BATCH];
-    SoraError errors[ENCODE_BATCH];
+    bool ok[LATENT_BATCH];
+    SoraError errors[LATENT_BATCH];
 } Rendering;
 
 static void render_clip(void *arg, int64_t i, int worker)
@@ -209,7 +212,7 @@ static void mark_labels(const LatentCache *c, const Bucket *b, const Clip *clip,
 static bool encode_batch(LatentCache *c, const Bucket *b, uint64_t index, Shard *s, int first, int count, SoraError *err)
 {
     size_t frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * 3;
-    Clip clips[ENCODE_BATCH] = {{0}};
+    Clip clips[LATENT_BATCH] = {{0}};
     float *video = malloc((size_t)count * frames * sizeof *video);
     bool ok = video != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory");
     ok = ok && render_batch(c, b, index + (uint64_t)first, clips, count, err);
@@ -351,9 +354,9 @@ static bool make_shard(LatentCache *c, int bucket, int shard, const char *path, 
               error_set(err, SORA_ERROR_MEMORY, "out of memory");
     /* Buckets see different clips: their numbers lie far apart. */
     uint64_t index = ((uint64_t)bucket << 32) + (uint64_t)shard * (uint64_t)b->shard_clips;
-    for (int first = 0; ok && first < b->shard_clips; first += ENCODE_BATCH) {
+    for (int first = 0; ok && first < b->shard_clips; first += LATENT_BATCH) {
         int left = b->shard_clips - first;
-        ok = encode_batch(c, b, index, &s, first, left < ENCODE_BATCH ? left : ENCODE_BATCH, err);
+        ok = encode_batch(c, b, index, &s, first, left < LATENT_BATCH ? left : LATENT_BATCH, err);
         if (ok && c->config.team != NULL)
             c->config.team->beat(c->config.team);
         if (ok && c->config.progress != NULL && !c->config.progress(c->config.user, first, b->shard_clips))
@@ -510,6 +513,39 @@ bool latent_cache_team(LatentCache *c, int64_t count, SoraError *err)
     }
     c->together = count;
     return true;
+}
+
+bool latent_cache_estimate(LatentCache *c, int bucket, int64_t count, double *bytes, double *seconds, SoraError *err)
+{
+    enum { CAPTIONS = 1000 }; /* bytes of a clip's, about */
+    const Bucket *b = &c->config.buckets[bucket];
+    int64_t shape[4], cells;
+    latent_cache_shape(c, bucket, shape);
+    cells = shape[0] * shape[1] * shape[2];
+    int shards = (int)(count < b->shards ? count : b->shards);
+    double clips = (double)b->shard_clips * shards;
+    *bytes = clips * (double)(cells * shape[3] + cells * (int64_t)sizeof(CellLabel) + CLIP_CLASSES * (int64_t)sizeof(int32_t) + CAPTIONS);
+    if (seconds == NULL) { /* what the network takes is counted by the graph's backend */
+        size_t frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * 3;
+        float *video = calloc(LATENT_BATCH, (frames + (size_t)(cells * shape[3])) * sizeof *video);
+        bool counted = video != NULL ? encode_frames(c, b, LATENT_BATCH, video, video + LATENT_BATCH * frames, err) : error_no_memory(err);
+        free(video);
+        return counted;
+    }
+    int missing = 0;
+    for (int i = 0; i < shards; i++) {
+        char path[MAX_PATH];
+        shard_path(c, bucket, i, path);
+        missing += !file_exists(path);
+    }
+    int some = b->shard_clips < LATENT_BATCH ? b->shard_clips : LATENT_BATCH;
+    Shard s;
+    bool ok = shard_init(&s, some, shape) || error_no_memory(err);
+    double begun = clock_seconds();
+    ok = ok && (missing == 0 || encode_batch(c, b, 0, &s, 0, some, err));
+    *seconds = (clock_seconds() - begun) / some * b->shard_clips * missing;
+    shard_deinit(&s);
+    return ok;
 }
 
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err)

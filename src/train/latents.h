@@ -33,6 +33,8 @@ typedef struct LatentSample {
     int caption_count;
 } LatentSample;
 
+enum { LATENT_BATCH = 8 }; /* clips that are drawn and encoded together */
+
 typedef struct LatentCache LatentCache;
 
 typedef struct LatentCacheConfig {
@@ -43,6 +45,7 @@ typedef struct LatentCacheConfig {
     const Bucket *buckets;
     int bucket_count;
     uint64_t fingerprint; /* of codec and source: shards made with another are refused */
+    bool dry;             /* nothing is made: latent_cache_estimate() alone */
     Team *team;           /* that uses the shards; NULL: this process alone */
     /* Called while a shard is being made; false: give up with SORA_ERROR_CANCELLED. May be NULL. */
     bool (*progress)(void *user, int done, int total);
@@ -64,6 +67,10 @@ bool latent_cache_make(LatentCache *c, int bucket, int shard, SoraError *err);
 /* Of a team with more than one: the first `count` shards of each bucket are there on every rank afterwards. Each was made by one rank,
  * its owner, and is sent to those that do not see it, for want of a common folder. To be called by all ranks. */
 bool latent_cache_team(LatentCache *c, int64_t count, SoraError *err);
+
+/* Bytes of a bucket's first `count` shards, about; seconds, unless NULL: to make those that are not there, by eight clips that are made and
+ * forgotten. */
+bool latent_cache_estimate(LatentCache *c, int bucket, int64_t count, double *bytes, double *seconds, SoraError *err);
 
 /* Clip `clip` of a shard; makes the shard if it is not there. */
 bool latent_cache_get(LatentCache *c, int bucket, int shard, int clip, LatentSample *sample, SoraError *err);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "train/checkpoint.h"
+#include "train/estimate.h"
 #include "train/probe_clips.h"
 #include "train/run.h"
 #include "weights/param_sources.h"
@@ -158,6 +159,29 @@ static void probe_drop(void *drawn)
     free(seen);
 }
 
+/* Kind 0: clips; kind 1: stills. */
+static void *probe_blank(void *self, int kind, double *share, SoraError *err)
+{
+    ProbeTrainer *t = self;
+    *share = kind == 0 ? 1 - t->stills : t->stills;
+    if (kind > 1 || (kind == 1 && t->stills == 0))
+        return NULL;
+    Seen *seen = calloc(1, sizeof *seen);
+    if (seen != NULL) {
+        *seen = (Seen){.clips = t->clips, .count = kind == 0 ? t->batch : STILLS_FACTOR * t->batch};
+        seen->clips.config.frames = kind == 0 ? t->config.frames : 1;
+        const ProbeConfig *c = &seen->clips.config;
+        seen->looks = calloc((size_t)seen->count, (size_t)(c->frames * c->side * c->side * 3) * sizeof *seen->looks);
+        seen->labels = calloc((size_t)seen->count, sizeof *seen->labels);
+        seen->places = calloc((size_t)place_count(seen), 1);
+    }
+    if (seen != NULL && seen->looks != NULL && seen->labels != NULL && seen->places != NULL)
+        return seen;
+    probe_drop(seen);
+    error_no_memory(err);
+    return NULL;
+}
+
 static void *probe_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     ProbeTrainer *t = self;
@@ -250,7 +274,7 @@ static bool import_probe(ProbeTrainer *t, SoraError *err)
     const char *folder = json_string_value(json_object_get(t->settings.json, "init"));
     char path[MAX_PATH];
     int missing = 0;
-    if (folder == NULL || t->options->resume)
+    if (folder == NULL || t->options->resume || t->options->estimate != NULL)
         return true;
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     if (!checkpoint_import(&t->optimizer, "probe", path, &missing, err))
@@ -301,9 +325,11 @@ bool train_probe(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    ok = ok && (read_probe_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_probe(t, backend, err);
+    estimate_prepare(o, &t->random, &t->optimizer);
+    Backend *used = ok ? estimate_backend(o, backend, err) : backend;
+    ok = ok && used != NULL && (read_probe_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_probe(t, used, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = &t->graph, .self = t,
-                    .draw = probe_draw, .learn = probe_learn, .drop = probe_drop, .save_model = save_probe, .samples = probe_samples};
+                    .blank = probe_blank, .draw = probe_draw, .learn = probe_learn, .drop = probe_drop, .save_model = save_probe, .samples = probe_samples};
     ok = ok && train_run(&run, err);
     adamw_deinit(&t->optimizer);
     codec_unload(&t->codec);
@@ -313,6 +339,7 @@ bool train_probe(Backend *backend, const TrainOptions *o, SoraError *err)
     params_deinit(&t->params);
     random_source_deinit(&t->random);
     settings_deinit(&t->settings);
+    estimate_backend_free(used, backend);
     free(t);
     return ok;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "train/checkpoint.h"
+#include "train/estimate.h"
 #include "train/gradient_sum.h"
 
 enum { MAX_PATH = 4096, MAX_LOG = 1 << 30 };
@@ -72,7 +73,7 @@ bool run_open(TrainSettings *s, const TrainOptions *o, TrainerKind trainer, Sora
 {
     Team *team = run_team(o);
     uint64_t clips = 0;
-    if (!dir_make(o->folder, err) || !settings_load(s, o->config_path, trainer, err))
+    if ((o->estimate == NULL && !dir_make(o->folder, err)) || !settings_load(s, o->config_path, trainer, err))
         return false;
     ClipSourceConfig source = s->source;
     source.stage_pack = o->stage_pack;
@@ -324,6 +325,8 @@ static bool open_logs(TrainRun *run, Position *at, SoraError *err)
 
 bool train_run(TrainRun *run, SoraError *err)
 {
+    if (run->options->estimate != NULL)
+        return estimate_run(run, err);
     Position at = {.team = run_team(run->options)};
     bool ok = start(run, &at, err) && open_logs(run, &at, err);
     at.first = at.state.step;

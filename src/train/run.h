@@ -22,6 +22,11 @@ struct TrainRun {
     /* Forward and backward of a part; the gradients are added to the optimizer's. sums: of all parts. *loss: the part's share. */
     bool (*learn)(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err);
     void (*drop)(void *drawn); /* NULL is allowed */
+    /* A part of kind 0, 1 ... without data, for estimates; *share: of steps that are of this kind. NULL without an error: there are no
+     * more kinds. */
+    void *(*blank)(void *self, int kind, double *share, SoraError *err);
+    /* Disk and seconds of clips that are made first; may be NULL. */
+    bool (*estimate)(void *self, TrainEstimate *e, SoraError *err);
     /* Writes DIR/model; the weights are the averages while it runs. */
     bool (*save_model)(void *self, const char *folder, SoraError *err);
     double (*samples)(void *self); /* seen by learn() so far */

@@ -10,6 +10,7 @@
 #include "train/batch.h"
 #include "train/checkpoint.h"
 #include "train/classes.h"
+#include "train/estimate.h"
 #include "train/run.h"
 #include "weights/param_sources.h"
 
@@ -137,6 +138,24 @@ static void *text_draw(void *self, const StepPart *part, double sums[RUN_SUMS], 
         return l;
     text_drop(l);
     return NULL;
+}
+
+static void *text_blank(void *self, int kind, double *share, SoraError *err)
+{
+    const TextTrainer *t = self;
+    if (kind > 0)
+        return NULL;
+    Lesson *l = calloc(1, sizeof *l);
+    if (l == NULL || !lesson_init(l, t->batch, t->text_len)) {
+        text_drop(l);
+        error_no_memory(err);
+        return NULL;
+    }
+    memset(l->ids, 0, (size_t)(t->batch * t->text_len) * sizeof *l->ids);
+    memset(l->classes, 0, (size_t)(t->batch * CLIP_CLASSES) * sizeof *l->classes);
+    for (int i = 0; i < t->batch; i++)
+        l->rows[i] = t->text_len;
+    return l;
 }
 
 static bool text_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
@@ -283,9 +302,12 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .draw = text_draw,
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .blank = text_blank, .draw = text_draw,
                     .learn = text_learn, .drop = text_drop, .save_model = save_text, .samples = text_samples};
-    ok = ok && prepare(t, backend, err) && train_run(&run, err);
+    estimate_prepare(o, &t->random, &t->optimizer);
+    Backend *used = ok ? estimate_backend(o, backend, err) : backend;
+    ok = ok && used != NULL && prepare(t, used, err) && train_run(&run, err);
     release(t);
+    estimate_backend_free(used, backend);
     return ok;
 }

@@ -32,12 +32,24 @@ typedef struct TrainHooks {
     void (*preview)(void *user, const char *folder, int64_t step);
 } TrainHooks;
 
+/* What a training will take, in bytes and seconds, before anything is begun or written. */
+typedef struct TrainEstimate {
+    bool timed; /* in: steps with empty data are run, so that seconds are known; else nothing is computed */
+    int64_t parameters, steps;
+    double weights, step, team;        /* memory: weights and optimiser, the largest step, what a team of several needs besides */
+    double checkpoint, model, latents; /* on the disk; a checkpoint is there twice while it is replaced */
+    double host;                       /* memory of clips on their way to the network; a part of step */
+    double flops, step_seconds;        /* of a step of this process, the mean over its buckets */
+    double latent_seconds;             /* of all clips that will be encoded, on this process */
+} TrainEstimate;
+
 typedef struct TrainOptions {
     const char *config_path, *folder;
     bool resume;          /* go on from the folder's checkpoint; without, a checkpoint there is an error */
     const char *stage_pack; /* NULL: the default place */
     double max_seconds;   /* save and stop after so long; 0: no limit */
     Team *team;           /* that trains together, each rank with these options; NULL: this process alone */
+    TrainEstimate *estimate; /* not NULL: fills it in and does nothing else */
     TrainHooks hooks;
 } TrainOptions;
 

@@ -13,6 +13,7 @@
 #include "train/checkpoint.h"
 #include "train/classes.h"
 #include "train/codec.h"
+#include "train/estimate.h"
 #include "train/run.h"
 #include "train/words.h"
 #include "weights/param_sources.h"
@@ -88,6 +89,38 @@ static void *dit_draw(void *self, const StepPart *part, double sums[RUN_SUMS], S
     sums[SUM_VELOCITY] += p->batch.weight_sum;
     sums[SUM_CLASSES] += class_weights(&t->class_rule, &p->batch);
     return p;
+}
+
+static void *dit_blank(void *self, int kind, double *share, SoraError *err)
+{
+    DitTrainer *t = self;
+    if (kind >= t->bucket_count)
+        return NULL;
+    *share = t->buckets[kind].weight;
+    DitPart *p = calloc(1, sizeof *p);
+    if (p != NULL && batch_blank(&t->rules, kind, &p->batch, err))
+        return p;
+    dit_drop(p);
+    error_no_memory(err);
+    return NULL;
+}
+
+static bool dit_estimate(void *self, TrainEstimate *e, SoraError *err)
+{
+    const DitTrainer *t = self;
+    int64_t used = t->rules.first_shards + t->settings.adamw.steps / t->rules.shard_every;
+    e->latents = e->latent_seconds = 0;
+    for (int i = 0; i < t->bucket_count; i++) {
+        double bytes = 0, seconds = 0;
+        if (!latent_cache_estimate(t->latents, i, used, &bytes, e->timed ? &seconds : NULL, err))
+            return false;
+        const Bucket *b = &t->buckets[i];
+        double frames = (double)b->frames * LATENT_BATCH * 3, host = frames * (4.0 * b->width * b->height + b->drawn_width * b->drawn_height);
+        e->host = fmax(e->host, host);
+        e->latents += bytes;
+        e->latent_seconds += seconds;
+    }
+    return true;
 }
 
 static bool dit_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
@@ -287,7 +320,7 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
     char folder[MAX_PATH];
     snprintf(folder, sizeof folder, "%s/latents", t->options->folder);
     LatentCacheConfig cache = {.folder = folder, .source = t->source, .codec = &t->codec.vae, .graph = t->graph,
-                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t), .team = run_team(t->options),
+                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t), .team = run_team(t->options), .dry = t->options->estimate != NULL,
                                .progress = report_encoding, .user = t};
     t->latents = latent_cache_new(&cache, err);
     t->rules.latents = t->latents;
@@ -317,7 +350,7 @@ static bool bind_networks(DitTrainer *t, SoraError *err)
         const char *init = json_string_value(from);
         if (json_is_object(from) && !settings_text(from, SETS[i], &init, err))
             return false;
-        if (init == NULL)
+        if (init == NULL || t->options->estimate != NULL)
             continue;
         int missing = 0, count = i == 0 ? t->dit_params.count : t->text_params.count;
         char own[MAX_PATH];
@@ -418,9 +451,12 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .draw = dit_draw,
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .blank = dit_blank, .estimate = dit_estimate, .draw = dit_draw,
                     .learn = dit_learn, .drop = dit_drop, .save_model = save_model, .samples = dit_samples};
-    ok = ok && prepare(t, backend, err) && train_run(&run, err);
+    estimate_prepare(o, &t->random, &t->optimizer);
+    Backend *used = ok ? estimate_backend(o, backend, err) : backend;
+    ok = ok && used != NULL && prepare(t, used, err) && train_run(&run, err);
     release(t);
+    estimate_backend_free(used, backend);
     return ok;
 }

@@ -19,6 +19,8 @@ static bool fill_random(ParamSource *source, const char *name, Tensor *tensor, I
 {
     RandomSource *s = (RandomSource *)source;
     tensor->dtype = DTYPE_F32;
+    if (s->blank)
+        return true;
     if (!allocate(&s->memory, name, tensor, err))
         return false;
     Rng rng;

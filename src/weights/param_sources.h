@@ -11,6 +11,7 @@
 typedef struct RandomSource {
     ParamSource source; /* for params_init() */
     uint64_t seed;
+    bool blank; /* tensors without data, for who only counts */
     Arena memory;
 } RandomSource;
 

@@ -9,18 +9,25 @@
 #include <string.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <math.h>
+#include <sys/resource.h>
 
 #include "cpu/backend.h"
 #include "train/train.h"
 #include "unit/killer.h"
 #include "unit/stage_art.h"
 
-#define OPTIMIZER "\"seed\": 5, \"log_every\": 2, \"checkpoint_every\": 3, \"optimizer\": {\"learning_rate\": 0.01, \"steps\": 5}, "
+#define OPTIMIZER_OF(steps) "\"seed\": 5, \"log_every\": 2, \"checkpoint_every\": 3, \"optimizer\": {\"learning_rate\": 0.01, " \
+                            "\"steps\": " steps "}, "
+#define OPTIMIZER OPTIMIZER_OF("5")
 
-static const char AUTOENCODER[] =
-    "{" OPTIMIZER "\"model\": {\"dim\": 12, \"dec_dim\": 12, \"z_dim\": 8, \"dim_mult\": [1, 1, 1], \"num_res_blocks\": 1, "
-    "\"temperal_downsample\": [true, true], \"patchify\": 2}, \"linear_start\": true, \"width\": 32, \"height\": 32, "
-    "\"frames\": 5, \"crop\": 16, \"crop_frames\": 5, \"batch\": 1, \"data\": {\"seed\": 1}}";
+#define CODEC \
+    "\"model\": {\"dim\": 12, \"dec_dim\": 12, \"z_dim\": 8, \"dim_mult\": [1, 1, 1], \"num_res_blocks\": 1, " \
+    "\"temperal_downsample\": [true, true], \"patchify\": 2}, \"linear_start\": true, \"width\": 32, \"height\": 32, " \
+    "\"frames\": 5, \"crop\": 16, \"crop_frames\": 5, \"batch\": 1, \"data\": {\"seed\": 1}}"
+
+static const char AUTOENCODER[] = "{" OPTIMIZER CODEC;
+static const char LONGER_AUTOENCODER[] = "{" OPTIMIZER_OF("8") CODEC;
 
 /* %s: an autoencoder's folder. */
 static const char TRANSFORMER[] =
@@ -36,6 +43,7 @@ typedef bool (*Trainer)(Backend *backend, const TrainOptions *options, SoraError
 typedef struct Training {
     Trainer trainer;
     char config[128], folder[128];
+    const rlim_t *limit;
 } Training;
 
 static bool train(void *user)
@@ -172,11 +180,77 @@ static void a_transformer_resumes_after_any_kill(void **state)
     kill_everywhere(&t, whole);
 }
 
+/* A dry run writes nothing, and knows how large the checkpoint is that a real one has left. */
+static void a_dry_run_knows_the_sizes(void **state)
+{
+    static const Trainer TRAINERS[] = {train_autoencoder, train_transformer};
+    for (int i = 0; i < 2; i++) {
+        SoraError err = {0};
+        char config[128], folder[128], checkpoint[160];
+        TrainEstimate e = {0};
+        snprintf(config, sizeof config, "%s/%s.json", art_dir, i == 0 ? "codec" : "transformer");
+        snprintf(folder, sizeof folder, "%s/dry", art_dir);
+        snprintf(checkpoint, sizeof checkpoint, "%s/%s/checkpoint.safetensors", art_dir, i == 0 ? "codec" : "whole");
+        Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1, .precision = SORA_PRECISION_F32}, &err);
+        TrainOptions options = {.config_path = config, .folder = folder, .stage_pack = art_pack, .estimate = &e};
+        assert_true(TRAINERS[i](backend, &options, &err));
+        TrainEstimate counted = e;
+        e.timed = true;
+        assert_true(TRAINERS[i](backend, &options, &err));
+        cpu_backend_free(backend);
+        assert_false(dir_exists(folder));
+        struct stat st;
+        assert_int_equal(stat(checkpoint, &st), 0);
+        assert_true(counted.checkpoint <= (double)st.st_size && (double)st.st_size < counted.checkpoint + 65536);
+        assert_true(counted.parameters == e.parameters && counted.step > 0 && counted.step == e.step && counted.steps == 5);
+        assert_true(counted.flops > 0 && fabs(counted.flops - e.flops) < 1e-6 * e.flops);
+        assert_true(e.step_seconds > 0 && counted.step_seconds == 0);
+        assert_true((i == 0) == (counted.latents == 0));
+    }
+}
+
+static bool train_on_a_full_disk(void *user)
+{
+    struct rlimit most = {.rlim_cur = *((const Training *)user)->limit, .rlim_max = *((const Training *)user)->limit};
+    signal(SIGXFSZ, SIG_IGN);
+    return setrlimit(RLIMIT_FSIZE, &most) == 0 && train(user);
+}
+
+/* No room for another checkpoint: the last one stays, whole, with nothing beside it; with room it goes on. */
+static void a_full_disk_keeps_the_last_checkpoint(void **state)
+{
+    Training t = {.trainer = train_autoencoder};
+    bool ok;
+    char checkpoint[192], copy[192];
+    struct stat st;
+    write_config(&t, "full", AUTOENCODER, "");
+    run_whole(&t, "full");
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", t.folder);
+    snprintf(copy, sizeof copy, "%s/kept.safetensors", art_dir);
+    SoraError err = {0};
+    assert_true(file_copy(checkpoint, copy, &err));
+    assert_int_equal(stat(checkpoint, &st), 0);
+    write_config(&t, "full", LONGER_AUTOENCODER, "");
+    rlim_t limit = (rlim_t)st.st_size / 2;
+    t.limit = &limit;
+    assert_true(killer_run(0, train_on_a_full_disk, &t, &ok));
+    assert_false(ok);
+    expect_same_file(copy, checkpoint, "checkpoint.safetensors");
+    DIR *list = opendir(t.folder);
+    for (struct dirent *e; (e = readdir(list)) != NULL;)
+        assert_null(strstr(e->d_name, ".part"));
+    closedir(list);
+    assert_true(killer_run(0, train, &t, &ok));
+    assert_true(ok);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_autoencoder_resumes_after_any_kill),
         cmocka_unit_test(a_transformer_resumes_after_any_kill), /* with the autoencoder that the first one left */
+        cmocka_unit_test(a_dry_run_knows_the_sizes),             /* of what these two left */
+        cmocka_unit_test(a_full_disk_keeps_the_last_checkpoint),
     };
     return cmocka_run_group_tests(tests, art_setup, art_teardown);
 }
