@@ -329,7 +329,8 @@ bool train_probe(Backend *backend, const TrainOptions *o, SoraError *err)
     Backend *used = ok ? estimate_backend(o, backend, err) : backend;
     ok = ok && used != NULL && (read_probe_settings(t, err) || error_wrap(err, "%s", o->config_path)) && prepare_probe(t, used, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = &t->graph, .self = t,
-                    .blank = probe_blank, .draw = probe_draw, .learn = probe_learn, .drop = probe_drop, .save_model = save_probe, .samples = probe_samples};
+                    .blank = probe_blank, .draw = probe_draw, .learn = probe_learn, .drop = probe_drop,
+                    .save_model = save_probe, .samples = probe_samples};
     ok = ok && train_run(&run, err);
     adamw_deinit(&t->optimizer);
     codec_unload(&t->codec);

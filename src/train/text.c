@@ -302,8 +302,8 @@ bool train_text_encoder(Backend *backend, const TrainOptions *o, SoraError *err)
     random_source_init(&t->random, t->settings.seed);
     params_init(&t->params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .blank = text_blank, .draw = text_draw,
-                    .learn = text_learn, .drop = text_drop, .save_model = save_text, .samples = text_samples};
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph,
+                    .blank = text_blank, .draw = text_draw, .learn = text_learn, .drop = text_drop, .save_model = save_text, .samples = text_samples};
     estimate_prepare(o, &t->random, &t->optimizer);
     Backend *used = ok ? estimate_backend(o, backend, err) : backend;
     ok = ok && used != NULL && prepare(t, used, err) && train_run(&run, err);

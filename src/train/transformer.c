@@ -320,7 +320,8 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
     char folder[MAX_PATH];
     snprintf(folder, sizeof folder, "%s/latents", t->options->folder);
     LatentCacheConfig cache = {.folder = folder, .source = t->source, .codec = &t->codec.vae, .graph = t->graph,
-                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t), .team = run_team(t->options), .dry = t->options->estimate != NULL,
+                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t),
+                               .team = run_team(t->options), .dry = t->options->estimate != NULL,
                                .progress = report_encoding, .user = t};
     t->latents = latent_cache_new(&cache, err);
     t->rules.latents = t->latents;
@@ -451,8 +452,8 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     params_init(&t->dit_params, &t->random.source);
     params_init(&t->text_params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
-    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph, .blank = dit_blank, .estimate = dit_estimate, .draw = dit_draw,
-                    .learn = dit_learn, .drop = dit_drop, .save_model = save_model, .samples = dit_samples};
+    TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph,
+                    .blank = dit_blank, .estimate = dit_estimate, .draw = dit_draw, .learn = dit_learn, .drop = dit_drop, .save_model = save_model, .samples = dit_samples};
     estimate_prepare(o, &t->random, &t->optimizer);
     Backend *used = ok ? estimate_backend(o, backend, err) : backend;
     ok = ok && used != NULL && prepare(t, used, err) && train_run(&run, err);
