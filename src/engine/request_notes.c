@@ -43,6 +43,8 @@ static bool note_unknown(Notes *notes, const SoraEngine *e, const char *prompt, 
         return false;
     int count = vocabulary_unknown(e->vocabulary, clean, words, SHOWN_WORDS), shown = count < SHOWN_WORDS ? count : SHOWN_WORDS;
     free(clean);
+    if (count < 0)
+        return error_set(err, SORA_ERROR_MEMORY, "prompt: out of memory");
     for (int i = 0; i < shown; i++) {
         append(text, sizeof text, "%s\"%s\"", i == 0 ? "" : i + 1 == count ? " and " : ", ", words[i].word);
         if (words[i].near != NULL)

@@ -9,9 +9,16 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json_file.h"
+#include "base/nearest.h"
+#include "text/meanings.h"
 #include "text/utf8.h"
 
 enum { MAX_FILE = 4 << 20, MAX_WORD = 64 };
+
+/* A term that others can be near to, and the plainest for the same thing: "puppy" of "dog". */
+typedef struct Near {
+    const char *en, *ja; /* "": there is none */
+} Near;
 
 struct Vocabulary {
     Arena memory;
@@ -22,6 +29,9 @@ struct Vocabulary {
     int term_count, term_capacity;
     const char **nouns; /* English, the plainest of each */
     int noun_count, noun_capacity;
+    Near *near;
+    MeaningTerm *meant; /* [near_count]: their words */
+    int near_count, near_capacity;
     bool failed; /* no memory */
 };
 
@@ -115,6 +125,47 @@ static void add_words(Vocabulary *v, const char *text)
         push(v, &v->words, &v->count, &v->capacity, word);
 }
 
+static const char *plainest(Vocabulary *v, const json_t *list)
+{
+    const char *text = json_string_value(json_array_get(list, 0));
+    char *copy = arena_strdup(&v->memory, text != NULL ? text : "");
+    v->failed = v->failed || copy == NULL;
+    return copy;
+}
+
+static void push_near(Vocabulary *v, const char *text, MeaningKind kind, Near near)
+{
+    if (v->near_count == v->near_capacity) {
+        int more = v->near_capacity ? 2 * v->near_capacity : 128;
+        Near *list = realloc(v->near, (size_t)more * sizeof *list);
+        v->near = list != NULL ? list : v->near;
+        MeaningTerm *terms = list != NULL ? realloc(v->meant, (size_t)more * sizeof *terms) : NULL;
+        v->meant = terms != NULL ? terms : v->meant;
+        v->failed = v->failed || terms == NULL;
+        if (terms == NULL)
+            return;
+        v->near_capacity = more;
+    }
+    char *copy = arena_strdup(&v->memory, text);
+    v->failed = v->failed || copy == NULL;
+    for (char *c = copy; c != NULL && *c != 0; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+    v->meant[v->near_count] = (MeaningTerm){copy != NULL ? copy : "", kind};
+    v->near[v->near_count++] = near;
+}
+
+/* Classes whose words are things and deeds; what comes first is the nearer one. */
+static void add_near(Vocabulary *v, const char *key, const json_t *entry)
+{
+    static const char CLASSES[] = "nouns scenery colours places weathers";
+    bool verb = strcmp(key, "actions") == 0;
+    const json_t *en = json_object_get(entry, "en");
+    Near near = {plainest(v, en), plainest(v, json_object_get(entry, "ja"))};
+    for (size_t i = 0; !v->failed && (verb || word_listed(key, CLASSES)) && i < json_array_size(en); i++)
+        if (json_is_string(json_array_get(en, i)))
+            push_near(v, json_string_value(json_array_get(en, i)), verb ? MEANING_VERB : MEANING_NOUN, near);
+}
+
 /* {"en": [...], "ja": [...]} */
 static void add_entry(Vocabulary *v, const json_t *entry, bool noun)
 {
@@ -147,8 +198,10 @@ static bool fill(Vocabulary *v, const json_t *root, const char *name, SoraError 
     const char *key;
     json_t *list;
     json_object_foreach((json_t *)(uintptr_t)root, key, list)
-        for (size_t i = 0; i < json_array_size(list); i++)
+        for (size_t i = 0; i < json_array_size(list); i++) {
             add_entry(v, json_array_get(list, i), strcmp(key, "nouns") == 0);
+            add_near(v, key, json_array_get(list, i));
+        }
     v->json = json_text(root, JSON_COMPACT);
     if (v->failed || v->json == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", name);
@@ -195,6 +248,8 @@ void vocabulary_close(Vocabulary *v)
     free(v->words);
     free(v->terms);
     free(v->nouns);
+    free(v->near);
+    free(v->meant);
     free(v);
 }
 
@@ -264,18 +319,32 @@ static bool same_stem(const char *a, const char *b)
     return n >= 4 && strlen(a) - n <= 3 && strlen(b) - n <= 3;
 }
 
-static const char *nearest(const Vocabulary *v, const char *word)
+/* Another form of the word. */
+static const char *other_form(const Vocabulary *v, const char *word)
+{
+    const char *found = NULL;
+    int best = MAX_WORD;
+    for (int i = 0; i < v->count; i++) {
+        int d = same_stem(word, v->words[i]) ? distance(word, v->words[i]) : MAX_WORD;
+        if (d < best) {
+            best = d;
+            found = v->words[i];
+        }
+    }
+    return found;
+}
+
+/* What was probably meant by a word that is misspelt. */
+static const char *nearly_written(const Vocabulary *v, const char *word)
 {
     const char *found = NULL;
     int length = (int)strlen(word), best = 1 + length / 8;
     best = length < 4 ? 0 : best; /* of short words everything is near */
     for (int i = 0; i < v->count; i++) {
         const char *known = v->words[i];
-        if (known[0] != word[0])
-            continue;
-        int d = distance(word, known);
-        if (d <= best || (found == NULL && same_stem(word, known))) {
-            best = d < best ? d : best;
+        int d = known[0] == word[0] ? distance(word, known) : MAX_WORD;
+        if (d <= best) {
+            best = d;
             found = known;
         }
     }
@@ -288,7 +357,7 @@ typedef struct Found {
     int count, max;
 } Found;
 
-static void report(Found *f, const char *word, size_t size, const char *near)
+static void report(Found *f, const char *word, size_t size)
 {
     char copy[MAX_WORD];
     size_t n = size < MAX_WORD - 1 ? size : MAX_WORD - 1;
@@ -301,7 +370,7 @@ static void report(Found *f, const char *word, size_t size, const char *near)
             return;
     if (f->count < f->max) {
         memcpy(f->words[f->count].word, copy, sizeof copy);
-        f->words[f->count].near = near;
+        f->words[f->count].near = NULL;
     }
     f->count++;
 }
@@ -340,7 +409,34 @@ static void look_at_run(const Vocabulary *v, const char **at, Found *f)
     do
         *at += length;
     while ((kanji ? is_kanji(rune_at(*at, &length)) : is_katakana(rune_at(*at, &length))) && covered(v, *at) == 0);
-    report(f, begin, (size_t)(*at - begin), NULL);
+    report(f, begin, (size_t)(*at - begin));
+}
+
+/* Fills near of the words that were found. */
+static bool find_near(const Vocabulary *v, const Found *f)
+{
+    int count = f->count < f->max ? f->count : f->max;
+    MeaningQuery *queries = calloc((size_t)count + 1, sizeof *queries);
+    char(*english)[MEANINGS_TERM] = calloc((size_t)count + 1, sizeof *english);
+    bool ok = queries != NULL && english != NULL;
+    for (int i = 0; ok && i < count; i++)
+        queries[i].word = meanings_english(f->words[i].word, strlen(f->words[i].word), english[i]) ? english[i] : f->words[i].word;
+    ok = ok && (count == 0 || meanings_find(queries, count, v->meant, v->near_count));
+    for (int i = 0; ok && i < count; i++) {
+        UnknownWord *w = &f->words[i];
+        const Near *near = queries[i].near >= 0 ? &v->near[queries[i].near] : NULL;
+        bool japanese = *english[i] != 0;
+        w->near = japanese ? NULL : other_form(v, w->word);
+        if (w->near == NULL && near != NULL)
+            w->near = japanese ? near->ja : near->en;
+        if (w->near == NULL && !queries[i].real)
+            w->near = nearly_written(v, w->word);
+        if (w->near != NULL && *w->near == 0)
+            w->near = NULL;
+    }
+    free(queries);
+    free(english);
+    return ok;
 }
 
 int vocabulary_unknown(const Vocabulary *v, const char *text, UnknownWord *words, int max)
@@ -356,12 +452,12 @@ int vocabulary_unknown(const Vocabulary *v, const char *text, UnknownWord *words
         } else if (is_letter(c)) {
             next_word(&text, word);
             if (!knows_word(v, word))
-                report(&f, word, strlen(word), nearest(v, word));
+                report(&f, word, strlen(word));
         } else if (is_kanji(c) || is_katakana(c)) {
             look_at_run(v, &text, &f);
         } else {
             text += length;
         }
     }
-    return f.count;
+    return find_near(v, &f) ? f.count : -1;
 }
