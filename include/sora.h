@@ -258,7 +258,8 @@ typedef struct SoraInput {
  * What of the request counts: all but `given`, which is SORA_EDIT_NEW's alone. A width, height and fps that are not there are
  * the first input's, where the model makes them (a note says so when not), else the model's. Words that are not there are
  * those that the first input's metadata tell, else nothing is said. frames may be any number. The frame callback is told
- * of each frame as soon as nothing more happens to it; previews are of the window in the making; SoraProgress counts frames of the whole video (SORA_PHASE_FRAMES). */
+ * of each frame as soon as nothing more happens to it; previews are of the window in the making; SoraProgress counts frames of the
+ * whole video (SORA_PHASE_FRAMES). */
 typedef enum SoraEditKind {
     SORA_EDIT_NEW = 0,     /* nothing but the request, whose given[] may lie anywhere: a long video, a storyboard */
     SORA_EDIT_EXTEND,      /* inputs[0] goes on for `seconds`, or with at_start leads up to its beginning for as long */

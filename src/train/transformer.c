@@ -453,7 +453,8 @@ bool train_transformer(Backend *backend, const TrainOptions *o, SoraError *err)
     params_init(&t->text_params, &t->random.source);
     adamw_init(&t->optimizer, &t->settings.adamw, backend->pool);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .self = t, .graph = &t->graph,
-                    .blank = dit_blank, .estimate = dit_estimate, .draw = dit_draw, .learn = dit_learn, .drop = dit_drop, .save_model = save_model, .samples = dit_samples};
+                    .blank = dit_blank, .estimate = dit_estimate, .draw = dit_draw, .learn = dit_learn, .drop = dit_drop,
+                    .save_model = save_model, .samples = dit_samples};
     estimate_prepare(o, &t->random, &t->optimizer);
     Backend *used = ok ? estimate_backend(o, backend, err) : backend;
     ok = ok && used != NULL && prepare(t, used, err) && train_run(&run, err);
