@@ -326,6 +326,32 @@ typedef struct SoraLive {
 } SoraLive;
 bool sora_live(SoraEngine *engine, const SoraRequest *request, const SoraLive *live, SoraError *err);
 
+typedef enum SoraLanguage { SORA_LANGUAGE_EN = 0, SORA_LANGUAGE_JA } SoraLanguage;
+
+/* A clip to be described. Exactly one of path and pixels is there; all else may be left 0. */
+typedef struct SoraCaptionRequest {
+    const char *path;      /* a picture or video file; it is decoded in a child process (fork). Of a video the beginning: nano
+                              looks at 17 frames, 12 a second */
+    const uint8_t *pixels; /* packed RGB, [frames, height, width, 3], 12 frames a second */
+    int frames, width, height;
+    SoraLanguage language;
+    bool detailed;      /* several sentences, with light, scenery and camera; default false: one clause */
+    int beams;          /* 1 to 16 beginnings are followed; 0: 1 */
+    double temperature; /* above 0, to 100: words are drawn at random; default 0: the most probable ones */
+    uint64_t seed;      /* of the drawing */
+} SoraCaptionRequest;
+
+typedef struct SoraCaption {
+    char *text;         /* UTF-8; sora_caption_deinit() frees it */
+    double confidence;  /* the words' mean probability, 0 to 1 */
+    double strangeness; /* how unlike the captioner's training clips it looks; above 1 it is of another world */
+    bool foreign;       /* it is, and the text means nothing. Always false where the model cannot tell */
+} SoraCaption;
+
+/* Describes a clip with the model's captioner. SORA_ERROR_NOT_FOUND when the model has none. */
+bool sora_caption(SoraEngine *engine, const SoraCaptionRequest *request, SoraCaption *caption, SoraError *err);
+void sora_caption_deinit(SoraCaption *caption); /* a zeroed one is allowed */
+
 int sora_video_width(const SoraVideo *video);
 int sora_video_height(const SoraVideo *video);
 int sora_video_frames(const SoraVideo *video);

@@ -265,6 +265,11 @@ static bool run_probe(const void *values, char **arguments, int count, SoraError
     return train(train_probe, values, arguments[0], err);
 }
 
+static bool run_captioner(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_captioner, values, arguments[0], err);
+}
+
 static const Option score_options[] = {
     {0, "clips", OPTION_INT, offsetof(TrainArgs, clips), "N", .help = "held-out clips (default 200)", .min = 1, .max = 100000},
     {0, "side", OPTION_INT, offsetof(TrainArgs, side), "N", .help = "pixels of the square clips (default: 16 latent places)",
@@ -393,6 +398,11 @@ static const Command PROBE = {
     .options = options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_probe,
     .examples = "  sora train probe models/probe/train/probe.json --out train-out/probe\n"};
 
+static const Command CAPTIONER = {
+    .name = "captioner", .summary = "a network that describes clips, for `sora caption`", .arguments = "CONFIG", .options = options,
+    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_captioner,
+    .examples = "  sora train captioner models/nano/train/captioner.json --out train-out/captioner\n"};
+
 static const Command SCORE = {
     .name = "score", .summary = "PSNR of an autoencoder on held-out clips", .arguments = "DIR", .options = score_options,
     .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_score,
@@ -421,7 +431,7 @@ static const Command WORDS = {
                    "trains with.",
     .examples = "  sora train words models/nano/train/nano.json --out models/nano/words.json\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &PROBE, &LISTEN, &SCORE, &WORDS, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &PROBE, &CAPTIONER, &LISTEN, &SCORE, &WORDS, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

@@ -273,7 +273,7 @@ SoraEngine *sora_engine_open(const char *name, const SoraOptions *given, SoraErr
         ok = (pipeline_check(&e->pipeline, err) && check_boundary(e, err)) ||
              error_wrap(err, "%s", model != NULL ? model : "model");
     }
-    free(model);
+    e->folder = model;
     ok = lost_check(err) && ok; /* whatever else went wrong, that is why */
     lost_end(&e->losses);
     if (ok)
@@ -295,6 +295,8 @@ void sora_engine_close(SoraEngine *engine)
     }
     free(engine->loras);
     free(engine->lora_names);
+    caption_part_close(engine->captioner);
+    free(engine->folder);
     notes_deinit(&engine->notes);
     model_files_close(engine->files);
     tokenizer_close(engine->tokenizer);

@@ -4,6 +4,7 @@
 
 #include "base/lost.h"
 #include "base/notes.h"
+#include "engine/caption.h"
 #include "engine/manifest.h"
 #include "engine/pager.h"
 #include "engine/pipeline.h"
@@ -38,6 +39,8 @@ struct SoraEngine {
     LatentGrid grid;
     Notes notes;        /* about files and options */
     char **lora_names;  /* heap; of sora_engine_loras() */
+    char *folder;       /* heap; NULL: the options name all files */
+    CaptionPart *captioner; /* NULL until it is asked for */
     Losses losses;      /* of its files */
 };
 

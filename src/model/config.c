@@ -68,21 +68,21 @@ static bool parse_bool(bool *out, const char *key, const json_t *json, SoraError
            error_set(err, SORA_ERROR_INPUT, "config: \"%s\" is not true or false", key);
 }
 
-static bool parse_variance(DitConfig *c, const json_t *json, SoraError *err)
+/* A list of count numbers; *given: whether there is one. */
+static bool parse_variance(float *out, int count, bool *given, const json_t *json, SoraError *err)
 {
     const json_t *list = json_object_get(json, "latent_variance");
-    c->preconditioned = list != NULL;
+    *given = list != NULL;
     if (list == NULL)
         return true;
-    if (c->in_dim != c->out_dim || c->in_dim > DIT_MAX_LATENT || !json_is_array(list) ||
-        json_array_size(list) != (size_t)c->in_dim)
-        return error_set(err, SORA_ERROR_INPUT,
-                         "config: \"latent_variance\" is no list of in_dim = out_dim numbers, %d at most", DIT_MAX_LATENT);
-    for (int i = 0; i < c->in_dim; i++) {
+    if (count > DIT_MAX_LATENT || !json_is_array(list) || json_array_size(list) != (size_t)count)
+        return error_set(err, SORA_ERROR_INPUT, "config: \"latent_variance\" is no list of a number for each channel, %d at most",
+                         DIT_MAX_LATENT);
+    for (int i = 0; i < count; i++) {
         double v = json_number_value(json_array_get(list, (size_t)i)); /* 0 when it is no number */
         if (!(v >= 1e-6 && v <= 1e6))
             return error_set(err, SORA_ERROR_INPUT, "config: \"latent_variance\" has a number outside of 1e-6 to 1e6");
-        c->latent_variance[i] = (float)v;
+        out[i] = (float)v;
     }
     return true;
 }
@@ -131,8 +131,10 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
         !require_bool(json, "qk_norm", true, err) || !require_bool(json, "cross_attn_norm", true, err) ||
         !check_heads(c->dim, c->num_heads, "dim", err) || !parse_bool(&c->masked_text, "masked_text", json, err) ||
         !parse_bool(&c->pooled_text, "pooled_text", json, err) ||
-        !parse_bool(&c->absolute_positions, "absolute_positions", json, err) || !parse_variance(c, json, err))
+        !parse_bool(&c->absolute_positions, "absolute_positions", json, err) || !parse_variance(c->latent_variance, c->in_dim, &c->preconditioned, json, err))
         return false;
+    if (c->preconditioned && c->in_dim != c->out_dim)
+        return error_set(err, SORA_ERROR_INPUT, "config: \"latent_variance\" needs in_dim = out_dim");
     if (c->dim / c->num_heads % 2 != 0)
         return error_set(err, SORA_ERROR_INPUT, "config: heads of %d numbers, expected an even number",
                          c->dim / c->num_heads);
@@ -198,4 +200,33 @@ bool clip_config_parse(ClipConfig *c, const json_t *json, SoraError *err)
     return c->image_size % c->patch_size == 0 ||
            error_set(err, SORA_ERROR_INPUT, "config: \"image_size\" is %d, no multiple of the patch's %d",
                      c->image_size, c->patch_size);
+}
+
+bool captioner_config_parse(CaptionerConfig *c, const json_t *json, SoraError *err)
+{
+    static const IntField FIELDS[] = {
+        {"z_dim", offsetof(CaptionerConfig, z_dim), 1, DIT_MAX_LATENT, REQUIRED},
+        {"frames", offsetof(CaptionerConfig, frames), 1, 64, 5},
+        {"side", offsetof(CaptionerConfig, side), 2, 64, 16},
+        {"channels", offsetof(CaptionerConfig, channels), 1, 4096, REQUIRED},
+        {"residuals", offsetof(CaptionerConfig, residuals), 0, CAPTIONER_MAX_DEPTH, 2},
+        {"dim", offsetof(CaptionerConfig, dim), 1, 4096, REQUIRED},
+        {"num_heads", offsetof(CaptionerConfig, num_heads), 1, 64, REQUIRED},
+        {"look_layers", offsetof(CaptionerConfig, look_layers), 1, CAPTIONER_MAX_DEPTH, REQUIRED},
+        {"say_layers", offsetof(CaptionerConfig, say_layers), 1, CAPTIONER_MAX_DEPTH, REQUIRED},
+        {"fps", offsetof(CaptionerConfig, fps), 1, 120, 12},
+        {"vocab", offsetof(CaptionerConfig, vocab), 2, 1 << 20, REQUIRED},
+        {"text_len", offsetof(CaptionerConfig, text_len), 2, CAPTIONER_MAX_TEXT, 96},
+    };
+    *c = (CaptionerConfig){0};
+    bool scaled;
+    if (!parse_ints(c, FIELDS, sizeof FIELDS / sizeof FIELDS[0], json, err) || !check_heads(c->dim, c->num_heads, "dim", err) ||
+        !parse_variance(c->latent_variance, c->z_dim, &scaled, json, err))
+        return false;
+    for (int i = 0; i < c->z_dim && !scaled; i++)
+        c->latent_variance[i] = 1;
+    return (c->side % 2 == 0 ||
+            error_set(err, SORA_ERROR_INPUT, "config: \"side\" is %d, expected an even number", c->side)) &&
+           (c->dim / c->num_heads % 2 == 0 ||
+            error_set(err, SORA_ERROR_INPUT, "config: heads of %d numbers, expected an even number", c->dim / c->num_heads));
 }

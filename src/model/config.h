@@ -64,4 +64,22 @@ typedef struct ClipConfig {
  * vision_layers, norm_eps. A missing one is that of ViT-H/14, which Wan 2.1 uses. */
 bool clip_config_parse(ClipConfig *c, const json_t *json, SoraError *err);
 
+/* The captioner (model/captioner.h). */
+enum { CAPTIONER_MAX_DEPTH = 16, CAPTIONER_MAX_TEXT = 256 };
+
+typedef struct CaptionerConfig {
+    int z_dim, frames, side; /* of latents: channels, frames at most, rows and columns */
+    int channels, residuals; /* of the convolutions over each frame */
+    int dim, num_heads;      /* of all attention */
+    int look_layers, say_layers;
+    int fps;                 /* of the clips */
+    int vocab, text_len;     /* the tokenizer's pieces; tokens of a caption at most, the control token counted */
+    float latent_variance[DIT_MAX_LATENT]; /* [z_dim]: latents are divided by its root; 1 where the config has none */
+} CaptionerConfig;
+
+#define CAPTIONER_CONFIG_KEYS                                                                                             \
+    "z_dim frames side channels residuals dim num_heads look_layers say_layers fps vocab text_len latent_variance"
+
+bool captioner_config_parse(CaptionerConfig *c, const json_t *json, SoraError *err);
+
 #endif

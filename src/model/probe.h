@@ -10,8 +10,7 @@
 #define SORA_MODEL_PROBE_H
 
 #include <jansson.h>
-#include "tensor/ops.h"
-#include "tensor/params.h"
+#include "model/plain.h"
 
 enum { PROBE_MAX_QUESTIONS = 16, PROBE_MAX_LEVELS = 4, PROBE_MAX_DEPTH = 8, PROBE_MAX_CLASSES = 1024 };
 
@@ -31,32 +30,19 @@ bool probe_config_read(ProbeConfig *c, const json_t *json, SoraError *err);
 /* The same as JSON; NULL when out of memory. */
 json_t *probe_config_write(const ProbeConfig *c);
 
-typedef struct ProbeLinear {
-    Tensor *w, *b;
-} ProbeLinear;
-
-typedef struct ProbeResidual {
-    Tensor *norm, *w1, *b1, *w2, *b2; /* w: [C, C, 1, 3, 3] */
-} ProbeResidual;
-
 typedef struct ProbeLevel {
-    ProbeLinear in; /* from the patches of the level before */
-    ProbeResidual residuals[PROBE_MAX_DEPTH];
+    PlainLinear in; /* from the patches of the level before */
+    PlainResidual residuals[PROBE_MAX_DEPTH];
 } ProbeLevel;
-
-typedef struct ProbeBlock {
-    Tensor *norm1, *norm1_b, *norm2, *norm2_b;
-    ProbeLinear q, k, v, o, up, down;
-} ProbeBlock;
 
 typedef struct Probe {
     ProbeConfig config;
     ProbeLevel levels[PROBE_MAX_LEVELS];
     Tensor *position, *question; /* [places of all frames, C], [questions, C] */
-    ProbeBlock blocks[PROBE_MAX_DEPTH];
-    Tensor *norm, *norm_b;
-    ProbeLinear heads[PROBE_MAX_QUESTIONS];
-    ProbeLinear places; /* [classes[0] + 1, C]: for training */
+    PlainBlock blocks[PROBE_MAX_DEPTH];
+    PlainNorm norm;
+    PlainLinear heads[PROBE_MAX_QUESTIONS];
+    PlainLinear places; /* [classes[0] + 1, C]: for training */
 } Probe;
 
 void probe_bind(Probe *m, const ProbeConfig *c, Params *p);

@@ -11,6 +11,7 @@ typedef enum TrainerKind {
     TRAINER_TRANSFORMER,
     TRAINER_TEXT,
     TRAINER_PROBE,
+    TRAINER_CAPTIONER,
     TRAINER_ANY, /* of which only what all share is read */
 } TrainerKind;
 

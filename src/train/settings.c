@@ -212,3 +212,29 @@ bool settings_write(const json_t *json, const char *path, SoraError *err)
     free(text);
     return ok && file_writer_commit(&w, err);
 }
+
+uint64_t settings_fingerprint(const TrainSettings *s, uint64_t codec)
+{
+    uint64_t hash = hash64(codec, &s->source.seed, sizeof s->source.seed);
+    char *data = json_text(json_object_get(s->json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
+    hash = hash64(hash, data, data != NULL ? strlen(data) : 0);
+    free(data);
+    return hash;
+}
+
+bool settings_copy_parts(const TrainSettings *s, const char *folder, SoraError *err)
+{
+    static const char *const FILES[] = {"config.json", "model.safetensors"};
+    enum { MAX_PATH = 4096 };
+    const char *codec = json_string_value(json_object_get(s->json, "codec"));
+    char from[MAX_PATH], to[MAX_PATH];
+    snprintf(to, sizeof to, "%s/vae", folder);
+    bool ok = dir_make(to, err);
+    for (int i = 0; ok && i < 2; i++) {
+        snprintf(from, sizeof from, "%s/%s", codec, FILES[i]);
+        snprintf(to, sizeof to, "%s/vae/%s", folder, FILES[i]);
+        ok = file_copy(from, to, err);
+    }
+    snprintf(to, sizeof to, "%s/tokenizer.model", folder);
+    return ok && file_copy(json_string_value(json_object_get(s->json, "tokenizer")), to, err);
+}

@@ -48,4 +48,10 @@ bool settings_write(const json_t *json, const char *path, SoraError *err);
 
 bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err);
 
+/* Of what latents depend on besides bucket and number: the codec, whose fingerprint is given, and the source of clips. */
+uint64_t settings_fingerprint(const TrainSettings *s, uint64_t codec);
+
+/* Copies what the configuration's "codec" and "tokenizer" name into a model's folder, so that it is whole. */
+bool settings_copy_parts(const TrainSettings *s, const char *folder, SoraError *err);
+
 #endif

@@ -63,6 +63,9 @@ bool train_latents(Backend *backend, const TrainOptions *options, SoraError *err
 /* The probe: DIR/model/config.json and model.safetensors, and DIR/accuracy.tsv on held-out clips. */
 bool train_probe(Backend *backend, const TrainOptions *options, SoraError *err);
 
+/* The captioner: DIR/model has captioner/config.json and captioner/model.safetensors, and the vae and tokenizer that go with it. */
+bool train_captioner(Backend *backend, const TrainOptions *options, SoraError *err);
+
 /* Writes words.json (docs/model-format.md): what a model that is trained with this configuration knows. Trainings write it
  * into DIR/model by themselves; this is for models that were made before. */
 bool train_words(const char *config, const char *stage_pack, const char *path, SoraError *err);

@@ -5,8 +5,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/json_file.h"
 #include "model/transformer.h"
 #include "model/umt5.h"
 #include "train/batch.h"
@@ -164,23 +162,6 @@ static bool export(DitTrainer *t, const char *folder, const char *part, const ch
     return checkpoint_export(&t->optimizer, part, path, err);
 }
 
-/* The parts that this training does not change, so that the folder is a whole model. */
-static bool copy_parts(const DitTrainer *t, const char *folder, SoraError *err)
-{
-    static const char *const FILES[] = {"config.json", "model.safetensors"};
-    const char *codec = json_string_value(json_object_get(t->settings.json, "codec"));
-    char from[MAX_PATH], to[MAX_PATH];
-    snprintf(to, sizeof to, "%s/vae", folder);
-    bool ok = dir_make(to, err);
-    for (int i = 0; ok && i < 2; i++) {
-        snprintf(from, sizeof from, "%s/%s", codec, FILES[i]);
-        snprintf(to, sizeof to, "%s/vae/%s", folder, FILES[i]);
-        ok = file_copy(from, to, err);
-    }
-    snprintf(to, sizeof to, "%s/tokenizer.model", folder);
-    return ok && file_copy(json_string_value(json_object_get(t->settings.json, "tokenizer")), to, err);
-}
-
 static bool save_model(void *self, const char *folder, SoraError *err)
 {
     DitTrainer *t = self;
@@ -192,7 +173,7 @@ static bool save_model(void *self, const char *folder, SoraError *err)
     char words[MAX_PATH];
     snprintf(words, sizeof words, "%s/words.json", folder);
     return settings_write(manifest, path, err) && words_write(&source, words, err) && export(t, folder, "transformer", "transformer", err) &&
-           export(t, folder, "text_encoder", "text_encoder", err) && copy_parts(t, folder, err);
+           export(t, folder, "text_encoder", "text_encoder", err) && settings_copy_parts(&t->settings, folder, err);
 }
 
 /* --- setting up --- */
@@ -266,16 +247,6 @@ static bool report_encoding(void *user, int done, int total)
     return h->progress == NULL || h->progress(h->user, &p);
 }
 
-/* Of what latents depend on besides bucket and number: the codec and the source of clips. */
-static uint64_t fingerprint(const DitTrainer *t)
-{
-    uint64_t hash = hash64(codec_fingerprint(&t->codec), &t->settings.source.seed, sizeof t->settings.source.seed);
-    char *data = json_text(json_object_get(t->settings.json, "data"), JSON_SORT_KEYS | JSON_COMPACT);
-    hash = hash64(hash, data, data != NULL ? strlen(data) : 0);
-    free(data);
-    return hash;
-}
-
 static const char *text_of(const DitTrainer *t, const char *key, SoraError *err)
 {
     const char *text = json_string_value(json_object_get(t->settings.json, key));
@@ -314,13 +285,14 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
     if (t->graph == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     Team *team = run_team(t->options);
-    if (!team_agree(team, "another codec or source of clips", fingerprint(t), err) ||
+    uint64_t clips = settings_fingerprint(&t->settings, codec_fingerprint(&t->codec));
+    if (!team_agree(team, "another codec or source of clips", clips, err) ||
         !agree_on_file(team, "another tokenizer", tokenizer, err))
         return false;
     char folder[MAX_PATH];
     snprintf(folder, sizeof folder, "%s/latents", t->options->folder);
     LatentCacheConfig cache = {.folder = folder, .source = t->source, .codec = &t->codec.vae, .graph = t->graph,
-                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = fingerprint(t),
+                               .buckets = t->buckets, .bucket_count = t->bucket_count, .fingerprint = clips,
                                .team = run_team(t->options), .dry = t->options->estimate != NULL,
                                .progress = report_encoding, .user = t};
     t->latents = latent_cache_new(&cache, err);

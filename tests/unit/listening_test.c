@@ -256,11 +256,11 @@ static void expect_error(const char *keys, const char *message)
 
 static void configurations_are_checked(void **state)
 {
-    const char *list = "config: \"latent_variance\" is no list of in_dim = out_dim numbers, 256 at most";
+    const char *list = "config: \"latent_variance\" is no list of a number for each channel, 256 at most";
     const char *range = "config: \"latent_variance\" has a number outside of 1e-6 to 1e6";
     expect_error("\"out_dim\": 3, \"latent_variance\": [1, 2.5, 0.1], \"pooled_text\": true", NULL);
     expect_error("\"out_dim\": 3, \"latent_variance\": [1, 2]", list);
-    expect_error("\"out_dim\": 2, \"latent_variance\": [1, 2, 3]", list);
+    expect_error("\"out_dim\": 2, \"latent_variance\": [1, 2, 3]", "config: \"latent_variance\" needs in_dim = out_dim");
     expect_error("\"out_dim\": 3, \"latent_variance\": 1", list);
     expect_error("\"out_dim\": 3, \"latent_variance\": [1, 2, 0]", range);
     expect_error("\"out_dim\": 3, \"latent_variance\": [1, 2, \"x\"]", range);
