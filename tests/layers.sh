@@ -66,6 +66,20 @@ for folder in src/*/; do
         done
     done
 done
+# Files of src/tensor call only what comes before them: graph.c, the ops, accumulate.c, gradients.c, backward.c.
+calls_none() {
+    for file in src/tensor/$1; do
+        if grep -En "\\b($2)\\(" "$file"; then
+            echo "$file: calls what comes after it"
+            wrong=$((wrong + 1))
+        fi
+    done
+}
+ops=$(sed -n 's/^[A-Za-z].*[ *]\(op_[a-z_0-9]*\)(.*/\1/p' src/tensor/ops.h | paste -sd'|')
+calls_none 'graph.c' "$ops|gradient_of|graph_accumulate|graph_leaf_gradient|graph_backward"
+calls_none 'ops*.c' 'gradient_of|graph_accumulate|graph_leaf_gradient|graph_backward'
+calls_none 'accumulate.c' 'gradient_of|graph_backward'
+calls_none 'gradients.c' 'graph_backward'
 # A test that meson does not know would never run.
 for file in tests/unit/*_test.c; do
     name=$(basename "$file" _test.c)

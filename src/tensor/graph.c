@@ -5,49 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "tensor/gradients.h"
-#include "tensor/ops.h"
+#include "tensor/graph_state.h"
 
 enum { DATA_ALIGN = 64, MIN_CHUNK = 1 << 20, MAX_CHUNK = 1 << 26 };
-
-typedef struct Chunk {
-    char *data;
-    size_t size;
-} Chunk;
-
-/* A tensor's memory that was taken during backward: a gradient, or a step on the way to one. */
-typedef struct Lease {
-    char *data;
-    size_t size;
-    int users;     /* gradients in it that are still wanted */
-    uint64_t idle; /* when it became free; 0 while in use */
-} Lease;
-
-typedef struct Stored {
-    struct Stored *next;
-    Tensor **slot;
-    Tensor tensor;
-    size_t capacity;
-} Stored;
-
-struct Graph {
-    Backend *backend;
-    Arena structs; /* tensors, nodes */
-    Chunk *chunks; /* data; [0, chunk) full, [chunk] in use up to offset */
-    size_t chunk_count, chunk, offset;
-    Node **tape;
-    size_t tape_count, tape_capacity;
-    Stored *stored;
-    Lease *leases;
-    size_t lease_count, lease_capacity;
-    uint64_t turn; /* of backward, from 1; 0 outside of it */
-    bool recording, failed;
-    GraphGradient final; /* or NULL */
-    void *final_user;
-    double flops;
-    SoraError error;
-};
 
 const char *op_name(Op op)
 {
@@ -201,8 +161,7 @@ static bool add_lease(Graph *g, void *data, size_t bytes)
     return true;
 }
 
-/* NULL for what is not leased: it lives as long as the arena. */
-static Lease *lease_of(Graph *g, const Tensor *d)
+Lease *lease_of(Graph *g, const Tensor *d)
 {
     const char *p = d->data;
     for (size_t i = 0; i < g->lease_count; i++)
@@ -211,16 +170,14 @@ static Lease *lease_of(Graph *g, const Tensor *d)
     return NULL;
 }
 
-/* change: 1 when a tensor's gradient begins to be d, -1 when that is over. */
-static void count_users(Graph *g, const Tensor *d, int change)
+void lease_count_users(Graph *g, const Tensor *d, int change)
 {
     Lease *l = lease_of(g, d);
     if (l != NULL)
         l->users += change;
 }
 
-/* After a node: whatever no gradient is in serves the next ones. */
-static void end_turn(Graph *g)
+void lease_end_turn(Graph *g)
 {
     for (size_t i = 0; i < g->lease_count; i++)
         if (g->leases[i].users == 0 && g->leases[i].idle == 0)
@@ -465,125 +422,4 @@ double graph_memory(const Graph *g)
 double graph_flops(const Graph *g)
 {
     return g->flops;
-}
-
-static void add_into(Graph *g, Tensor *sum, Tensor *d)
-{
-    Node add = {.op = OP_ADD_INTO, .n_in = 2, .n_out = 1, .in = {sum, d}, .out = {sum}};
-    graph_run(g, &add);
-}
-
-/* The gradient of what an op made: d itself at first, which others may have too. */
-static void accumulate_inner(Graph *g, Tensor *t, Tensor *d)
-{
-    Lease *lease = t->grad != NULL ? lease_of(g, t->grad) : NULL;
-    if (lease != NULL && lease->users == 1) {
-        add_into(g, t->grad, d);
-        return;
-    }
-    Tensor *sum = t->grad == NULL ? d : op_add(g, t->grad, d);
-    if (sum != NULL)
-        count_users(g, sum, 1);
-    if (t->grad != NULL)
-        count_users(g, t->grad, -1);
-    t->grad = sum;
-}
-
-Tensor *graph_leaf_gradient(Graph *g, Tensor *t)
-{
-    if (g->failed || t == NULL || !t->requires_grad || !t->leaf)
-        return NULL;
-    if (t->grad == NULL) {
-        t->grad = op_fill(g, t->ndim, t->shape, 0);
-        if (t->grad != NULL)
-            count_users(g, t->grad, 1);
-    }
-    return t->grad;
-}
-
-void graph_accumulate(Graph *g, Tensor *t, Tensor *d)
-{
-    if (g->failed || t == NULL || !t->requires_grad || d == NULL)
-        return;
-    if (!t->leaf) {
-        accumulate_inner(g, t, d);
-        return;
-    }
-    if (t->grad == NULL) { /* a copy: it will be added to in place, and d may be shared */
-        Node copy = {.op = OP_COPY, .n_in = 1, .n_out = 1, .in = {d}};
-        copy.out[0] = t->grad = graph_tensor(g, DTYPE_F32, t->ndim, t->shape);
-        if (t->grad != NULL && graph_run(g, &copy))
-            count_users(g, t->grad, 1);
-        return;
-    }
-    add_into(g, t->grad, d);
-}
-
-void graph_on_gradient(Graph *g, GraphGradient final, void *user)
-{
-    g->final = final;
-    g->final_user = user;
-}
-
-static bool wants_final(const Tensor *t)
-{
-    return t != NULL && t->leaf && t->requires_grad;
-}
-
-static void count_uses(Graph *g)
-{
-    for (int pass = 0; pass < 2; pass++) /* what a backward that failed has left counts nothing */
-        for (size_t i = 0; i < g->tape_count; i++)
-            for (int k = 0; k < g->tape[i]->n_in; k++)
-                if (wants_final(g->tape[i]->in[k]))
-                    g->tape[i]->in[k]->uses = pass == 0 ? 0 : g->tape[i]->in[k]->uses + 1;
-}
-
-static void tell_final(Graph *g, const Node *node)
-{
-    for (int k = 0; k < node->n_in && !g->failed; k++)
-        if (wants_final(node->in[k]) && --node->in[k]->uses == 0)
-            g->final(g->final_user, node->in[k]);
-}
-
-/* The node's part of backward, if the loss depends on it. */
-static void go_back(Graph *g, Node *node)
-{
-    bool reached = false;
-    for (int o = 0; o < node->n_out; o++)
-        reached = reached || (node->out[o] != NULL && node->out[o]->grad != NULL);
-    if (!reached)
-        return;
-    gradient_of(g, node);
-    for (int o = 0; o < node->n_out; o++)
-        if (node->out[o] != NULL && node->out[o]->grad != NULL) {
-            count_users(g, node->out[o]->grad, -1);
-            node->out[o]->grad = NULL;
-        }
-    end_turn(g);
-}
-
-bool graph_backward(Graph *g, Tensor *loss)
-{
-    if (g->failed || loss == NULL)
-        return false;
-    if (tensor_numel(loss) != 1 || !loss->requires_grad) {
-        graph_fail(g, SORA_ERROR_INTERNAL, "backward: the loss is no scalar that was recorded");
-        return false;
-    }
-    bool recording = g->recording;
-    g->recording = false;
-    g->lease_count = 0;
-    g->turn = 1;
-    graph_accumulate(g, loss, op_fill(g, loss->ndim, loss->shape, 1.0f));
-    if (g->final != NULL)
-        count_uses(g);
-    for (size_t i = g->tape_count; i-- > 0 && !g->failed;) {
-        go_back(g, g->tape[i]);
-        if (g->final != NULL)
-            tell_final(g, g->tape[i]);
-    }
-    g->turn = 0;
-    g->recording = recording;
-    return !g->failed;
 }

@@ -86,6 +86,10 @@ double graph_flops(const Graph *g);
 /* --- for ops --- */
 /* Runs the node's kernel and records it. The outputs are set by the caller. false after a failure. */
 bool graph_run(Graph *g, Node *node);
+/* Marks the outputs and records the node without running a kernel (views). */
+bool graph_tape(Graph *g, Node *node);
+/* Runs an op with one F32 output of the given shape. NULL after a failure. */
+Tensor *graph_apply(Graph *g, Node *node, int ndim, const int64_t *shape);
 /* Runs the tape backwards from the scalar loss, adding to ->grad of every leaf that requires it.
  * A leaf whose ->grad is set already accumulates there in place. Recording is off during it. Gradients of what is no
  * leaf are gone at the end: their memory serves again as soon as their node is done. */

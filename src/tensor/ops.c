@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/gradients.h"
-
 /* The failure of a shape rule: op name and input shapes. */
 static Tensor *mismatch(Graph *g, const Node *node, const char *why)
 {

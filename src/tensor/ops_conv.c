@@ -1,7 +1,6 @@
 /* Convolutions: the op and the block around it. */
 #include <string.h>
 
-#include "tensor/gradients.h"
 #include "tensor/ops.h"
 
 enum { BATCH, TIME, HEIGHT, WIDTH, CHANNELS };
