@@ -6,11 +6,12 @@
 #include <sys/ioctl.h>
 #include "base/lost.h"
 #include "cli/cli.h"
+#include "serve/serve.h"
 
 const Command *const COMMANDS[] = {
     &CMD_GENERATE, &CMD_EXTEND, &CMD_LOOP, &CMD_BLEND, &CMD_REMIX, &CMD_FILL, &CMD_INTERPOLATE, &CMD_RECUT, &CMD_STYLES,
     &CMD_CAPTION, &CMD_CHECK, &CMD_WORDS, &CMD_INSPECT,     &CMD_CONVERT, &CMD_SCORE, &CMD_SHEET,      &CMD_STAGE,  &CMD_TRAIN, &CMD_BENCH,
-    &CMD_VERIFY,   &CMD_CREDENTIALS, &CMD_TRACE,   &CMD_COMPLETION, &CMD_MANUAL, NULL,
+    &CMD_VERIFY,   &CMD_CREDENTIALS, &CMD_TRACE,   &CMD_SERVE, &CMD_KEYS, &CMD_WORKER, &CMD_COMPLETION, &CMD_MANUAL, NULL,
 };
 
 static const Command SORA = {
@@ -190,6 +191,8 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), and no end without a word */
     if (argc < 2)
         return dispatch(&SORA, "sora", argc, argv);
+    if (strcmp(argv[1], ENGINE_COMMAND) == 0) /* what sora serve starts for each slot */
+        return engine_main(argc, argv);
     if (strcmp(argv[1], "--version") == 0) {
         printf("sora %s\n", SORA_VERSION);
         return finish("sora", &err);

@@ -169,24 +169,10 @@ void making_end(Making *m)
     style_deinit(&m->styled);
 }
 
-/* "6G", "6.5G", "800M": bytes in powers of 1000. */
-static bool parse_memory(const char *text, size_t *bytes, SoraError *err)
-{
-    char *end = NULL;
-    double n = text != NULL ? strtod(text, &end) : 0;
-    double unit = end == NULL ? 1 : *end == 'G' || *end == 'g' ? 1e9 : *end == 'M' || *end == 'm' ? 1e6 : 0;
-    bool whole = end == NULL || (unit > 0 && (end[1] == 0 || ((end[1] == 'B' || end[1] == 'b') && end[2] == 0)));
-    *bytes = 0;
-    if (!whole || (text != NULL && !(n * unit >= 1e6 && n * unit <= 1e15)))
-        return error_set(err, SORA_ERROR_INPUT, "--memory %.40s: a size such as 6G or 800M is expected", text);
-    *bytes = (size_t)(n * unit);
-    return true;
-}
-
 SoraOptions making_options(const MakingArgs *a)
 {
     size_t memory = 0;
-    parse_memory(a->memory, &memory, NULL);
+    parse_bytes("--memory", a->memory, &memory, NULL);
     return (SoraOptions){.threads = a->threads,
                          .memory = memory,
                          .precision = (SoraPrecision)a->precision,
@@ -212,7 +198,7 @@ static bool check_preview(const char *preview, const char *output, SoraError *er
 bool making_check(const MakingArgs *a, SoraError *err)
 {
     size_t memory;
-    if (!parse_memory(a->memory, &memory, err))
+    if (!parse_bytes("--memory", a->memory, &memory, err))
         return false;
     return memory == 0 || a->scale == 1 ||
            error_set(err, SORA_ERROR_INPUT, "--memory does not count what --scale %d takes: leave one out", a->scale);

@@ -319,3 +319,16 @@ void command_line_deinit(CommandLine *line)
     free(line->arguments);
     *line = (CommandLine){0};
 }
+
+bool parse_bytes(const char *option, const char *text, size_t *bytes, SoraError *err)
+{
+    char *end = NULL;
+    double n = text != NULL ? strtod(text, &end) : 0;
+    double unit = end == NULL ? 1 : *end == 'G' || *end == 'g' ? 1e9 : *end == 'M' || *end == 'm' ? 1e6 : 0;
+    bool whole = end == NULL || (unit > 0 && (end[1] == 0 || ((end[1] == 'B' || end[1] == 'b') && end[2] == 0)));
+    *bytes = 0;
+    if (!whole || (text != NULL && !(n * unit >= 1e6 && n * unit <= 1e15)))
+        return error_set(err, SORA_ERROR_INPUT, "%s %.40s: a size such as 6G or 800M is expected", option, text);
+    *bytes = (size_t)(n * unit);
+    return true;
+}

@@ -87,6 +87,9 @@ typedef struct CommandLine {
 bool command_line_parse(CommandLine *line, const Command *command, int argc, char **argv, SoraError *err);
 void command_line_deinit(CommandLine *line);
 
+/* "6G", "6.5G", "800M": bytes in powers of 1000; NULL: 0. option: "--memory", for errors. */
+bool parse_bytes(const char *option, const char *text, size_t *bytes, SoraError *err);
+
 /* path: "sora generate". columns: how wide, at least 40; examples are as wide as they are. */
 void command_print_help(const Command *command, const char *path, int columns, FILE *out);
 

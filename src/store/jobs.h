@@ -129,6 +129,9 @@ bool store_job_claim(Store *store, const char *worker, Job *job, bool *found, So
 /* Also renews the lease. preview: NULL: as it was. */
 bool store_job_progress(Store *store, const JobLease *lease, int progress, const char *preview, JobHold *hold, SoraError *err);
 
+/* The same without writing anything: is it still this worker's? */
+bool store_job_look(Store *store, const JobLease *lease, JobHold *hold, SoraError *err);
+
 typedef struct JobResult {
     const char *video, *thumbnail, *spritesheet; /* files */
     const char *json;

@@ -99,6 +99,17 @@ bool store_job_progress(Store *store, const JobLease *lease, int percent, const 
     return ok;
 }
 
+bool store_job_look(Store *store, const JobLease *lease, JobHold *hold, SoraError *err)
+{
+    *hold = JOB_LOST;
+    return store_run(store,
+                     &(DbQuery){.sql = "SELECT cancelled FROM jobs WHERE id = $1 AND fence = $2 AND state = 'in_progress'",
+                                {db_text(lease->id), db_int(lease->fence)},
+                                take_stop,
+                                hold},
+                     NULL, err);
+}
+
 /* --- ends --- */
 
 typedef struct Ending {

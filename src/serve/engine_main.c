@@ -1,0 +1,312 @@
+/* The process of an engine: takes operations from descriptor 3, makes them with sora.h, and says what becomes of them. The
+ * protocol is in engine_child.h. It sees no network, no database and no keys but those that sign. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sora.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "serve/engine_child.h"
+#include "serve/operation.h"
+#include "serve/stills.h"
+
+enum { PIPE = 3, MOST_LINE = 1 << 20 };
+
+typedef struct Process {
+    SoraEngine *engine;
+    SoraCredentials *credentials;
+    int tell_prompt;
+    char *line;
+    size_t size;
+    bool stop; /* the operation at hand is to end */
+    bool gone; /* so is the process */
+} Process;
+
+/* --- talking --- */
+
+static void say(Process *p, json_t *message)
+{
+    char *text = message != NULL ? json_dumps(message, JSON_COMPACT) : NULL;
+    size_t size = text != NULL ? strlen(text) : 0, at = 0;
+    json_decref(message);
+    if (text == NULL) {
+        p->gone = true;
+        return;
+    }
+    text[size++] = '\n';
+    while (at < size && !p->gone) {
+        ssize_t n = send(PIPE, text + at, size - at, MSG_NOSIGNAL);
+        if (n > 0)
+            at += (size_t)n;
+        else if (errno != EINTR)
+            p->gone = true;
+    }
+    free(text);
+}
+
+static void say_failed(Process *p, const SoraError *err)
+{
+    say(p, json_pack("{ss si ss}", "is", "failed", "code", (int)err->code, "message", err->message));
+}
+
+/* The next message; NULL: none within that time (-1: ever), or the server is gone. */
+static json_t *hear(Process *p, int milliseconds)
+{
+    for (;;) {
+        char *end = p->size > 0 ? memchr(p->line, '\n', p->size) : NULL;
+        if (end != NULL) {
+            json_t *m = json_loadb(p->line, (size_t)(end - p->line), 0, NULL);
+            size_t used = (size_t)(end - p->line) + 1;
+            memmove(p->line, p->line + used, p->size - used);
+            p->size -= used;
+            p->gone = p->gone || m == NULL;
+            return m;
+        }
+        struct pollfd poll_in = {PIPE, POLLIN, 0};
+        int ready = poll(&poll_in, 1, milliseconds);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready == 0)
+            return NULL;
+        ssize_t n = p->size < MOST_LINE ? recv(PIPE, p->line + p->size, MOST_LINE - p->size, 0) : 0;
+        if (n <= 0) {
+            p->gone = true;
+            return NULL;
+        }
+        p->size += (size_t)n;
+    }
+}
+
+/* While something is made the server can only say that it is to stop. */
+static bool goes_on(Process *p)
+{
+    json_t *m = hear(p, 0);
+    if (m != NULL)
+        p->stop = true;
+    json_decref(m);
+    return !p->stop && !p->gone;
+}
+
+/* --- making --- */
+
+typedef struct Making {
+    Process *process;
+    const char *folder;
+    int previews;
+    double previewed; /* when, by clock_seconds() */
+    json_t *notes;
+} Making;
+
+static bool on_progress(const SoraProgress *progress, void *user)
+{
+    static const char *const PHASES[] = {"text", "denoise", "decode", "frames"};
+    Making *m = user;
+    size_t phase = (size_t)progress->phase;
+    say(m->process, json_pack("{ss ss si si}", "is", "progress", "phase", phase < 4 ? PHASES[phase] : "other", "done",
+                              progress->done, "total", progress->total));
+    return goes_on(m->process);
+}
+
+static void on_note(const SoraNote *note, void *user)
+{
+    Making *m = user;
+    json_array_append_new(m->notes, json_pack("{ss ss}", "about", note->about, "text", note->text));
+}
+
+/* Now and then a frame for those who wait. One that cannot be written is not missed. */
+static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
+{
+    Making *m = user;
+    char name[32], path[4096];
+    double now = clock_seconds();
+    if (now - m->previewed < 0.7)
+        return true;
+    m->previewed = now;
+    snprintf(name, sizeof name, "preview-%d.jpg", ++m->previews);
+    snprintf(path, sizeof path, "%s/%s", m->folder, name);
+    if (still_preview(video, i, path, NULL))
+        say(m->process, json_pack("{ss ss}", "is", "preview", "file", name));
+    return true;
+}
+
+static void fill_request(SoraRequest *r, SoraGiven given[2], SoraPassage *passages, const Operation *o, Making *m)
+{
+    sora_request_init(r);
+    r->prompt = o->prompt;
+    r->negative_prompt = o->negative;
+    r->width = o->width;
+    r->height = o->height;
+    r->frames = o->picture ? 1 : o->frames;
+    r->fps = o->fps;
+    r->steps = o->steps;
+    r->guidance_scale = o->guidance;
+    r->seed = o->seed;
+    r->watermark = o->watermark;
+    r->private_prompt = m->process->tell_prompt == TELL_NOWHERE;
+    r->given = given;
+    for (int i = 0; i < o->input_count && r->given_count < 2; i++)
+        if (o->inputs[i].use == INPUT_FIRST || o->inputs[i].use == INPUT_LAST)
+            given[r->given_count++] =
+                (SoraGiven){.path = o->inputs[i].file, .still = true, .at_end = o->inputs[i].use == INPUT_LAST};
+    for (int i = 0; i < o->passage_count; i++)
+        passages[i] = (SoraPassage){o->passages[i].prompt, o->passages[i].from};
+    r->passages = passages;
+    r->passage_count = o->passage_count;
+    r->progress = on_progress;
+    r->note = on_note;
+    r->frame = on_frame;
+    r->user = m;
+}
+
+static SoraVideo *make_video(Making *m, const Operation *o, SoraInputs **inputs, SoraError *err)
+{
+    SoraGiven given[2];
+    SoraPassage passages[OPERATION_MOST_PASSAGES];
+    SoraRequest request;
+    SoraInput list[OPERATION_MOST_INPUTS];
+    fill_request(&request, given, passages, o, m);
+    if (o->kind != OPERATION_GENERATE) {
+        error_set(err, SORA_ERROR_UNSUPPORTED, "this build cannot %s videos", operation_name(o->kind));
+        return NULL;
+    }
+    int count = sora_request_inputs(&request, list, OPERATION_MOST_INPUTS);
+    for (int i = 0; i < count; i++)
+        list[i].title = "input";
+    if (count > 0 && (*inputs = sora_inputs_open(list, count, err)) == NULL)
+        return NULL;
+    return sora_generate(m->process->engine, &request, err);
+}
+
+static bool write_all(Making *m, const Operation *o, const SoraVideo *video, const SoraInputs *inputs, SoraError *err)
+{
+    Process *p = m->process;
+    char path[4096];
+    SoraSigning what = {.title = o->picture ? "image.png" : "video.mp4",
+                        .model = sora_engine_name(p->engine),
+                        .loras = sora_engine_loras(p->engine),
+                        .prompt = p->tell_prompt == TELL_SIGNED ? o->prompt : NULL,
+                        .inputs = inputs};
+    snprintf(path, sizeof path, "%s/%s", m->folder, what.title);
+    if (!sora_video_write_signed(video, path, p->credentials, &what, NULL, err))
+        return false;
+    if (o->picture)
+        return true;
+    what.title = "thumbnail.webp";
+    snprintf(path, sizeof path, "%s/%s", m->folder, what.title);
+    if (!still_thumbnail(video, path, err) || !sora_sign(p->credentials, path, &what, NULL, err))
+        return false;
+    what.title = "spritesheet.jpg";
+    snprintf(path, sizeof path, "%s/%s", m->folder, what.title);
+    return still_sheet(video, path, err) && sora_sign(p->credentials, path, &what, NULL, err);
+}
+
+static void make(Process *p, const json_t *message)
+{
+    SoraError err = {0};
+    Operation o;
+    Making m = {.process = p, .folder = json_string_value(json_object_get(message, "folder")), .notes = json_array()};
+    double began = clock_seconds();
+    SoraInputs *inputs = NULL;
+    p->stop = false;
+    SoraVideo *video = m.folder != NULL && m.notes != NULL && operation_read(&o, json_object_get(message, "operation"), &err)
+                           ? make_video(&m, &o, &inputs, &err)
+                           : NULL;
+    if (video != NULL && write_all(&m, &o, video, inputs, &err)) {
+        int frames = sora_video_frames(video);
+        double fps = sora_video_fps(video);
+        say(p,
+            json_pack("{ss ss ss? ss? si si si sf sf sf ss sO ss}", "is", "made", "video", o.picture ? "image.png" : "video.mp4",
+                      "thumbnail", o.picture ? NULL : "thumbnail.webp", "spritesheet", o.picture ? NULL : "spritesheet.jpg",
+                      "width", sora_video_width(video), "height", sora_video_height(video), "frames", frames, "fps", fps,
+                      "length", frames / fps, "took", clock_seconds() - began, "parameters", sora_video_parameters(video),
+                      "notes", m.notes, "id", sora_video_id(video)));
+    } else {
+        say_failed(p, &err);
+    }
+    sora_video_free(video);
+    sora_inputs_close(inputs);
+    json_decref(m.notes);
+}
+
+/* --- what the model can --- */
+
+static bool can(const SoraEngine *engine, int width, int height, int frames)
+{
+    SoraRequest r;
+    SoraError err = {0};
+    sora_request_init(&r);
+    r.prompt = "x";
+    r.width = width;
+    r.height = height;
+    r.frames = frames;
+    return sora_request_check(engine, &r, &err);
+}
+
+static json_t *facts_of(const SoraEngine *engine)
+{
+    SoraRequest d;
+    sora_engine_defaults(engine, &d);
+    int multiple = 2, stride = 1, frames, side;
+    while (multiple < 256 && !can(engine, d.width + multiple, d.height, d.frames) &&
+           !can(engine, d.width - multiple, d.height, d.frames))
+        multiple *= 2;
+    while (stride < 64 && !can(engine, d.width, d.height, 1 + stride))
+        stride++;
+    for (frames = 1 + stride; frames < 100000 && can(engine, d.width, d.height, 2 * frames - 1); frames = 2 * frames - 1)
+        ;
+    while (can(engine, d.width, d.height, frames + stride))
+        frames += stride;
+    for (side = d.width; side < 16384 && can(engine, side + multiple, d.height, d.frames); side += multiple)
+        ;
+    return json_pack("{ss s{ss si si si si sf si si si si ss?}}", "is", "ready", "model", "name", sora_engine_name(engine),
+                     "width", d.width, "height", d.height, "frames", d.frames, "steps", d.steps, "fps", d.fps, "multiple",
+                     multiple, "stride", stride, "most_frames", frames, "most_side", side, "words", sora_engine_words(engine));
+}
+
+static void restrict_process(size_t memory)
+{
+    struct rlimit none = {0, 0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    setrlimit(RLIMIT_CORE, &none);
+    if (memory > 0)
+        setrlimit(RLIMIT_AS, &(struct rlimit){memory, memory});
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* sora engine-process MODEL THREADS MEMORY TELL_PROMPT CREDENTIALS */
+int engine_main(int argc, char **argv)
+{
+    SoraError err = {0};
+    Process p = {.line = malloc(MOST_LINE)};
+    if (argc != 7 || p.line == NULL)
+        return 2;
+    restrict_process(strtoull(argv[4], NULL, 10));
+    p.tell_prompt = atoi(argv[5]);
+    p.credentials = sora_credentials_open(*argv[6] != 0 ? argv[6] : NULL, &err);
+    p.engine = p.credentials != NULL ? sora_engine_open(argv[2], &(SoraOptions){.threads = atoi(argv[3])}, &err) : NULL;
+    if (p.engine != NULL)
+        say(&p, facts_of(p.engine));
+    else
+        say_failed(&p, &err);
+    while (p.engine != NULL && !p.gone) {
+        json_t *m = hear(&p, -1);
+        const char *what = json_string_value(json_object_get(m, "do"));
+        if (what != NULL && strcmp(what, "make") == 0)
+            make(&p, m);
+        json_decref(m);
+    }
+    sora_engine_close(p.engine);
+    sora_credentials_close(p.credentials);
+    free(p.line);
+    return 0;
+}

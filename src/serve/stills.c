@@ -1,0 +1,74 @@
+#include "serve/stills.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "media/image.h"
+#include "media/video_writer.h"
+
+static bool write_picture(const Image *image, const char *path, SoraError *err)
+{
+    VideoWriter *w = video_writer_open(path, &(VideoFormat){image->width, image->height, 1, NULL, NULL}, err);
+    if (w == NULL)
+        return false;
+    if (video_writer_write(w, image->rgb, err))
+        return video_writer_commit(w, err);
+    video_writer_abort(w);
+    return false;
+}
+
+/* Frame i, no wider and no higher than `side`. */
+static bool small_frame(Image *out, const SoraVideo *video, int i, int side, SoraError *err)
+{
+    int w = sora_video_width(video), h = sora_video_height(video);
+    double scale = fmin(1, (double)side / (w > h ? w : h));
+    Image in = {w, h, (uint8_t *)sora_video_frame(video, i)}; /* read only */
+    if (in.rgb == NULL)
+        return error_set(err, SORA_ERROR_INTERNAL, "frame %d is not there", i);
+    return image_resize(out, &in, (int)fmax(1, lround(w * scale)), (int)fmax(1, lround(h * scale)), err);
+}
+
+static bool write_frame(const SoraVideo *video, int i, int side, const char *path, SoraError *err)
+{
+    Image small = {0};
+    bool ok = small_frame(&small, video, i, side, err) && write_picture(&small, path, err);
+    image_deinit(&small);
+    return ok;
+}
+
+bool still_thumbnail(const SoraVideo *video, const char *path, SoraError *err)
+{
+    return write_frame(video, sora_video_frames(video) / 2, THUMBNAIL_SIDE, path, err);
+}
+
+bool still_preview(const SoraVideo *video, int i, const char *path, SoraError *err)
+{
+    return write_frame(video, i, THUMBNAIL_SIDE, path, err);
+}
+
+static void paste(Image *sheet, const Image *tile, int x, int y)
+{
+    for (int row = 0; row < tile->height; row++)
+        memcpy(sheet->rgb + 3 * ((size_t)(y + row) * (size_t)sheet->width + (size_t)x),
+               tile->rgb + 3 * (size_t)row * (size_t)tile->width, 3 * (size_t)tile->width);
+}
+
+bool still_sheet(const SoraVideo *video, const char *path, SoraError *err)
+{
+    int frames = sora_video_frames(video), count = frames < SHEET_MOST ? frames : SHEET_MOST;
+    int columns = count < SHEET_COLUMNS ? count : SHEET_COLUMNS, rows = (count + columns - 1) / columns;
+    Image sheet = {0}, tile = {0};
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++) {
+        ok = small_frame(&tile, video, count > 1 ? (int)((int64_t)i * (frames - 1) / (count - 1)) : 0, SHEET_WIDTH, err);
+        if (ok && i == 0)
+            ok = image_init(&sheet, columns * tile.width, rows * tile.height, err);
+        if (ok)
+            paste(&sheet, &tile, i % columns * tile.width, i / columns * tile.height);
+        image_deinit(&tile);
+        tile = (Image){0};
+    }
+    ok = ok && write_picture(&sheet, path, err);
+    image_deinit(&sheet);
+    return ok;
+}

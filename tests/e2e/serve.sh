@@ -1,0 +1,246 @@
+#!/bin/sh
+# sora serve as its clients meet it: the ten operations of the Videos API, errors, limits, keys.
+. "$(dirname "$0")/lib.sh"
+. "$source_dir/tests/e2e/serve_lib.sh"
+command -v curl >/dev/null || { echo "SKIPPED: curl is not installed"; exit 77; }
+
+# --- what cannot begin ---
+expect 2 'without keys' "$sora" serve --host 0.0.0.0 --data "$work.data/none" --model "$work.model"
+expect 2 'NAME=DIR' "$sora" serve --data "$work.data/none" --model =x
+expect 3 'no model .nothing-there' "$sora" serve --data "$work.data/none" --model nothing-there
+expect 2 'not an address' "$sora" serve --data "$work.data/none" --model "$work.model" --host 127.0.0.999
+expect 2 '--store' "$sora" worker --data "$work.data/none"
+
+start_server
+grep -q 'without keys: for this machine alone' "$work.url" || fail "it does not say that there are no keys"
+expect 2 'another sora serve uses this folder' "$sora" serve --data "$work.data/serve" -p 0 --model "$work.model"
+
+# --- create, retrieve, list, content, delete ---
+ask 200 "$url/v1/videos" -F prompt="a fox runs" -F seconds=4 -F size=64x48 -F model=sora-2
+for key_of_video in id object model status progress created_at completed_at expires_at prompt size seconds remixed_from_video_id error; do
+    has "\"$key_of_video\":"
+done
+has '"status":"queued"'
+has '"seconds":"4"'
+head_has '^x-request-id: req_'
+video=$(id)
+until_status "$video" completed failed
+has '"status":"completed"'
+has '"progress":100'
+ask 200 "$url/v1/videos/$video/content" -H 'Accept: application/binary'
+head_has '^content-type: video/mp4'
+head_has '^accept-ranges: bytes'
+cp "$work.body" video.mp4
+expect 0 '' "$sora" verify video.mp4
+printed 'valid'
+size=$(wc -c <video.mp4)
+ask 206 "$url/v1/videos/$video/content" -H 'Range: bytes=4-11'
+head_has "^content-range: bytes 4-11/$size"
+[ "$(head -c 4 "$work.body")" = ftyp ] || fail "bytes 4 to 7 of the video are not ftyp"
+ask 206 "$url/v1/videos/$video/content" -H 'Range: bytes=-10'
+[ "$(wc -c <"$work.body")" = 10 ] || fail "not the last 10 bytes"
+ask 416 "$url/v1/videos/$video/content" -H "Range: bytes=$size-"
+head_has "^content-range: bytes \*/$size"
+etag=$(tr -d '\r' <"$work.head" | sed -n 's/^etag: //Ip')
+ask 200 "$url/v1/videos/$video/content"
+etag=$(tr -d '\r' <"$work.head" | sed -n 's/^etag: //Ip')
+ask 304 "$url/v1/videos/$video/content" -H "If-None-Match: $etag"
+ask 200 "$url/v1/videos/$video/content" -I
+ask 200 "$url/v1/videos/$video/content?variant=thumbnail"
+head_has '^content-type: image/webp'
+cp "$work.body" thumbnail.webp
+expect 0 '' "$sora" verify thumbnail.webp
+ask 200 "$url/v1/videos/$video/content?variant=spritesheet"
+head_has '^content-type: image/jpeg'
+cp "$work.body" sheet.jpg
+expect 0 '' "$sora" verify sheet.jpg
+ask 400 "$url/v1/videos/$video/content?variant=other"
+ask 200 "$url/v1/videos" -H 'content-type: application/json' -d '{"prompt": "a bear", "seconds": "1", "seed": 5}'
+second=$(id)
+until_status "$second" completed
+ask 200 "$url/v1/videos?limit=1"
+has "\"first_id\":\"$second\""
+has '"has_more":true'
+ask 200 "$url/v1/videos?limit=1&after=$second"
+has "\"first_id\":\"$video\""
+has '"has_more":false'
+ask 200 "$url/v1/videos?order=asc&limit=1"
+has "\"first_id\":\"$video\""
+ask 400 "$url/v1/videos?limit=101"
+ask 400 "$url/v1/videos?order=up"
+ask 400 "$url/v1/videos?after=video_none"
+ask 200 -X DELETE "$url/v1/videos/$second"
+has '"object":"video.deleted","deleted":true'
+ask 404 "$url/v1/videos/$second"
+ask 404 -X DELETE "$url/v1/videos/$second"
+
+# --- what is wrong is said ---
+for wrong in '-F seconds=4' '-F prompt= -F seconds=4' '-F prompt=a -F seconds=x' '-F prompt=a -F seconds=0' '-F prompt=a -F size=12' \
+    '-F prompt=a -F size=0x0' '-F prompt=a -F model=none' '-F prompt=a -F colour=red' '-F prompt=a -F seed=-1' '-F prompt=a -F steps=1.5' \
+    '-F prompt=a -F seconds=1e9' '-F prompt=a -F input_reference[file_id]=file_1' '-F prompt=a -F input_reference[image_url]=data:nothing' \
+    '-F prompt[x]=a' '-F prompt=a -F characters[][id]=char_1'; do
+    ask 400 "$url/v1/videos" $wrong
+    has '"error":\{"message":"([^"\\]|\\.)+","type":"invalid_request_error","param":("[^"]+"|null),"code":"[^"]+"\}'
+done
+for wrong in '{' '[]' '"x"' '{"prompt": 5}' '{"prompt": "a", "prompt": "b"}' '{"prompt": "a", "input_reference": {"image_url": 5}}'; do
+    ask 400 "$url/v1/videos" -H 'content-type: application/json' -d "$wrong"
+    has '"error":'
+done
+ask 400 "$url/v1/videos" -F prompt="$(head -c 33000 /dev/zero | tr '\0' a)"
+has 'string_above_max_length'
+ask 415 "$url/v1/videos" -H 'content-type: text/plain' -d 'x'
+ask 404 "$url/v1/nothing"
+ask 404 "$url/v1/videos/video_123"
+ask 404 "$url/v1/videos/..%2f..%2fetc%2fpasswd/content"
+ask 405 -X PUT "$url/v1/videos"
+printf 'no picture' >bad.png
+ask 400 "$url/v1/videos" -F prompt=a -F input_reference=@bad.png
+has '"param":"input_reference","code":"invalid_file"'
+lacks "$work"
+ask 400 "$url/v1/videos" -F prompt=a -F "input_reference[image_url]=http://127.0.0.1:1/x.png"
+has 'not a public one'
+ask 400 "$url/v1/videos" -F prompt=a -F "input_reference[image_url]=file:///etc/passwd"
+
+# --- the policy ---
+ask 400 "$url/v1/videos" -F prompt="a naked woman"
+has '"code":"moderation_blocked"'
+ask 200 "$url/metrics"
+has '^sora_moderation_refusals_total\{category="sexual",stage="prompt"\} 1'
+
+# --- a picture to begin with ---
+cp thumbnail.webp reference.webp
+ask 200 "$url/v1/videos" -F prompt="it goes on" -F seconds=1 -F size=64x48 -F input_reference=@reference.webp
+until_status "$(id)" completed failed
+has '"status":"completed"'
+ask 200 "$url/v1/videos" -H 'content-type: application/json' \
+    -d "{\"prompt\": \"so\", \"seconds\": 1, \"input_reference\": {\"image_url\": \"data:image/webp;base64,$(base64 -w0 reference.webp)\"}}"
+until_status "$(id)" completed failed
+has '"status":"completed"'
+
+# --- once only ---
+ask 200 "$url/v1/videos" -F prompt=once -F seconds=1 -H 'Idempotency-Key: k1'
+first=$(id)
+ask 200 "$url/v1/videos" -F seconds=1 -F prompt=once -H 'Idempotency-Key: k1'
+[ "$(id)" = "$first" ] || fail "the same Idempotency-Key made another video"
+ask 422 "$url/v1/videos" -F prompt=other -F seconds=1 -H 'Idempotency-Key: k1'
+
+# --- one frame, models, what is there ---
+ask 200 "$url/v1/images/generations" -H 'content-type: application/json' -d '{"prompt": "a house", "size": "64x48"}'
+has '"b64_json":"iVBOR'
+sed 's/.*"b64_json":"\([^"]*\)".*/\1/' "$work.body" | base64 -d >image.png
+expect 0 '' "$sora" verify image.png
+ask 200 "$url/v1/models"
+has '"id":"sora-2"'
+has '"id":"sora-2-pro"'
+ask 200 "$url/v1/models/sora-2-2025-10-06"
+ask 404 "$url/v1/models/gpt"
+ask 200 "$url/healthz"
+ask 200 "$url/readyz"
+ask 200 "$url/openapi.json"
+has '"/v1/videos/\{video_id\}/content":\{"get"'
+ask 200 "$url/metrics"
+has '^sora_request_success_total\{model="sora-2",finished_reason="completed"\} [1-9]'
+has '^sora_requests_waiting 0'
+ask 200 "$url/"
+head_has "^content-security-policy: default-src 'none'"
+ask 404 "$url/../etc/passwd" --path-as-is
+ask 200 "$url/v1/verify" -F file=@video.mp4
+has '"valid":true'
+
+# --- pages of others ---
+ask 403 "$url/v1/videos" -F prompt=a -H 'Origin: https://example.com'
+ask 403 "$url/v1/videos" -H 'Host: example.com'
+
+# --- publishing ---
+ask 200 -X POST "$url/v1/videos/$video/publish" -H 'content-type: application/json' -d '{"title": "mine"}'
+ask 200 "$url/v1/feed"
+has "$video"
+ask 200 -X POST "$url/v1/videos/$video/like"
+ask 200 -X POST "$url/v1/videos/$video/report" -H 'content-type: application/json' -d '{"reason": "not nice"}'
+report=$(id)
+ask 200 "$url/v1/admin/reports"
+has "$report"
+ask 200 "$url/v1/admin/reports/$report" -H 'content-type: application/json' -d '{"decision": "removed"}'
+ask 200 "$url/v1/feed"
+lacks "$video"
+
+# --- characters ---
+ask 200 "$url/v1/videos/characters" -F name=Fox -F video=@video.mp4
+ask 200 "$url/v1/videos/characters/$(id)"
+has '"name":"Fox"'
+ask 400 "$url/v1/videos/characters" -F name=Fox -F video=@bad.png
+
+# --- cancelling within a step, deleting what runs ---
+ask 200 "$url/v1/videos" -F prompt=long -F seconds=4 -F steps=1000 -F size=256x256
+long=$(id)
+until_status "$long" in_progress
+ask 200 -X POST "$url/v1/videos/$long/cancel"
+until_status "$long" failed
+has '"code":"cancelled"'
+ask 200 "$url/v1/videos" -F prompt=long -F seconds=4 -F steps=1000 -F size=256x256
+long=$(id)
+until_status "$long" in_progress
+ask 200 -X DELETE "$url/v1/videos/$long"
+ask 404 "$url/v1/videos/$long"
+ask 200 "$url/v1/videos" -F prompt=after -F seconds=1
+until_status "$(id)" completed
+
+# --- a crash hurts one job, and that is tried again ---
+ask 200 "$url/v1/videos" -F prompt=crash -F seconds=4 -F steps=400 -F size=256x256
+crash=$(id)
+until_status "$crash" in_progress
+kill -SEGV "$(pgrep -P $server_pid)"
+until_status "$crash" in_progress queued
+until_status "$crash" completed failed
+has '"status":"completed"'
+ask 200 "$url/metrics"
+has '^sora_engine_crashes_total 1'
+
+# --- keys ---
+key_admin=$("$sora" keys create --data "$work.data/serve" --scopes "videos admin" --name boss 2>/dev/null)
+ask 401 "$url/v1/videos"
+has '"type":"authentication_error"'
+ask 200 "$url/v1/videos" -H "Authorization: Bearer $key_admin"
+lacks "$video"
+ask 200 "$url/v1/admin/keys" -H "Authorization: Bearer $key_admin" -H 'content-type: application/json' -d '{"name": "guest", "plan": "free"}'
+key=$(member key)
+key_id=$(id)
+ask 403 "$url/v1/admin/keys" -H "Authorization: Bearer $key"
+ask 200 "$url/v1/videos" -H "Authorization: Bearer $key"
+head_has '^x-ratelimit-limit-requests: 120'
+head_has '^x-ratelimit-remaining-requests: 1[01]'
+ask 404 "$url/v1/videos/$video" -H "Authorization: Bearer $key"
+ask 403 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=5
+has 'plan_limit'
+ask 200 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=4 -F steps=1000 -F size=256x256
+running=$(id)
+until_status "$running" in_progress
+ask 200 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=1
+ask 429 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=1
+has 'too_many_jobs'
+expect 0 '' "$sora" keys revoke --data "$work.data/serve" "$key_id"
+sleep 1
+ask 401 "$url/v1/videos/$running" -H "Authorization: Bearer $key"
+ask 200 "$url/metrics"
+has '^sora_requests_running 0'
+has '^sora_requests_waiting 0'
+expect 3 'no key' "$sora" keys revoke --data "$work.data/serve" "$key_id"
+expect 0 '' "$sora" keys list --data "$work.data/serve"
+printed 'guest  \(revoked\)'
+expect 0 '' "$sora" keys show --data "$work.data/serve" "$key_id"
+printed '2 videos'
+ask 200 "$url/v1/admin/audit" -H "Authorization: Bearer $key_admin"
+has '"action":"key.revoked"'
+
+# --- a stop finishes what runs ---
+key=$key_admin
+ask 200 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=last -F seconds=1
+last=$(id)
+until_status "$last" in_progress completed
+stop_server
+[ "$stopped" = 0 ] || fail "stopped with $stopped"
+start_server
+until_status "$last" completed queued in_progress
+has '"status":"completed"'
+stop_server
+finish
