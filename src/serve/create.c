@@ -19,11 +19,13 @@ enum { MOST_PROMPT = 32000, LONGEST_SECONDS = 120 };
 typedef struct Draft {
     Operation op;
     int model;
-    double seconds; /* of the whole video */
+    int width, height; /* of the video, as far as it is known */
+    double seconds;    /* of the whole video */
     char seconds_text[32], size_text[24];
     char files[OPERATION_MOST_INPUTS][STORE_ID_SIZE];
-    char source[STORE_ID_SIZE]; /* "" : none */
-    const char *kind;           /* "video" or "image" */
+    char source[STORE_ID_SIZE];  /* "" : none */
+    char words[MOST_PROMPT + 1]; /* of the source, where they count */
+    const char *kind;            /* "video" or "image" */
 } Draft;
 
 /* --- fields --- */
@@ -171,10 +173,18 @@ static bool take_input(Call *call, Draft *d, const char *field, InputUse use)
 
 /* --- submitting --- */
 
+/* The size of what will come, as far as it is known: asked for, or the first input's, else the model's own. */
+static void settle_size(Call *call, Draft *d)
+{
+    const ModelFacts *f = &call->server->facts[d->model];
+    d->width = d->op.width > 0 ? d->op.width : f->width;
+    d->height = d->op.height > 0 ? d->op.height : f->height;
+}
+
 static bool check_plan(Call *call, const Draft *d)
 {
     const Plan *p = access_plan(call);
-    double pixels = (double)d->op.width * d->op.height;
+    double pixels = (double)d->width * d->height;
     if (p->largest_pixels > 0 && pixels > (double)p->largest_pixels)
         call_error(call, 403, "plan_limit", "size", "size: the plan %s allows %lld pixels a frame", p->name,
                    (long long)p->largest_pixels);
@@ -215,7 +225,7 @@ static bool make_job(Call *call, Draft *d, Job *job, JobCreated *result, SoraErr
     const char *token = call_header(call, "Idempotency-Key"), *inputs[OPERATION_MOST_INPUTS + 1] = {NULL};
     d->op.watermark = p->watermark;
     json_t *request = operation_json(&d->op);
-    snprintf(d->size_text, sizeof d->size_text, "%dx%d", d->op.width, d->op.height);
+    snprintf(d->size_text, sizeof d->size_text, "%dx%d", d->width, d->height);
     if (*d->seconds_text == 0)
         snprintf(d->seconds_text, sizeof d->seconds_text, "%.10g", round(d->seconds * 100) / 100);
     *job = (Job){.priority = p->priority,
@@ -230,7 +240,7 @@ static bool make_job(Call *call, Draft *d, Job *job, JobCreated *result, SoraErr
     snprintf(job->key, sizeof job->key, "%s", call->key.id);
     for (int i = 0; i < d->op.input_count; i++)
         inputs[i] = d->op.inputs[i].file;
-    JobLimits limits = {p->at_once, p->videos_a_day, p->credits_a_day, plan_credits(p, d->op.width, d->op.height, d->seconds)};
+    JobLimits limits = {p->at_once, p->videos_a_day, p->credits_a_day, plan_credits(p, d->width, d->height, d->seconds)};
     if (job->model == NULL || job->request == NULL || job->kind == NULL || job->size == NULL || job->seconds == NULL)
         return error_no_memory(err);
     if (token != NULL && (strlen(token) > 255 || token[strspn(token, VISIBLE)] != 0)) {
@@ -246,6 +256,7 @@ static void submit(Call *call, Draft *d)
     SoraError err = {0};
     Job job = {0};
     JobCreated result;
+    settle_size(call, d);
     if (!check_plan(call, d))
         return;
     if (!make_job(call, d, &job, &result, &err))
@@ -266,14 +277,11 @@ static const char *const CREATE[] = {"prompt",          "model",      "seconds",
                                      "last_reference",  "characters", "seed",    "steps", "guidance_scale",
                                      "negative_prompt", "passages",   NULL};
 
-static bool fit_seconds(Call *call, Draft *d)
+/* In one run of the model where that is long enough; else in the studio's windows. */
+static void fit_seconds(Call *call, Draft *d)
 {
-    if (facts_fit_seconds(&call->server->facts[d->model], d->seconds, &d->op.frames, &d->op.fps))
-        return true;
-    const ModelFacts *f = &call->server->facts[d->model];
-    call_error(call, 400, "invalid_value", "seconds", "seconds: the model %s makes at most %.3g",
-               call->server->options->models[d->model].name, f->most_frames / 4.0);
-    return false;
+    d->op.frames = facts_fit_seconds(&call->server->facts[d->model], d->seconds);
+    d->op.seconds = d->op.frames == 0 ? d->seconds : 0;
 }
 
 static bool take_passages(Call *call, Draft *d)
@@ -321,19 +329,42 @@ void videos_create(Call *call)
     bool storyboard = json_array_size(json_object_get(call->fields, "passages")) > 0;
     if (only(call, CREATE) && take_text(call, "prompt", !storyboard, &d.op.prompt) && take_passages(call, &d) &&
         take_model(call, &d) && refuse_characters(call) && take_seconds(call, 0.1, LONGEST_SECONDS, &d.seconds) &&
-        fit_seconds(call, &d) && take_size(call, &d, "720x1280") && take_knobs(call, &d) &&
-        take_input(call, &d, "input_reference", INPUT_FIRST) && take_input(call, &d, "last_reference", INPUT_LAST))
+        take_size(call, &d, "720x1280") && take_knobs(call, &d) && take_input(call, &d, "input_reference", INPUT_FIRST) &&
+        take_input(call, &d, "last_reference", INPUT_LAST)) {
+        fit_seconds(call, &d);
         submit(call, &d);
+    }
 }
 
 /* --- videos of videos --- */
 
-/* The video of that field: a file, or {"id": ...} of one's own. Size and length are the draft's, if they are known. */
+/* What is known of a finished video of one's own; its words, where none are sent. */
+static void learn(Call *call, Draft *d, const Job *job)
+{
+    json_t *result = json_loads(job->result != NULL ? job->result : "{}", 0, NULL);
+    if (d->op.input_count == 0) { /* the first one's size is one that the model makes */
+        d->op.width = (int)json_integer_value(json_object_get(result, "width"));
+        d->op.height = (int)json_integer_value(json_object_get(result, "height"));
+    }
+    d->seconds += json_number_value(json_object_get(result, "length"));
+    json_decref(result);
+    if (json_object_get(call->fields, "model") == NULL && server_model(call->server, job->model) >= 0)
+        d->model = server_model(call->server, job->model);
+    if (d->op.prompt == NULL && job->prompt != NULL) {
+        snprintf(d->words, sizeof d->words, "%s", job->prompt);
+        d->op.prompt = d->words;
+    }
+    if (*d->source == 0)
+        snprintf(d->source, sizeof d->source, "%s", job->id);
+}
+
+/* A finished video of one's own becomes an input. */
 static bool take_video(Call *call, Draft *d, const char *id)
 {
     SoraError err = {0};
     Job job;
     bool found, ok = false;
+    int i = d->op.input_count;
     if (!store_job_get(call->server->store, id, call->key.id, &job, &found, &err)) {
         call_fail(call, &err);
         return false;
@@ -343,21 +374,13 @@ static bool take_video(Call *call, Draft *d, const char *id)
     else if (job.state != JOB_COMPLETED || job.video == NULL)
         call_error(call, 400, "video_not_ready", "video", "the video %.80s is %s", id,
                    job.state == JOB_COMPLETED ? "expired" : job_state_name(job.state));
-    else {
-        int i = d->op.input_count;
-        json_t *result = json_loads(job.result != NULL ? job.result : "{}", 0, NULL);
-        d->op.width = (int)json_integer_value(json_object_get(result, "width"));
-        d->op.height = (int)json_integer_value(json_object_get(result, "height"));
-        d->op.fps = json_number_value(json_object_get(result, "fps"));
-        d->op.frames = (int)json_integer_value(json_object_get(result, "frames"));
-        d->seconds = json_number_value(json_object_get(result, "length"));
-        json_decref(result);
-        if (json_object_get(call->fields, "model") == NULL)
-            d->model = server_model(call->server, job.model) >= 0 ? server_model(call->server, job.model) : 0;
-        snprintf(d->source, sizeof d->source, "%s", id);
-        ok = i < OPERATION_MOST_INPUTS && upload_copy(call, job.video, d->files[i]);
-        if (ok)
-            d->op.inputs[d->op.input_count++] = (OperationInput){INPUT_VIDEO, d->files[i]};
+    else if (i == OPERATION_MOST_INPUTS)
+        call_error(call, 400, "invalid_value", "videos", "too many inputs");
+    else
+        ok = upload_copy(call, job.video, d->files[i]);
+    if (ok) {
+        learn(call, d, &job);
+        d->op.inputs[d->op.input_count++] = (OperationInput){INPUT_VIDEO, d->files[i]};
     }
     job_deinit(&job);
     return ok;
@@ -374,16 +397,6 @@ static bool take_video_field(Call *call, Draft *d)
     call_error(call, 400, "missing_required_parameter", "video",
                "video: a file, or an object with the id of a video, is expected");
     return false;
-}
-
-/* The engine's process takes them from the file. */
-static void unknown_size(Call *call, Draft *d)
-{
-    const ModelFacts *f = &call->server->facts[d->model];
-    if (d->op.width == 0 || d->op.height == 0) {
-        d->op.width = f->width;
-        d->op.height = f->height;
-    }
 }
 
 static bool take_studio(Call *call, Draft *d)
@@ -432,7 +445,6 @@ void videos_edit(Call *call)
         return;
     if (d.op.inputs[d.op.input_count - 1].use == INPUT_MASK)
         d.op.kind = OPERATION_FILL;
-    unknown_size(call, &d);
     submit(call, &d);
 }
 
@@ -456,7 +468,6 @@ void videos_extend(Call *call)
                    LONGEST_SECONDS);
         return;
     }
-    unknown_size(call, &d);
     submit(call, &d);
 }
 
@@ -506,7 +517,6 @@ void videos_studio(Call *call)
     if (json_object_get(call->fields, "size") != NULL && !take_size(call, &d, NULL))
         return;
     d.seconds += d.op.kind == OPERATION_RECUT ? d.op.before + d.op.after : d.op.seconds;
-    unknown_size(call, &d);
     submit(call, &d);
 }
 

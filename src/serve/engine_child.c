@@ -149,13 +149,14 @@ static bool read_facts(EngineChild *c, const json_t *m)
     ModelFacts *f = &c->facts;
     const json_t *o = json_object_get(m, "model");
     const char *name = json_string_value(json_object_get(o, "name")), *words = json_string_value(json_object_get(o, "words"));
-    if (name == NULL || json_unpack((json_t *)o, "{si si si si sf si si si si}", "width", &f->width, "height", &f->height, "frames",
-                                    &f->frames, "steps", &f->steps, "fps", &f->fps, "multiple", &f->multiple, "stride", &f->stride,
-                                    "most_frames", &f->most_frames, "most_side", &f->most_side) != 0)
+    if (name == NULL || json_unpack((json_t *)o, "{si si si si sf si si si si}", "width", &f->width, "height", &f->height,
+                                    "frames", &f->frames, "steps", &f->steps, "fps", &f->fps, "multiple", &f->multiple, "stride",
+                                    &f->stride, "most_frames", &f->most_frames, "most_side", &f->most_side) != 0)
         return false;
     snprintf(f->name, sizeof f->name, "%s", name);
     f->words = words != NULL ? strdup(words) : NULL;
-    return f->width > 0 && f->height > 0 && f->multiple > 0 && f->stride > 0 && f->most_frames > 0 && f->most_side > 0 && f->fps > 0;
+    return f->width > 0 && f->height > 0 && f->multiple > 0 && f->stride > 0 && f->most_frames > 0 && f->most_side > 0 &&
+           f->fps > 0;
 }
 
 static bool fail_as_told(const json_t *m, SoraError *err)
@@ -291,16 +292,8 @@ void facts_fit_size(const ModelFacts *f, int *width, int *height)
     }
 }
 
-bool facts_fit_seconds(const ModelFacts *f, double seconds, int *frames, double *fps)
+int facts_fit_seconds(const ModelFacts *f, double seconds)
 {
-    double rate = f->fps;
-    int most = 1 + (f->most_frames - 1) / f->stride * f->stride;
-    int n = 1 + (int)lround((seconds * rate - 1) / f->stride) * f->stride;
-    if (n > most) {
-        n = most;
-        rate = floor(n / seconds * 100) / 100;
-    }
-    *frames = n < 1 + f->stride ? 1 + f->stride : n;
-    *fps = rate;
-    return rate >= 4;
+    double n = 1 + round((seconds * f->fps - 1) / f->stride) * f->stride;
+    return n < 1 + f->stride ? 1 + f->stride : n <= f->most_frames ? (int)n : 0;
 }

@@ -52,8 +52,7 @@ void engine_child_end(EngineChild *child);
 /* The size nearest to the one asked for, with its shape, that the model makes in no more pixels than its default has, unless
  * it makes exactly what was asked for. */
 void facts_fit_size(const ModelFacts *facts, int *width, int *height);
-/* Frames and rate for so many seconds: its own rate where that is few enough frames, else a lower one, down to 4 a second.
- * False: it cannot. */
-bool facts_fit_seconds(const ModelFacts *facts, double seconds, int *frames, double *fps);
+/* Frames for so many seconds at the model's own rate; 0: more than it makes at once, so the studio must make them in windows. */
+int facts_fit_seconds(const ModelFacts *facts, double seconds);
 
 #endif

@@ -165,34 +165,68 @@ static void fill_request(SoraRequest *r, SoraGiven given[2], SoraPassage *passag
     r->user = m;
 }
 
-static SoraVideo *make_video(Making *m, const Operation *o, SoraInputs **inputs, SoraError *err)
+/* The studio's view of it. files: room for the inputs. */
+static void fill_edit(SoraEdit *e, const char *files[OPERATION_MOST_INPUTS], const Operation *o)
+{
+    static const SoraEditKind KINDS[OPERATION_KINDS] = {SORA_EDIT_NEW,         SORA_EDIT_EXTEND, SORA_EDIT_LOOP,
+                                                        SORA_EDIT_BLEND,       SORA_EDIT_REMIX,  SORA_EDIT_FILL,
+                                                        SORA_EDIT_INTERPOLATE, SORA_EDIT_RECUT};
+    static const char *const CURVES[] = {"bridge", "linear", "smooth", "early", "late"};
+    sora_edit_init(e);
+    e->kind = KINDS[o->kind];
+    e->inputs = files;
+    for (int i = 0; o->kind != OPERATION_GENERATE && i < o->input_count; i++) {
+        if (o->inputs[i].use == INPUT_MASK)
+            e->mask_path = o->inputs[i].file;
+        else
+            files[e->input_count++] = o->inputs[i].file;
+    }
+    e->seconds = o->seconds;
+    e->at_start = o->at_start;
+    e->from = o->from;
+    e->to = o->to;
+    e->before = o->before;
+    e->after = o->after;
+    e->strength = o->strength;
+    for (int i = 0; o->curve != NULL && i < 5; i++)
+        if (strcmp(o->curve, CURVES[i]) == 0)
+            e->curve = (SoraCurve)i;
+}
+
+/* operation: for the manifest; "" for a video from nothing but words. */
+static SoraVideo *make_video(Making *m, const Operation *o, SoraInputs **inputs, char *operation, size_t size, SoraError *err)
 {
     SoraGiven given[2];
     SoraPassage passages[OPERATION_MOST_PASSAGES];
     SoraRequest request;
-    SoraInput list[OPERATION_MOST_INPUTS];
+    SoraEdit edit;
+    const char *files[OPERATION_MOST_INPUTS];
+    SoraInput list[OPERATION_MOST_INPUTS + 2];
     fill_request(&request, given, passages, o, m);
-    if (o->kind != OPERATION_GENERATE) {
-        error_set(err, SORA_ERROR_UNSUPPORTED, "this build cannot %s videos", operation_name(o->kind));
-        return NULL;
-    }
-    int count = sora_request_inputs(&request, list, OPERATION_MOST_INPUTS);
+    fill_edit(&edit, files, o);
+    bool one_run = o->kind == OPERATION_GENERATE && o->frames > 0;
+    if (o->kind != OPERATION_GENERATE)
+        request.given_count = 0;
+    int count = one_run ? sora_request_inputs(&request, list, OPERATION_MOST_INPUTS)
+                        : sora_edit_inputs(&edit, &request, list, OPERATION_MOST_INPUTS + 2);
     for (int i = 0; i < count; i++)
         list[i].title = "input";
     if (count > 0 && (*inputs = sora_inputs_open(list, count, err)) == NULL)
         return NULL;
-    return sora_generate(m->process->engine, &request, err);
+    if (o->kind != OPERATION_GENERATE)
+        sora_edit_operation(&edit, operation, size);
+    return one_run ? sora_generate(m->process->engine, &request, err) : sora_edit(m->process->engine, &edit, &request, err);
 }
 
-static bool write_all(Making *m, const Operation *o, const SoraVideo *video, const SoraInputs *inputs, SoraError *err)
+static bool write_all(Making *m, const Operation *o, const SoraVideo *video, const SoraSigning *signing, SoraError *err)
 {
     Process *p = m->process;
     char path[4096];
-    SoraSigning what = {.title = o->picture ? "image.png" : "video.mp4",
-                        .model = sora_engine_name(p->engine),
-                        .loras = sora_engine_loras(p->engine),
-                        .prompt = p->tell_prompt == TELL_SIGNED ? o->prompt : NULL,
-                        .inputs = inputs};
+    SoraSigning what = *signing;
+    what.title = o->picture ? "image.png" : "video.mp4";
+    what.model = sora_engine_name(p->engine);
+    what.loras = sora_engine_loras(p->engine);
+    what.prompt = p->tell_prompt == TELL_SIGNED ? o->prompt : NULL;
     snprintf(path, sizeof path, "%s/%s", m->folder, what.title);
     if (!sora_video_write_signed(video, path, p->credentials, &what, NULL, err))
         return false;
@@ -214,11 +248,13 @@ static void make(Process *p, const json_t *message)
     Making m = {.process = p, .folder = json_string_value(json_object_get(message, "folder")), .notes = json_array()};
     double began = clock_seconds();
     SoraInputs *inputs = NULL;
+    char operation[128] = "";
     p->stop = false;
     SoraVideo *video = m.folder != NULL && m.notes != NULL && operation_read(&o, json_object_get(message, "operation"), &err)
-                           ? make_video(&m, &o, &inputs, &err)
+                           ? make_video(&m, &o, &inputs, operation, sizeof operation, &err)
                            : NULL;
-    if (video != NULL && write_all(&m, &o, video, inputs, &err)) {
+    if (video != NULL &&
+        write_all(&m, &o, video, &(SoraSigning){.inputs = inputs, .operation = *operation != 0 ? operation : NULL}, &err)) {
         int frames = sora_video_frames(video);
         double fps = sora_video_fps(video);
         say(p,

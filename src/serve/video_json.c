@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,16 +49,33 @@ static json_t *details_of(Call *call, const Job *job, bool shared)
     return d;
 }
 
+/* Of a finished video: the file's own size, and of one that was made of others its length, which was not known before. */
+static void correct(const json_t *details, char size[32], char seconds[32])
+{
+    const char *operation = json_string_value(json_object_get(details, "operation"));
+    json_int_t width = json_integer_value(json_object_get(details, "width")),
+               height = json_integer_value(json_object_get(details, "height"));
+    double length = json_number_value(json_object_get(details, "length"));
+    if (width > 0 && height > 0 && width < 100000 && height < 100000)
+        snprintf(size, 32, "%dx%d", (int)width, (int)height);
+    if (length > 0 && operation != NULL && strcmp(operation, "generate") != 0)
+        snprintf(seconds, 32, "%.10g", round(length * 100) / 100);
+}
+
 json_t *video_json(Call *call, const Job *job, bool shared)
 {
     bool failed = job->state == JOB_FAILED;
+    char size[32], seconds[32];
+    json_t *details = details_of(call, job, shared);
+    snprintf(size, sizeof size, "%s", job->size != NULL ? job->size : "");
+    snprintf(seconds, sizeof seconds, "%s", job->seconds != NULL ? job->seconds : "");
+    correct(details, size, seconds);
     json_t *error = failed ? json_pack("{ss? ss?}", "code", job->error_code, "message", job->error_message) : json_null();
-    return json_pack("{ss ss ss ss si sI so so ss? ss? ss? ss? so so}", "id", job->id, "object", "video", "model", job->model,
-                     "status", job_state_name(job->state), "progress", job->progress, "created_at",
-                     (json_int_t)(job->created / 1000), "completed_at",
-                     job->state == JOB_COMPLETED ? time_json(job->completed) : json_null(), "expires_at", time_json(job->expires),
-                     "prompt", job->prompt, "size", job->size, "seconds", job->seconds, "remixed_from_video_id", job->source,
-                     "error", error, "details", details_of(call, job, shared));
+    return json_pack(
+        "{ss ss ss ss si sI so so ss? ss ss ss? so so}", "id", job->id, "object", "video", "model", job->model, "status",
+        job_state_name(job->state), "progress", job->progress, "created_at", (json_int_t)(job->created / 1000), "completed_at",
+        job->state == JOB_COMPLETED ? time_json(job->completed) : json_null(), "expires_at", time_json(job->expires), "prompt",
+        job->prompt, "size", size, "seconds", seconds, "remixed_from_video_id", job->source, "error", error, "details", details);
 }
 
 void videos_answer_list(Call *call, const JobList *list, bool shared)

@@ -231,6 +231,19 @@ static void strip_folder(const Run *r, const char *from, char *to, size_t size)
         snprintf(to, size, "%s", from);
 }
 
+static void strip_notes(const Run *r)
+{
+    json_t *note;
+    size_t i;
+    json_array_foreach (json_object_get(r->made, "notes"), i, note) {
+        char text[512];
+        const char *from = json_string_value(json_object_get(note, "text"));
+        strip_folder(r, from != NULL ? from : "", text, sizeof text);
+        json_object_set_new(note, "text", json_string(text));
+    }
+    json_object_del(r->made, "parameters"); /* they name files of ours, and the request has all else */
+}
+
 /* True: the job is over. */
 static bool on_message(Run *r, json_t *m)
 {
@@ -249,6 +262,7 @@ static bool on_message(Run *r, json_t *m)
         return true;
     } else if (strcmp(is, "made") == 0) {
         r->made = json_incref(m);
+        strip_notes(r);
         return true;
     }
     return false;

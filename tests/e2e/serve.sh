@@ -170,6 +170,25 @@ ask 200 "$url/v1/videos/characters/$(id)"
 has '"name":"Fox"'
 ask 400 "$url/v1/videos/characters" -F name=Fox -F video=@bad.png
 
+# --- videos of videos ---
+for operation in loop recut extend; do
+    ask 200 "$url/v1/videos/studio" -H 'content-type: application/json' \
+        -d "{\"operation\": \"$operation\", \"videos\": [{\"id\": \"$video\"}], \"seconds\": 1, \"prompt\": \"so\"}"
+    has "\"remixed_from_video_id\":\"$video\""
+    until_status "$(id)" completed failed
+    has '"status":"completed"'
+    lacks "$work"
+done
+ask 200 "$url/v1/videos" -F prompt="a long one" -F seconds=9 -F size=64x48
+until_status "$(id)" completed failed
+has '"frames":108,"fps":12.0'
+for wrong in '{"operation": "fly"}' '{"operation": "loop", "videos": [{"id": 5}]}' '{"operation": "loop", "strength": 2}'; do
+    ask 400 "$url/v1/videos/studio" -H 'content-type: application/json' -d "$wrong"
+done
+ask 404 "$url/v1/videos/video_none/remix" -H 'content-type: application/json' -d '{"prompt": "a"}'
+ask 400 "$url/v1/videos/extensions" -F "video[id]=$video" -F prompt=a
+ask 400 "$url/v1/videos/extensions" -F "video[id]=$video" -F prompt=a -F seconds=119
+
 # --- cancelling within a step, deleting what runs ---
 ask 200 "$url/v1/videos" -F prompt=long -F seconds=4 -F steps=1000 -F size=256x256
 long=$(id)
