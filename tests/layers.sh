@@ -16,13 +16,14 @@ allowed() {
     engine) echo "base tensor cpu cuda weights text media store model sample sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     team) echo "base tensor" ;;
+    adapt) echo "base team tensor weights media model sample engine train sora.h" ;;
     train) echo "base team tensor weights text media model sample stage" ;;
     bench) echo "base tensor cpu cuda weights model engine sora.h" ;;
     credentials) echo "base sora.h" ;;
     trace) echo "base media sora.h" ;;
     deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
     serve) echo "base store policy media sora.h" ;;
-    cli) echo "base store serve policy credentials trace deliver media team train stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
+    cli) echo "base store serve policy credentials trace deliver media team train adapt stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }
@@ -53,7 +54,7 @@ for folder in src/*/; do
             [ "$used" = "$folder" ] && continue
             case $file:$include in # these commands look inside
             src/cli/cmd_inspect.c:engine/inspect.h) continue ;;
-            src/cli/cmd_convert.c:weights/convert.h) continue ;;
+            src/cli/cmd_convert.c:weights/convert.h | src/cli/cmd_convert.c:weights/lora.h) continue ;;
             src/cli/cmd_score.c:engine/model_path.h) continue ;;
             esac
             case " $may " in

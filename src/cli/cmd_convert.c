@@ -8,10 +8,12 @@
 #include "cli/place.h"
 #include "cli/progress.h"
 #include "weights/convert.h"
+#include "weights/lora.h"
 
 typedef struct ConvertArgs {
     int type;
     bool own_names;
+    OptionList loras;
 } ConvertArgs;
 
 static const ConvertArgs defaults = {.type = 2};
@@ -21,6 +23,8 @@ static const Option options[] = {
      .choices = CONVERT_TYPES},
     {0, "own-names", OPTION_FLAG, offsetof(ConvertArgs, own_names),
      .help = "Wan's own names for the tensors, whatever the file's are"},
+    {0, "lora", OPTION_LIST, offsetof(ConvertArgs, loras), "FILE[:N]",
+     .help = "merge a LoRA into the transformer, N times as strongly; FILE:N:high or :low for one of two experts"},
     {0},
 };
 
@@ -62,6 +66,34 @@ static void print_result(const char *path)
         printf("%s: %.1f MB\n", path, (double)st.st_size / 1e6);
 }
 
+/* LoRAs that are open, and which expert each changes. */
+typedef struct Merging {
+    Lora *files[OPTION_LIST_MAX];
+    LoraUse high[OPTION_LIST_MAX], low[OPTION_LIST_MAX];
+    int count, high_count, low_count;
+} Merging;
+
+static bool open_loras(Merging *m, const OptionList *list, SoraError *err)
+{
+    for (int i = 0; i < OPTION_LIST_MAX && list->items[i] != NULL; i++) {
+        LoraArgument a;
+        if (!lora_argument_parse(&a, list->items[i], err) || (m->files[m->count] = lora_open(a.path, err)) == NULL)
+            return false;
+        LoraUse use = {m->files[m->count++], a.strength};
+        if (a.expert != LORA_LOW_NOISE)
+            m->high[m->high_count++] = use;
+        if (a.expert != LORA_HIGH_NOISE)
+            m->low[m->low_count++] = use;
+    }
+    return true;
+}
+
+static void close_loras(Merging *m)
+{
+    for (int i = 0; i < m->count; i++)
+        lora_close(m->files[i]);
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const ConvertArgs *a = values;
@@ -71,9 +103,16 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     interrupt_catch();
     Showing s = {.replaces = model ? NULL : arguments[1]};
     progress_begin(&s.bar);
-    ConvertOptions how = {.type = convert_type(a->type), .own_names = a->own_names, .progress = show, .user = &s};
-    bool ok = (model ? model_convert : weights_convert)(arguments[0], arguments[1], &how, err);
+    Merging m = {.count = 0};
+    int lost = 0;
+    bool ok = open_loras(&m, &a->loras, err);
+    ConvertOptions how = {.type = convert_type(a->type), .own_names = a->own_names, .progress = show, .user = &s, .lost = &lost,
+                          .loras = {m.high, m.high_count}, .low_noise_loras = {m.low, m.low_count}};
+    ok = ok && (model ? model_convert : weights_convert)(arguments[0], arguments[1], &how, err);
     progress_end(&s.bar);
+    close_loras(&m);
+    if (ok && lost > 0)
+        fprintf(stderr, "sora convert: %d changes of the LoRA fit nothing in the transformer\n", lost);
     if (ok)
         print_result(arguments[1]);
     return ok;
@@ -91,7 +130,8 @@ const Command CMD_CONVERT = {
         "configs; q types as GGUF, others as safetensors. The autoencoder keeps its types.",
     .examples = "  sora convert Wan2.1_VAE.pth vae.safetensors --type f16\n"
                 "  sora convert transformer/ wan-Q4_K.gguf --type q4_k --own-names\n"
-                "  sora convert Wan2.1-T2V-14B wan-14b-q4 --type q4_k",
+                "  sora convert Wan2.1-T2V-14B wan-14b-q4 --type q4_k\n"
+                "  sora convert Wan2.1-T2V-1.3B wan-style --lora style.safetensors:0.8",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,

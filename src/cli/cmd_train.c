@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "adapt/lora.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
@@ -18,6 +19,7 @@ typedef struct TrainArgs {
     bool resume, json, dry_run;
     int threads, precision, clips, side;
     double minutes, patience;
+    const char *memory;
 } TrainArgs;
 
 static const TrainArgs defaults = {.clips = 200};
@@ -107,12 +109,18 @@ static int count_threads(const TrainArgs *a, const Team *team)
 static bool train_in_team(Trainer trainer, const TrainArgs *a, Team *team, Reporter *r, const char *config, SoraError *err)
 {
     CpuOptions cpu = {.threads = count_threads(a, team), .precision = (SoraPrecision)a->precision};
-    Backend *backend = cpu_backend_new(&cpu, err);
-    if (backend == NULL)
+    Backend *backend = trainer != train_lora ? cpu_backend_new(&cpu, err) : NULL;
+    if (backend == NULL && trainer != train_lora)
         return false;
+    size_t memory;
+    if (!parse_bytes("--memory", a->memory, &memory, err)) {
+        cpu_backend_free(backend);
+        return false;
+    }
     r->silent = team->rank != 0;
     TrainOptions o = {.config_path = config, .folder = a->out, .resume = a->resume, .stage_pack = a->stage,
-                      .max_seconds = 60 * a->minutes, .team = team, .hooks = {r, report, preview}};
+                      .max_seconds = 60 * a->minutes, .threads = cpu.threads, .precision = a->precision,
+                      .memory = memory, .team = team, .hooks = {r, report, preview}};
     bool ok = trainer(backend, &o, err);
     progress_end(&r->bar);
     cpu_backend_free(backend);
@@ -186,7 +194,11 @@ static bool print_estimate(const TrainArgs *a, const TrainEstimate *e, SoraError
 static bool dry_run(Trainer trainer, Backend *backend, const TrainArgs *a, const char *config, SoraError *err)
 {
     TrainEstimate e = {0};
-    TrainOptions o = {.config_path = config, .folder = a->out, .stage_pack = a->stage, .estimate = &e};
+    size_t memory;
+    if (!parse_bytes("--memory", a->memory, &memory, err))
+        return false;
+    TrainOptions o = {.config_path = config, .folder = a->out, .stage_pack = a->stage, .threads = a->threads, .precision = a->precision,
+                      .memory = memory, .estimate = &e};
     if (!trainer(backend, &o, err) || !print_estimate(a, &e, err))
         return false;
     double steps = (double)e.steps;
@@ -205,8 +217,9 @@ static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraE
     if (a->out == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
     if (a->dry_run) {
-        Backend *backend = cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
-        bool ok = backend != NULL && dry_run(trainer, backend, a, config, err);
+        bool lora = trainer == train_lora; /* opens its base with a backend of its own */
+        Backend *backend = lora ? NULL : cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);
+        bool ok = (lora || backend != NULL) && dry_run(trainer, backend, a, config, err);
         cpu_backend_free(backend);
         return ok;
     }
@@ -243,6 +256,11 @@ static bool run_text(const void *values, char **arguments, int count, SoraError 
 static bool run_transformer(const void *values, char **arguments, int count, SoraError *err)
 {
     return train(train_transformer, values, arguments[0], err);
+}
+
+static bool run_lora(const void *values, char **arguments, int count, SoraError *err)
+{
+    return train(train_lora, values, arguments[0], err);
 }
 
 static bool run_latents(const void *values, char **arguments, int count, SoraError *err)
@@ -388,6 +406,29 @@ static const Command TRANSFORMER = {
     .examples = "  sora train transformer models/nano/train/nano.json --out train-out/nano\n"
                 "  sora train transformer models/nano/train/nano.json --out train-out/nano --resume --minutes 60\n"};
 
+static const Option lora_options[] = {
+    {'o', "out", OPTION_STRING, offsetof(TrainArgs, out), "DIR", .help = "where checkpoints, log and DIR/model/lora.safetensors go"},
+    {0, "resume", OPTION_FLAG, offsetof(TrainArgs, resume), .help = "go on from DIR's checkpoint"},
+    {0, "dry-run", OPTION_FLAG, offsetof(TrainArgs, dry_run), .help = "print the memory, time and disk that it will take, and end"},
+    {0, "minutes", OPTION_DOUBLE, offsetof(TrainArgs, minutes), "N", .help = "save and stop after so long", .min = 0,
+     .max = 1e6},
+    {0, "memory", OPTION_STRING, offsetof(TrainArgs, memory), "SIZE",
+     .help = "use at most so much memory, such as 6G or 800M: weights are read again as needed"},
+    {0, "threads", OPTION_INT, offsetof(TrainArgs, threads), "N", .help = "0: all cores (default)", .min = 0, .max = 4096},
+    {0, "precision", OPTION_CHOICE, offsetof(TrainArgs, precision), .help = "of the products; weights and sums are f32",
+     .choices = "auto|f32|bf16"},
+    {0, "patience", OPTION_DOUBLE, offsetof(TrainArgs, patience), "SECONDS",
+     .help = "of a team: so long may a rank make no progress (default 600)", .min = 1, .max = 1e6},
+    {0},
+};
+
+static const Command LORA = {
+    .name = "lora", .summary = "a style or a thing of your own, from a few pictures", .arguments = "CONFIG", .options = lora_options,
+    .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1, .run = run_lora,
+    .description = "Writes DIR/model/lora.safetensors, for --lora of generate and convert, and for ComfyUI and diffusers.",
+    .examples = "  sora train lora style.json --out train-out/style\n"
+                "  sora generate -p \"a red fox runs left\" --lora train-out/style/model/lora.safetensors:0.8\n"};
+
 static const Command LATENTS = {
     .name = "latents", .summary = "the transformer's training clips, encoded ahead of it", .arguments = "CONFIG",
     .options = latents_options, .defaults = &defaults, .size = sizeof defaults, .min_arguments = 1, .max_arguments = 1,
@@ -431,7 +472,7 @@ static const Command WORDS = {
                    "trains with.",
     .examples = "  sora train words models/nano/train/nano.json --out models/nano/words.json\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &PROBE, &CAPTIONER, &LISTEN, &SCORE, &WORDS, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &LORA, &PROBE, &CAPTIONER, &LISTEN, &SCORE, &WORDS, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

@@ -7,14 +7,23 @@
 
 enum { MAX_FILES = 1 << 20 };
 
-static bool is_video(const char *name)
+#define VIDEOS ".mp4 .webm .mov .mkv .gif .avi"
+#define PICTURES ".png .jpg .jpeg .webp"
+
+/* Is the name's end one of the list's? */
+static bool ends_so(const char *name, const char *list)
 {
-    static const char *const ENDINGS[] = {".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi"};
     const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot != NULL && i < sizeof ENDINGS / sizeof ENDINGS[0]; i++)
-        if (strcmp(dot, ENDINGS[i]) == 0)
+    size_t n = dot != NULL ? strlen(dot) : 0;
+    for (const char *at = list; n > 1 && (at = strstr(at, dot)) != NULL; at += n)
+        if (at[n] == ' ' || at[n] == 0)
             return true;
     return false;
+}
+
+bool video_list_is_picture(const char *name)
+{
+    return ends_so(name, PICTURES);
 }
 
 static int by_name(const void *a, const void *b)
@@ -36,7 +45,8 @@ static bool add_file(VideoList *l, const char *folder, const char *name, SoraErr
     return true;
 }
 
-bool video_list_read(VideoList *l, const char *folder, SoraError *err)
+/* endings: of the names that count. */
+static bool list_files(VideoList *l, const char *folder, const char *endings, SoraError *err)
 {
     *l = (VideoList){0};
     DIR *dir = opendir(folder);
@@ -44,15 +54,25 @@ bool video_list_read(VideoList *l, const char *folder, SoraError *err)
         return error_set(err, SORA_ERROR_NOT_FOUND, "%s: cannot open the folder of videos", folder);
     bool ok = true;
     for (struct dirent *e; ok && (e = readdir(dir)) != NULL;)
-        ok = !is_video(e->d_name) || add_file(l, folder, e->d_name, err);
+        ok = !ends_so(e->d_name, endings) || add_file(l, folder, e->d_name, err);
     closedir(dir);
     if (ok && l->count == 0)
-        ok = error_set(err, SORA_ERROR_INPUT, "%s: no video files (.mp4 .webm .mov .mkv .gif .avi)", folder);
+        ok = error_set(err, SORA_ERROR_INPUT, "%s: no video files (%s)", folder, endings);
     if (ok)
         qsort(l->paths, (size_t)l->count, sizeof *l->paths, by_name);
     else
         video_list_deinit(l);
     return ok;
+}
+
+bool video_list_read(VideoList *l, const char *folder, SoraError *err)
+{
+    return list_files(l, folder, VIDEOS, err);
+}
+
+bool video_list_read_with_pictures(VideoList *l, const char *folder, SoraError *err)
+{
+    return list_files(l, folder, VIDEOS " " PICTURES, err);
 }
 
 void video_list_deinit(VideoList *l)

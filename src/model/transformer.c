@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "model/precondition.h"
 #include "model/umt5.h"
@@ -130,11 +131,54 @@ void dit_bind(Dit *m, const DitConfig *c, Params *p)
         m->img_emb = bind_pictures(p, c);
 }
 
+static bool is_target(const DitLoraConfig *c, const char *name, bool *used)
+{
+    bool found = false;
+    for (int i = 0; i < c->target_count; i++)
+        if (strstr(name, c->targets[i]) != NULL)
+            found = used[i] = true;
+    return found;
+}
+
+static void bind_lora_block(DitBlock *b, int block, const DitLoraConfig *c, bool *used, Params *p)
+{
+    const struct {
+        const char *name;
+        DitLinear *linear;
+    } all[] = {{"self_attn.q", &b->self.q},   {"self_attn.k", &b->self.k},   {"self_attn.v", &b->self.v},   {"self_attn.o", &b->self.o},
+               {"cross_attn.q", &b->cross.q}, {"cross_attn.k", &b->cross.k}, {"cross_attn.v", &b->cross.v}, {"cross_attn.o", &b->cross.o},
+               {"ffn.0", &b->ffn[0]},         {"ffn.2", &b->ffn[1]}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        DitLinear *l = all[i].linear;
+        if (!is_target(c, all[i].name, used))
+            continue;
+        int64_t out = l->w->shape[0], in = l->w->shape[1];
+        Init init = {INIT_UNIFORM, 1 / sqrtf((float)in)};
+        l->down = params_get(p, init, SHAPE(c->rank, in), "diffusion_model.blocks.%d.%s.lora_A.weight", block, all[i].name);
+        l->up = params_get(p, ZERO, SHAPE(out, c->rank), "diffusion_model.blocks.%d.%s.lora_B.weight", block, all[i].name);
+    }
+}
+
+void dit_bind_lora(Dit *m, const DitLoraConfig *c, Params *p)
+{
+    bool *used = arena_calloc(&p->arena, (size_t)c->target_count + 1);
+    for (int i = 0; used != NULL && i < m->config.num_layers; i++)
+        bind_lora_block(&m->blocks[i], i, c, used, p);
+    for (int i = 0; !p->failed && i < c->target_count; i++)
+        if (used == NULL || !used[i])
+            p->failed = !error_set(&p->error, SORA_ERROR_INPUT, "\"targets\": \"%.60s\" is in no name: self_attn.q .k .v .o, cross_attn.q .k "
+                                   ".v .o, ffn.0, ffn.2", c->targets[i]);
+}
+
 /* --- what does not change from step to step --- */
 
 static Tensor *linear(Graph *g, Tensor *x, const DitLinear *l, Unary act)
 {
-    return op_linear(g, x, l->w, l->b, act);
+    if (l->up == NULL)
+        return op_linear(g, x, l->w, l->b, act);
+    Tensor *change = op_linear(g, op_linear(g, x, l->down, NULL, UNARY_NONE), l->up, NULL, UNARY_NONE);
+    Tensor *y = op_add(g, op_linear(g, x, l->w, l->b, UNARY_NONE), change);
+    return act == UNARY_NONE ? y : op_unary(g, act, y);
 }
 
 static int text_count(const DitBatch *b)
@@ -486,6 +530,29 @@ static Tensor *block(Graph *g, const Dit *m, const DitBlock *b, Tensor *x, Tenso
     return op_gate(g, x, feed_forward(g, b, y), s[5], t_index);
 }
 
+/* A block that is computed again in backward. */
+typedef struct BlockArgs {
+    const Dit *m;
+    const DitBlock *block;
+    Tensor *t_index;
+    DitContext context;
+} BlockArgs;
+
+static Tensor *run_block(Graph *g, void *arg, Tensor *const *in)
+{
+    BlockArgs *a = arg;
+    DitContext c = a->context;
+    c.text = in[2];
+    c.pictures = in[3];
+    return block(g, a->m, a->block, in[0], in[1], a->t_index, &c);
+}
+
+static Tensor *block_again(Graph *g, const Dit *m, const DitBlock *b, Tensor *x, Tensor *e, Tensor *t_index, const DitContext *c)
+{
+    BlockArgs args = {m, b, t_index, *c};
+    return graph_recompute(g, run_block, &args, sizeof args, 4, (Tensor *const[]){x, e, c->text, c->pictures});
+}
+
 /* e: time_embedding's result [R, dim]. */
 static Tensor *head(Graph *g, const Dit *m, Tensor *x, Tensor *e, Tensor *t_index)
 {
@@ -522,7 +589,7 @@ Tensor *dit_step(Graph *g, const Dit *m, const DitContext *c, Tensor *patches, T
     if (c->positions != NULL)
         x = op_add(g, x, c->positions);
     for (int i = 0; i < config->num_layers; i++) {
-        x = graph_keep(g, scope, block(g, m, &m->blocks[i], x, e6, t_index, c));
+        x = graph_keep(g, scope, (m->recompute ? block_again : block)(g, m, &m->blocks[i], x, e6, t_index, c));
         if (c->tap != NULL && c->tap->block == i)
             c->tap->tokens = x;
     }

@@ -16,7 +16,8 @@
 #include "tensor/params.h"
 
 typedef struct DitLinear {
-    Tensor *w, *b; /* [out, in], [out] */
+    Tensor *w, *b;     /* [out, in], [out] */
+    Tensor *down, *up; /* [rank, in], [out, rank]: a LoRA in training; NULL: there is none */
 } DitLinear;
 
 typedef struct DitAttention {
@@ -48,10 +49,21 @@ typedef struct Dit {
     DitBlock *blocks;        /* [num_layers], in the parameters' arena */
     Tensor *head_modulation; /* [1, 2, dim]: shift, scale */
     DitLinear head;
+    bool recompute; /* while recording, blocks are computed again in backward: less memory, a third more time */
 } Dit;
 
 /* Asks p for every tensor. Look at params_ok(p) afterwards. m must not be used after params_deinit(p). */
 void dit_bind(Dit *m, const DitConfig *c, Params *p);
+
+/* A LoRA over the blocks' matrices (Hu et al., 2021): each W x becomes W x + up (down x). down starts as a linear layer would, up at 0. */
+typedef struct DitLoraConfig {
+    int rank;
+    const char *const *targets; /* parts of "self_attn.q", "cross_attn.o", "ffn.0" ...: which matrices */
+    int target_count;
+} DitLoraConfig;
+/* Asks p for "diffusion_model.blocks.0.self_attn.q.lora_A.weight" and "lora_B", as ComfyUI and diffusers have them. A target that names
+ * nothing is p's error. */
+void dit_bind_lora(Dit *m, const DitLoraConfig *c, Params *p);
 
 /* A look at the tokens inside of the network, for losses on what it knows there. */
 typedef struct DitTap {

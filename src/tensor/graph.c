@@ -351,7 +351,7 @@ void graph_free_slot(Graph *g, Tensor **slot)
     }
 }
 
-static bool push(Graph *g, const Node *node)
+bool tape_push(Graph *g, Node *node)
 {
     if (g->tape_count == g->tape_capacity) {
         size_t capacity = g->tape_capacity ? 2 * g->tape_capacity : 256;
@@ -361,12 +361,17 @@ static bool push(Graph *g, const Node *node)
         g->tape = tape;
         g->tape_capacity = capacity;
     }
+    g->tape[g->tape_count++] = node;
+    return true;
+}
+
+static bool push(Graph *g, const Node *node)
+{
     Node *copy = arena_alloc(&g->structs, sizeof *copy);
     if (copy == NULL)
         return false;
     *copy = *node;
-    g->tape[g->tape_count++] = copy;
-    return true;
+    return tape_push(g, copy);
 }
 
 bool graph_tape(Graph *g, Node *node)

@@ -83,6 +83,12 @@ double graph_memory(const Graph *g);
 /* Operations of products, convolutions, attention and their gradients that the graph has run. */
 double graph_flops(const Graph *g);
 
+/* f(g, arg, in), in much less memory while recording: what f computes on the way is forgotten, and computed once more when backward
+ * comes to it. in: every tensor that f uses and that may want a gradient, n <= MAX_INPUTS, but leaves whose ->grad is set: those f
+ * may use besides, and only here. arg [size]: is copied; what it points to lives until backward. */
+typedef Tensor *(*GraphPart)(Graph *g, void *arg, Tensor *const *in);
+Tensor *graph_recompute(Graph *g, GraphPart f, const void *arg, size_t size, int n, Tensor *const *in);
+
 /* --- for ops --- */
 /* Runs the node's kernel and records it. The outputs are set by the caller. false after a failure. */
 bool graph_run(Graph *g, Node *node);

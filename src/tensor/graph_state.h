@@ -44,6 +44,9 @@ struct Graph {
     SoraError error;
 };
 
+/* The node, not a copy, becomes the tape's last. */
+bool tape_push(Graph *g, Node *node);
+
 /* The lease of d's memory; NULL for what is not leased: it lives as long as the arena. */
 Lease *lease_of(Graph *g, const Tensor *d);
 /* change: 1 when a tensor's gradient begins to be d, -1 when that is over. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "sample/given.h"
 #include "text/clean.h"
 
@@ -49,8 +48,9 @@ static bool batch_init(Batch *b, const DitConfig *c, int samples, const int64_t 
 
 /* --- one sample --- */
 
-static double draw_sigma(const NoiseRule *rule, double shift, Rng *rng)
+double noise_draw(const NoiseRule *rule, double own, Rng *rng)
 {
+    double shift = own > 0 ? own : rule->shift;
     double s = rng_uniform(rng);
     if (rule->logit_normal)
         s = 1 / (1 + exp(-(rule->mean + rule->std * (double)rng_normal(rng))));
@@ -203,9 +203,8 @@ static bool draw_text(const BatchRules *r, Batch *b, int sample, const LatentSam
 
 static bool draw_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
 {
-    double shift = r->buckets[b->bucket].shift > 0 ? r->buckets[b->bucket].shift : r->noise.shift;
     Given given;
-    Noised n = {.sigma = (float)draw_sigma(&r->noise, shift, rng), .given = &given};
+    Noised n = {.sigma = (float)noise_draw(&r->noise, r->buckets[b->bucket].shift, rng), .given = &given};
     draw_given(&r->given, b->grid[sample], rng, &given);
     return fill_video(r, b, sample, from, n, rng);
 }

@@ -4,6 +4,7 @@
 #ifndef SORA_TRAIN_BATCH_H
 #define SORA_TRAIN_BATCH_H
 
+#include "base/rng.h"
 #include "model/config.h"
 #include "text/tokenizer.h"
 #include "train/latents.h"
@@ -14,6 +15,9 @@ typedef struct NoiseRule {
     bool logit_normal;
     double mean, std, shift;
 } NoiseRule;
+
+/* shift: a bucket's own; 0: the rule's. */
+double noise_draw(const NoiseRule *rule, double shift, Rng *rng);
 
 /* Shares of samples of which a part is given clean, so that the network learns to continue and to fill in. */
 typedef struct GivenRule {

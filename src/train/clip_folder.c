@@ -1,9 +1,10 @@
-/* Clips of a folder of videos. */
+/* Clips of a folder of videos and pictures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "media/image.h"
 #include "media/video_list.h"
 #include "media/video_reader.h"
 #include "train/clip_sources.h"
@@ -40,6 +41,36 @@ static bool read_captions(const char *video, Clip *clip, SoraError *err)
     return clip->caption_count > 0 || error_set(err, SORA_ERROR_INPUT, "%s: no caption in it", path);
 }
 
+static bool read_picture(const char *path, const ClipRequest *r, uint8_t *rgb, int *got, SoraError *err)
+{
+    Image picture = {0}, fitted = {0};
+    bool ok = image_read(&picture, path, err) && image_cover(&fitted, &picture, r->width, r->height, err);
+    if (ok)
+        memcpy(rgb, fitted.rgb, (size_t)r->width * (size_t)r->height * 3);
+    *got = ok;
+    image_deinit(&picture);
+    image_deinit(&fitted);
+    return ok;
+}
+
+/* At most r->frames frames. */
+static bool read_video(const char *path, const ClipRequest *r, uint8_t *rgb, int *got, SoraError *err)
+{
+    size_t frame = (size_t)r->width * (size_t)r->height * 3;
+    VideoReaderOptions options = {.width = r->width, .height = r->height, .fps = r->fps};
+    VideoReader *reader = video_reader_open(path, &options, err);
+    bool ok = reader != NULL;
+    while (ok && *got < r->frames) {
+        const uint8_t *next;
+        ok = video_reader_read(reader, &next, err);
+        if (!ok || next == NULL)
+            break;
+        memcpy(rgb + frame * (size_t)(*got)++, next, frame);
+    }
+    video_reader_close(reader);
+    return ok && (*got > 0 || error_set(err, SORA_ERROR_INPUT, "%s: no frames", path));
+}
+
 static bool get_file(ClipSource *source, const ClipRequest *r, Clip *clip, SoraError *err)
 {
     const FolderSource *s = (const FolderSource *)source;
@@ -53,20 +84,8 @@ static bool get_file(ClipSource *source, const ClipRequest *r, Clip *clip, SoraE
         clip->classes[i] = -1;
     if (clip->rgb == NULL)
         return error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
-    VideoReaderOptions options = {.width = r->width, .height = r->height, .fps = r->fps};
-    VideoReader *reader = video_reader_open(path, &options, err);
-    bool ok = reader != NULL;
     int got = 0;
-    while (ok && got < r->frames) {
-        const uint8_t *rgb;
-        ok = video_reader_read(reader, &rgb, err);
-        if (!ok || rgb == NULL)
-            break;
-        memcpy(clip->rgb + frame * (size_t)got++, rgb, frame);
-    }
-    video_reader_close(reader);
-    if (ok && got == 0)
-        ok = error_set(err, SORA_ERROR_INPUT, "%s: no frames", path);
+    bool ok = video_list_is_picture(path) ? read_picture(path, r, clip->rgb, &got, err) : read_video(path, r, clip->rgb, &got, err);
     for (; ok && got < r->frames; got++) /* a short one holds its last frame */
         memcpy(clip->rgb + frame * (size_t)got, clip->rgb + frame * (size_t)(got - 1), frame);
     return ok && read_captions(path, clip, err);
@@ -87,8 +106,10 @@ ClipSource *clip_folder_open(const ClipSourceConfig *config, SoraError *err)
         return NULL;
     }
     s->base = (ClipSource){.get = get_file, .close = close_folder};
-    if (video_list_read(&s->videos, config->folder, err))
+    if (video_list_read_with_pictures(&s->videos, config->folder, err)) {
+        s->base.count = s->videos.count;
         return &s->base;
+    }
     close_folder(&s->base);
     return NULL;
 }

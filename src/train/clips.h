@@ -1,4 +1,4 @@
-/* Where training clips come from: Emoji Stage, or a folder of videos with captions beside them (fox.mp4, fox.txt: one
+/* Where training clips come from: Emoji Stage, or a folder of videos and pictures with captions beside them (fox.mp4, fox.txt: one
  * caption a line). A clip is a pure function of the request. */
 #ifndef SORA_TRAIN_CLIPS_H
 #define SORA_TRAIN_CLIPS_H
@@ -69,6 +69,7 @@ typedef struct ClipSource ClipSource;
 struct ClipSource {
     bool (*get)(ClipSource *source, const ClipRequest *request, Clip *clip, SoraError *err);
     void (*close)(ClipSource *source);
+    int count; /* different clips: a folder's files; 0: more than are ever seen */
 };
 
 typedef struct ClipSourceConfig {

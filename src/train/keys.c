@@ -24,7 +24,8 @@ static const KeySet SETS[] = {
                                   "shard_every actor_weight condition_dropout timesteps given classes",
           [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames",
           [TRAINER_PROBE] = "probe init batch test_clips stills codec codec_share",
-          [TRAINER_CAPTIONER] = "captioner tokenizer codec latents buckets texts look_weight noise"}, false},
+          [TRAINER_CAPTIONER] = "captioner tokenizer codec latents buckets texts look_weight noise",
+          [TRAINER_LORA] = "base rank alpha targets size frames fps batch condition_dropout timesteps recompute"}, false},
     {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema accumulate gradients"}, false},
     {"data", {[EVERY] = "folder seed nouns everyday"}, false},
     {"model", {[TRAINER_AUTOENCODER] = VAE_CONFIG_KEYS}, false},
@@ -35,7 +36,7 @@ static const KeySet SETS[] = {
     {"init", {[TRAINER_TRANSFORMER] = "transformer text_encoder"}, true},
     {"buckets[]", {[TRAINER_TRANSFORMER] = "size within frames fps batch weight shift shard_clips shards",
                    [TRAINER_CAPTIONER] = "size within frames fps batch weight shard_clips shards"}, false},
-    {"timesteps", {[TRAINER_TRANSFORMER] = "distribution mean std shift"}, false},
+    {"timesteps", {[EVERY] = "distribution mean std shift"}, false},
     {"given", {[TRAINER_TRANSFORMER] = "first_frame both_ends region"}, false},
     {"classes", {[TRAINER_TRANSFORMER] = "weight nobody above fade block"}, false},
     /* A model.json: docs/model-format.md. */

@@ -12,6 +12,7 @@ typedef enum TrainerKind {
     TRAINER_TEXT,
     TRAINER_PROBE,
     TRAINER_CAPTIONER,
+    TRAINER_LORA,
     TRAINER_ANY, /* of which only what all share is read */
 } TrainerKind;
 

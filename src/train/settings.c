@@ -191,6 +191,19 @@ static bool read_bucket(const json_t *o, Bucket *b, SoraError *err)
            settings_integer(o, (NumberRule){"shards", 16, 1, 9999}, &b->shards, err);
 }
 
+bool settings_noise(const json_t *noise, NoiseRule *r, SoraError *err)
+{
+    const char *kind;
+    if (!settings_text(noise, "distribution", &kind, err))
+        return false;
+    r->logit_normal = kind == NULL || strcmp(kind, "logit-normal") == 0;
+    if (kind != NULL && !r->logit_normal && strcmp(kind, "uniform") != 0)
+        return error_set(err, SORA_ERROR_INPUT, "timesteps: \"distribution\" is \"logit-normal\" or \"uniform\"");
+    return settings_number(noise, (NumberRule){"mean", 0, -10, 10}, &r->mean, err) &&
+           settings_number(noise, (NumberRule){"std", 1, 0.01, 10}, &r->std, err) &&
+           settings_number(noise, (NumberRule){"shift", 1, 0.1, 100}, &r->shift, err);
+}
+
 bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err)
 {
     *count = (int)json_array_size(array);

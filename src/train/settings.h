@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include "train/adamw.h"
+#include "train/batch.h"
 #include "train/clips.h"
 #include "train/keys.h"
 #include "train/latents.h"
@@ -46,6 +47,8 @@ bool settings_text(const json_t *object, const char *key, const char **out, Sora
 /* Writes json (NULL: out of memory) as a file, atomically. */
 bool settings_write(const json_t *json, const char *path, SoraError *err);
 
+/* "timesteps" of a configuration. */
+bool settings_noise(const json_t *object, NoiseRule *rule, SoraError *err);
 bool settings_buckets(const json_t *array, Bucket *buckets, int *count, SoraError *err);
 
 /* Of what latents depend on besides bucket and number: the codec, whose fingerprint is given, and the source of clips. */

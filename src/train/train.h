@@ -48,6 +48,9 @@ typedef struct TrainOptions {
     bool resume;          /* go on from the folder's checkpoint; without, a checkpoint there is an error */
     const char *stage_pack; /* NULL: the default place */
     double max_seconds;   /* save and stop after so long; 0: no limit */
+    int threads;          /* 0: all cores; these three for a LoRA, which opens its base itself */
+    int precision;        /* SoraPrecision */
+    uint64_t memory;      /* bytes of the process, about; 0: no limit */
     Team *team;           /* that trains together, each rank with these options; NULL: this process alone */
     TrainEstimate *estimate; /* not NULL: fills it in and does nothing else */
     TrainHooks hooks;

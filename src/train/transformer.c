@@ -178,19 +178,6 @@ static bool save_model(void *self, const char *folder, SoraError *err)
 
 /* --- setting up --- */
 
-static bool read_noise(const json_t *noise, NoiseRule *r, SoraError *err)
-{
-    const char *kind;
-    if (!settings_text(noise, "distribution", &kind, err))
-        return false;
-    r->logit_normal = kind == NULL || strcmp(kind, "logit-normal") == 0;
-    if (kind != NULL && !r->logit_normal && strcmp(kind, "uniform") != 0)
-        return error_set(err, SORA_ERROR_INPUT, "timesteps: \"distribution\" is \"logit-normal\" or \"uniform\"");
-    return settings_number(noise, (NumberRule){"mean", 0, -10, 10}, &r->mean, err) &&
-           settings_number(noise, (NumberRule){"std", 1, 0.01, 10}, &r->std, err) &&
-           settings_number(noise, (NumberRule){"shift", 1, 0.1, 100}, &r->shift, err);
-}
-
 static bool read_class_rule(const json_t *o, int layers, ClassRule *r, SoraError *err)
 {
     int fade = 0, middle = layers > 1 ? layers / 2 - 1 : 0;
@@ -210,7 +197,7 @@ static bool read_rules(DitTrainer *t, SoraError *err)
     *r = (BatchRules){.dit = &t->dit_config, .buckets = t->buckets, .bucket_count = t->bucket_count,
                       .seed = t->settings.seed};
     int first = 1, every = 100;
-    bool ok = read_noise(json_object_get(o, "timesteps"), &r->noise, err) &&
+    bool ok = settings_noise(json_object_get(o, "timesteps"), &r->noise, err) &&
               read_class_rule(json_object_get(o, "classes"), t->dit_config.num_layers, &t->class_rule, err) &&
               settings_number(given, (NumberRule){"first_frame", 0.1, 0, 1}, &r->given.first_frame, err) &&
               settings_number(given, (NumberRule){"both_ends", 0.05, 0, 1}, &r->given.both_ends, err) &&

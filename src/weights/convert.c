@@ -6,6 +6,7 @@
 
 #include "tensor/params.h"
 #include "weights/message.h"
+#include "weights/part_source.h"
 #include "weights/quant.h"
 #include "weights/weight_part.h"
 #include "weights/weight_writer.h"
@@ -23,7 +24,8 @@ DType convert_type(int choice)
 typedef struct Item {
     const char *name;
     PartTensor tensor;
-    DType type; /* in the new file */
+    DType type;           /* in the new file */
+    const LoraSet *loras; /* that change it; NULL: none */
 } Item;
 
 typedef struct Conversion {
@@ -60,7 +62,34 @@ static DType choose_type(const Conversion *c, const Tensor *t)
 
 static void add_item(Conversion *c, const char *name, const PartTensor *tensor)
 {
-    c->items[c->count++] = (Item){name, *tensor, choose_type(c, &tensor->tensor)};
+    c->items[c->count++] = (Item){name, *tensor, choose_type(c, &tensor->tensor), NULL};
+}
+
+/* Marks the tensors that LoRAs change. Every LoRA must find one; of others of its changes the caller is told. */
+static bool find_changes(Conversion *c, const WeightPart *part, int first, SoraError *err)
+{
+    const LoraSet *set = &c->options->loras;
+    char buf[SHOWN_SIZE];
+    for (int i = first; i < c->count; i++)
+        if (lora_covers(set, c->items[i].tensor.name))
+            c->items[i].loras = set;
+    for (int k = 0; k < set->count; k++) {
+        int found = 0;
+        const Lora *l = set->uses[k].lora;
+        for (int i = 0; i < weight_part_count(part); i++) {
+            const PartTensor *t = weight_part_tensor(part, i);
+            bool changed = lora_find(l, t->name) >= 0;
+            found += changed;
+            if (changed && t->piece_count > 1 && !c->options->own_names)
+                return message_bad(weight_file_path(c->file), err, "tensor \"%s\" is in pieces: a LoRA needs --own-names",
+                                   message_shown(t->file_name, buf));
+        }
+        if (found == 0)
+            return error_set(err, SORA_ERROR_INPUT, "%s: changes nothing that is in this transformer", message_path_end(lora_path(l)));
+        if (c->options->lost != NULL)
+            *c->options->lost += lora_count(l) - found;
+    }
+    return true;
 }
 
 static PartTensor plain(const char *name, const Tensor *t)
@@ -72,6 +101,7 @@ static PartTensor plain(const char *name, const Tensor *t)
 static bool add_part(Conversion *c, const WeightPart *part, SoraError *err)
 {
     size_t prefix = c->alone ? strlen(weight_part_prefix(part)) : 0;
+    int first = c->count;
     for (int i = 0; i < weight_part_count(part); i++) {
         const PartTensor *t = weight_part_tensor(part, i);
         if (c->options->own_names || t->piece_count == 1) {
@@ -90,7 +120,7 @@ static bool add_part(Conversion *c, const WeightPart *part, SoraError *err)
         PartTensor t = plain("spiece_model", weight_part_tokenizer(part));
         add_item(c, t.name, &t);
     }
-    return true;
+    return weight_part_kind(part) != PART_TRANSFORMER || find_changes(c, part, first, err);
 }
 
 static int by_size(const void *a, const void *b)
@@ -189,13 +219,35 @@ static bool write_numbers(Conversion *c, const Item *item, SoraError *err)
     return true;
 }
 
+/* By rows, since a change is a product. */
+static bool write_changed(Conversion *c, const Item *item, SoraError *err)
+{
+    const Tensor *t = &item->tensor.tensor;
+    int64_t all = t->ndim >= 2 ? t->shape[0] : 1, width = all > 0 ? tensor_numel(t) / all : 0;
+    int64_t step = width > 0 ? CHUNK / width : 1;
+    if (step < 1)
+        return message_bad(weight_file_path(c->file), err, "tensor \"%s\" has rows that are too long for a LoRA", item->name);
+    for (int64_t at = 0; at < all; at += step) {
+        int64_t rows = all - at < step ? all - at : step, count = rows * width;
+        if (!part_source_rows(&item->tensor, item->loras, t, at, rows, c->numbers, err))
+            return false;
+        if ((item->type == DTYPE_F16 && !fits_f16(c->numbers, count)) ||
+            !weight_encode(item->type, c->numbers, count, c->bytes))
+            return misfit(c, item, err);
+        if (!weight_writer_write(c->writer, c->bytes, bytes_of(item->type, count), err) ||
+            !advance(c, bytes_of(t->dtype, count), err))
+            return false;
+    }
+    return true;
+}
+
 static bool write_item(Conversion *c, const Item *item, SoraError *err)
 {
     const PartTensor *t = &item->tensor;
-    bool same = t->scale == NULL && (item->type == t->tensor.dtype || !weight_is_number(t->tensor.dtype));
+    bool same = t->scale == NULL && item->loras == NULL && (item->type == t->tensor.dtype || !weight_is_number(t->tensor.dtype));
     bool ok = true;
     if (!same)
-        ok = write_numbers(c, item, err);
+        ok = (item->loras != NULL ? write_changed : write_numbers)(c, item, err);
     for (int k = 0; k < t->piece_count && ok; k++) {
         size_t size = tensor_bytes(t->pieces[k]);
         if (same && size > 0)
@@ -264,6 +316,11 @@ bool weights_convert(const char *from, const char *to, const ConvertOptions *opt
         c.parts[i] = parts[i];
         c.part_count += ok;
     }
+    bool transformer = false;
+    for (int i = 0; i < c.part_count; i++)
+        transformer = transformer || weight_part_kind(c.parts[i]) == PART_TRANSFORMER;
+    if (ok && options->loras.count > 0 && !transformer)
+        ok = message_bad(from, err, "there is no transformer in it for a LoRA");
     ok = ok && convert(&c, to, err);
     deinit(&c);
     for (int i = 0; i < PART_KINDS; i++)

@@ -4,11 +4,16 @@
 #define SORA_WEIGHTS_CONVERT_H
 
 #include "base/error.h"
+#include "weights/lora.h"
 #include "weights/weight_part.h"
 
 typedef struct ConvertOptions {
     DType type;      /* of matrices; a type of numbers. Everything else keeps 16 or 32 bits */
     bool own_names;  /* Wan's own instead of the file's, without its prefix */
+    /* Merged into a transformer's tensors; the second one into those of a model's expert for little noise. All zeros: none. A
+     * LoRA that changes nothing is an error. */
+    LoraSet loras, low_noise_loras;
+    int *lost;       /* counted up: changes that fit no tensor; may be NULL */
     bool keep_types; /* type is not looked at: numbers stay as they are, blocks become F32 */
     /* Bytes of the source that are done, and all of them; false cancels. May be NULL. */
     bool (*progress)(void *user, int64_t done, int64_t total);

@@ -44,6 +44,8 @@ static bool convert_slot(Work *w, ModelSlot slot, SoraError *err)
         return true;
     ConvertOptions options = *w->options;
     options.keep_types = slot == SLOT_AUTOENCODER;
+    if (slot == SLOT_LOW_NOISE)
+        options.loras = options.low_noise_loras;
     bool blocks = !options.keep_types && dtype_block(options.type) > 1;
     char *dir = arena_printf(&w->memory, "%s/%s", w->to, FOLDERS[slot]);
     char *name = arena_printf(&w->memory, "%s/%s/model.%s", w->to, FOLDERS[slot], blocks ? "gguf" : "safetensors");
