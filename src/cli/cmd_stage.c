@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/cmd_stage.h"
+#include "cli/place.h"
 #include "cli/progress.h"
 #include "media/lettering.h"
 #include "media/video_writer.h"
@@ -145,9 +146,13 @@ static bool run_preview(const void *values, char **arguments, int count, SoraErr
 {
     const StageArgs *a = values;
     StageSpec spec;
+    Place place = {arguments[0], 1};
+    if (!place_check(&place, (const char *const[]){a->pack}, 1, err))
+        return false;
     Stage *stage = begin(a, &spec, err);
     if (stage == NULL)
         return false;
+    place_announce("sora stage preview", &place);
     Image sheet = {0};
     int row = spec.height + TEXT_ROWS * TEXT_HEIGHT + 2 * GAP;
     Lettering *letters = lettering_new();
@@ -206,15 +211,39 @@ static bool write_video(const char *path, const StageClip *clip, SoraError *err)
     return w != NULL && video_writer_commit(w, err);
 }
 
+/* "DIR/000007": of a clip's files, without extension. 0: it has no room. */
+static size_t clip_path(char *path, size_t size, const char *dir, uint64_t index)
+{
+    size_t n = (size_t)snprintf(path, size, "%s/%06llu", dir, (unsigned long long)index);
+    return n < size - 8 ? n : 0;
+}
+
+/* Says on stderr how many files of the clips are there already. */
+static void announce_clips(const char *dir, uint64_t first, int count)
+{
+    static const char *const ENDS[] = {".json", ".txt", ".mp4"};
+    int there = 0;
+    char path[4096];
+    for (int i = 0; i < count; i++)
+        for (int e = 0; e < 3; e++) {
+            size_t n = clip_path(path, sizeof path, dir, first + (uint64_t)i);
+            strcpy(path + n, ENDS[e]);
+            there += n > 0 && file_exists(path);
+        }
+    if (there > 0)
+        fprintf(stderr, "sora stage export: %s: %d file%s of these clips %s there and will be replaced\n", dir, there,
+                there == 1 ? "" : "s", there == 1 ? "is" : "are");
+}
+
 static bool export_clip(const Stage *stage, const StageSpec *spec, const char *dir, SoraError *err)
 {
     StageClip clip;
     if (!stage_render(stage, spec, &clip, err))
         return false;
     char path[4096];
-    size_t n = (size_t)snprintf(path, sizeof path - 8, "%s/%06llu", dir, (unsigned long long)spec->index);
+    size_t n = clip_path(path, sizeof path, dir, spec->index);
     char *json = stage_truth_json(stage, &clip);
-    bool ok = n < sizeof path - 8 || error_set(err, SORA_ERROR_INPUT, "%.100s...: path too long", dir);
+    bool ok = n > 0 || error_set(err, SORA_ERROR_INPUT, "%.100s...: path too long", dir);
     ok = ok && (json != NULL || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
     if (ok) {
         strcpy(path + n, ".json");
@@ -245,6 +274,7 @@ static bool run_export(const void *values, char **arguments, int count, SoraErro
     Stage *stage = begin(a, &spec, err);
     if (stage == NULL)
         return false;
+    announce_clips(arguments[0], spec.index, a->count);
     Progress bar;
     progress_begin(&bar);
     interrupt_catch();

@@ -168,6 +168,23 @@ expect 3 '^sora: none/seen.png: cannot write' "$sora" "a dog" -o d.mp4 --preview
 only a.mp4 b.mp4 c.mp4 plain.png seen.png
 rm -r ./*
 
+# What the stage writes: not onto its pack, and what is replaced is said.
+"$make_model" - stage.pack pack || fail "no pack"
+cp stage.pack pack.png
+expect 2 '^sora stage preview: pack.png: it is an input as well' "$sora" stage preview pack.png --pack pack.png
+cmp -s stage.pack pack.png || fail "the pack was replaced"
+rm pack.png
+expect 0 "" "$sora" stage preview a.png --pack stage.pack --count 1
+expect 0 '^sora stage preview: a.png is there and will be replaced$' "$sora" stage preview a.png --pack stage.pack --count 1
+expect 0 "" "$sora" stage export clips --pack stage.pack --count 1 --frames 5
+only a.png clips stage.pack
+expect 0 '^sora stage export: clips: 3 files of these clips are there and will be replaced$' \
+    "$sora" stage export clips --pack stage.pack --count 2 --frames 5
+rm clips/000000.json clips/000000.txt clips/000001.*
+expect 0 '^sora stage export: clips: 1 file of these clips is there and will be replaced$' \
+    "$sora" stage export clips --pack stage.pack --count 1 --frames 5
+rm -r ./*
+
 # A request for a certificate replaces no key, and makes none that would be lost.
 keys=$XDG_CONFIG_HOME/sora/credentials
 cp "$keys/signer.pem" keep

@@ -1,8 +1,9 @@
-/* tiny_model TOKENIZER DIR [flf2v|experts|lora]: a whole model with random weights, small enough that the tests of
+/* tiny_model TOKENIZER DIR [flf2v|experts|lora|pack]: a whole model with random weights, small enough that the tests of
  * the program can make videos with it in no time. The videos show noise. flf2v: needs a first and a last
  * picture and takes their shape. experts: one for much noise, one for little. lora: DIR is no folder but a file, which
- * changes three norms, of which such a model has two. */
+ * changes three norms, of which such a model has two. pack: DIR is a file too, a pack of the stage with a few grey things. */
 #include "tiny_model.h"
+#include "unit/stage_art.h"
 
 #define DEFAULTS(more)                                                                                       \
     " \"defaults\": {\"width\": 64, \"height\": 48, \"frames\": 5, \"fps\": 12, \"steps\": 2" more "},"      \
@@ -22,15 +23,24 @@ static int write_lora(const char *path)
     return ok ? 0 : 1;
 }
 
+static int write_pack(const char *path)
+{
+    SoraError err = {0};
+    bool ok = art_setup(NULL) == 0 && file_copy(art_pack, path, &err);
+    return art_teardown(NULL) == 0 && ok ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3 && argc != 4) {
-        fprintf(stderr, "usage: tiny_model TOKENIZER DIR [flf2v|experts|lora]\n");
+        fprintf(stderr, "usage: tiny_model TOKENIZER DIR [flf2v|experts|lora|pack]\n");
         return 2;
     }
     const char *kind = argc == 4 ? argv[3] : "";
     if (strcmp(kind, "lora") == 0)
         return write_lora(argv[2]);
+    if (strcmp(kind, "pack") == 0)
+        return write_pack(argv[2]);
     TinyModel model = {.manifest = "{\"format\": 1, \"name\": \"tiny\"," DEFAULTS("") "}",
                        .tokenizer = argv[1]};
     if (strcmp(kind, "flf2v") == 0) {
