@@ -13,6 +13,7 @@ typedef struct Validator {
     Report *report;
     const char *ingredient; /* of the statuses that are added; NULL: of the active manifest */
     int depth;
+    bool *walked; /* [manifests of the store]: its ingredients have been looked at */
     bool updated; /* the active manifest is an update: the hash is an earlier one's */
 } Validator;
 

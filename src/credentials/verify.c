@@ -290,10 +290,14 @@ static void verify_ingredient_manifest(Validator *v, const C2paManifest *m, cons
         validator_say(v, STATUS_FAILURE, "ingredient.manifest.mismatch", target,
                       "the ingredient's manifest is not the one that was signed");
     verify_manifest(v, other);
+    bool *walked = &v->walked[other - v->store->manifests];
+    if (*walked) /* by another way: what was found is in the report */
+        return;
     if (v->depth < MAX_DEPTH) {
         v->depth++;
         verify_ingredients(v, other);
         v->depth--;
+        *walked = true;
     } else {
         validator_say(v, STATUS_FAILURE, "assertion.ingredient.malformed", url,
                       "ingredients nested too deeply");
@@ -412,7 +416,13 @@ static void verify_all_identities(Validator *v, const C2paManifest *m, bool *see
 static void verify_store(Verification *v, const Anchors *anchors)
 {
     const C2paManifest *active = &v->store.manifests[v->store.count - 1];
-    Validator validator = {&v->store, &v->asset, anchors, &v->report, NULL, 0, active->update};
+    size_t manifests = (size_t)v->store.count;
+    bool *seen = arena_calloc(&v->store.arena, 2 * manifests * sizeof *seen);
+    v->report.failed = v->report.failed || seen == NULL;
+    if (seen == NULL)
+        return;
+    Validator validator = {.store = &v->store, .asset = &v->asset, .anchors = anchors, .report = &v->report,
+                           .walked = seen + manifests, .updated = active->update};
     v->report.active = active->label;
     v->report.manifests = describe_store(&v->store);
     v->report.failed = v->report.failed || shortage_seen();
@@ -431,10 +441,7 @@ static void verify_store(Verification *v, const Anchors *anchors)
     drop_recorded(&v->report, &v->store, active);
     for (int i = 0; i < v->store.count; i++)
         verify_shown(&validator, &v->store.manifests[i]);
-    bool *seen = arena_calloc(&v->store.arena, (size_t)v->store.count);
-    v->report.failed = v->report.failed || seen == NULL;
-    if (seen != NULL)
-        verify_all_identities(&validator, active, seen, 0);
+    verify_all_identities(&validator, active, seen, 0);
 }
 
 static void verify_asset(Verification *v, bool opened, const Anchors *anchors, SoraError *err)

@@ -57,8 +57,19 @@ sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' picture.png >changed.pn
 cp "$pictures/corners.webp" placed.webp
 "$sign_file" --component from.mp4 --component picture.jpg --operation blended placed.webp >"$work.out" || fail "placed.webp"
 cp "$pictures/corners.jpg" extended.jpg
-"$sign_file" --parent placed.webp --component picture.jpg --operation "extended by 3 s" extended.jpg \
+"$sign_file" --parent placed.webp --component picture.jpg --input blend.webp --operation "extended by 3 s" extended.jpg \
     >"$work.out" || fail "extended.jpg"
+# The same manifest by two ways: its own ingredients are looked at once.
+cp "$pictures/corners.jpg" twice.jpg
+"$sign_file" --parent placed.webp --input blend.webp twice.jpg >"$work.out" || fail "twice.jpg"
+sed 's/trainedAlgorithmicMedia/humanAlgorithmicMedia00/' from.mp4 >bad.mp4
+for name in one two; do
+    cp "$pictures/corners.webp" $name.webp
+    "$sign_file" --input bad.mp4 $name.webp >"$work.out" || fail "$name.webp"
+done
+cp "$pictures/corners.jpg" bad.jpg
+"$sign_file" --input one.webp --component two.webp bad.jpg >"$work.out" || fail "bad.jpg"
+judge --any "$work/twice.jpg" "$work/bad.jpg"
 judge "$work/from.mp4" "$work/plain.png" "$work/blend.webp" "$work/long.jpg" "$work/changed.mp4" "$work/placed.webp" \
     "$work/extended.jpg"
 judge --tamper "$work/from.mp4"

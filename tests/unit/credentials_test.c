@@ -561,6 +561,33 @@ static void test_cut(void **state)
     expect_verdict("RIFF\3\0\0\0WEBPVP8 \0\0\0\0", 20, "short.webp", -1);
 }
 
+/* base is in root, root in left and in right, and both of these in the last one. */
+static void a_manifest_is_walked_once(void **state)
+{
+    static const char *const NAMES[] = {"base.png", "root.png", "left.png", "right.png", "last.png"};
+    static const char *const FROM[][2] = {{NULL, NULL}, {"base.png", NULL}, {"root.png", NULL}, {"root.png", NULL}, {"left.png", "right.png"}};
+    SoraError err = {0};
+    for (int i = 0; i < 5; i++) {
+        SoraInput list[2] = {{.path = in_folder(FROM[i][0] != NULL ? FROM[i][0] : "")},
+                             {.path = in_folder(FROM[i][1] != NULL ? FROM[i][1] : ""), .role = SORA_INPUT_SOURCE}};
+        int count = (FROM[i][0] != NULL) + (FROM[i][1] != NULL);
+        SoraInputs *inputs = count > 0 ? open_inputs(list, count) : NULL;
+        assert_true(file_copy(make_small(ASSET_PNG), in_folder(NAMES[i]), &err));
+        sign(in_folder(NAMES[i]), &(SoraSigning){.inputs = inputs});
+        sora_inputs_close(inputs);
+    }
+    Verification v = {0};
+    Anchors *roots = anchors_open(in_folder("keys/root.pem"), &err);
+    assert_true(verify_file(&v, in_folder("last.png"), roots, &err) && report_is_trusted(&v.report));
+    int trusted = 0;
+    for (int i = 0; i < v.report.count; i++)
+        trusted += strcmp(v.report.list[i].code, "signingCredential.trusted") == 0;
+    assert_int_equal(v.store.count, 5);
+    assert_int_equal(trusted, 6); /* last, left, right, root by each of them, base */
+    verification_deinit(&v);
+    anchors_free(roots);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_inputs),  cmocka_unit_test(test_constant_memory),
         cmocka_unit_test(test_components), cmocka_unit_test(test_inputs_refused),
         cmocka_unit_test(test_inputs_stay), cmocka_unit_test(test_cut),
+        cmocka_unit_test(a_manifest_is_walked_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
