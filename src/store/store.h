@@ -45,7 +45,8 @@ void store_wake(Store *store); /* all who wait in this process */
  * and removes files that nothing names any more. */
 bool store_sweep(Store *store, SoraError *err);
 
-/* At the start of the only process that works on a store: every job that somebody holds is given back at once. */
+/* At the start of the only process that works on a store: every job that somebody holds is given back at once,
+ * and that does not count as a try: it was the server that ended. */
 bool store_release_all(Store *store, SoraError *err);
 
 #endif

@@ -50,7 +50,7 @@ bool store_release_all(Store *store, SoraError *err)
     int64_t held = 1;
     bool ok = true;
     while (ok && held > 0)
-        ok = release_lost(store, INT64_MAX, true, err) &&
+        ok = release_lost(store, INT64_MAX, false, err) &&
              store_run(store,
                        &(DbQuery){.sql = "SELECT COUNT(*) FROM jobs WHERE state = 'in_progress'", .row = take_int, .user = &held},
                        NULL, err);
