@@ -192,6 +192,7 @@ typedef struct SoraRequest {
     double cache_threshold;      /* 0 to 1: a step's result serves again while it would change by less than
                                     this part of itself; 0 (default): every step is computed */
     bool watermark; /* draw a small moving mark into the frames; default false */
+    const char *asked;           /* what the prompt was rewritten from, for the parameters (sora_rewrite()); NULL: it was not */
     bool private_prompt; /* the video's parameters, and so the files that are written, do not tell the prompts; default false */
     SoraProgressCallback progress;
     SoraNoteCallback note;   /* NULL: none */
@@ -325,6 +326,20 @@ typedef struct SoraLive {
     const char *begin; /* a picture or a video to go on from; NULL: none */
 } SoraLive;
 bool sora_live(SoraEngine *engine, const SoraRequest *request, const SoraLive *live, SoraError *err);
+
+/* A prompt in the words that the model knows. */
+typedef struct SoraRewriting {
+    char *text;   /* UTF-8; sora_rewriting_deinit() frees both */
+    char *json;   /* "asked", "text", "changed", "seed", "steps": each with its "text" and what it "did", and "unknown": words for
+                     which the model knows none */
+    bool changed; /* text is not what was asked */
+} SoraRewriting;
+
+/* What is misspelt, unknown or said otherwise than in captions is said as the model's captions would; places and directions that are
+ * left open are filled in, by the seed. The same for the same text and seed. SORA_ERROR_UNSUPPORTED for models that do not say what
+ * they know (sora_engine_words()). */
+bool sora_rewrite(const SoraEngine *engine, const char *text, uint64_t seed, SoraRewriting *rewriting, SoraError *err);
+void sora_rewriting_deinit(SoraRewriting *rewriting); /* a zeroed one is allowed */
 
 typedef enum SoraLanguage { SORA_LANGUAGE_EN = 0, SORA_LANGUAGE_JA } SoraLanguage;
 

@@ -472,7 +472,8 @@ static const Command WORDS = {
                    "trains with.",
     .examples = "  sora train words models/nano/train/nano.json --out models/nano/words.json\n"};
 
-static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &LORA, &PROBE, &CAPTIONER, &LISTEN, &SCORE, &WORDS, NULL};
+static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &LORA, &PROBE, &CAPTIONER,
+                                            &LISTEN, &SCORE, &CMD_SCORE_CAPTIONER, &WORDS, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

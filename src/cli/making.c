@@ -15,6 +15,7 @@
 #include "cli/place.h"
 #include "cli/preview_file.h"
 #include "cli/progress.h"
+#include "cli/rewriting_print.h"
 #include "cli/styles.h"
 #include "cpu/backend.h"
 #include "deliver/deliver.h"
@@ -137,6 +138,8 @@ static bool choose_words(Making *m, const char *prompt, bool needed, SoraError *
         return error_set(err, SORA_ERROR_INPUT, "the prompt is empty");
     m->request.prompt = prompt;
     m->request.negative_prompt = a->negative;
+    if (a->rewrite != 0 && a->style != NULL)
+        return error_set(err, SORA_ERROR_INPUT, "--rewrite and --style both change the words: leave one out");
     return a->style == NULL || style_apply(a->style, &m->styled, &m->request, err);
 }
 
@@ -166,6 +169,7 @@ bool making_begin(Making *m, const MakingArgs *a, const char *prompt, bool neede
 
 void making_end(Making *m)
 {
+    sora_rewriting_deinit(&m->rewriting);
     style_deinit(&m->styled);
 }
 
@@ -381,6 +385,30 @@ static bool open_inputs(Run *n, SoraError *err)
     return count == 0 || n->signing.credentials == NULL || (n->inputs = sora_inputs_open(list, count, err)) != NULL;
 }
 
+/* Says what it does; a model that does not say what it knows hears the prompt as it is. */
+static bool rewrite_prompt(Run *n, SoraError *err)
+{
+    Making *m = n->making;
+    SoraError why = {0};
+    if (m->args->rewrite == 0 || m->request.prompt == NULL)
+        return true;
+    if (!sora_rewrite(n->engine, m->request.prompt, m->args->seed, &m->rewriting, &why)) {
+        if (why.code != SORA_ERROR_UNSUPPORTED) {
+            *err = why;
+            return false;
+        }
+        on_note(&(SoraNote){"rewrite", why.message}, n);
+        return true;
+    }
+    if (m->args->rewrite == 2)
+        rewriting_print(&m->rewriting, stderr);
+    else if (m->rewriting.changed)
+        fprintf(stderr, "sora: the prompt is rewritten: \"%s\"\n", m->rewriting.text);
+    m->request.asked = m->rewriting.changed ? m->request.prompt : NULL;
+    m->request.prompt = m->rewriting.text;
+    return true;
+}
+
 static bool make(Run *n, SoraError *err)
 {
     const MakingArgs *a = n->making->args;
@@ -395,7 +423,7 @@ static bool make(Run *n, SoraError *err)
     note_options(n);
     for (int i = 0; n->engine != NULL && sora_engine_note(n->engine, i) != NULL; i++)
         on_note(sora_engine_note(n->engine, i), n);
-    return n->engine != NULL && make_all(n, err);
+    return n->engine != NULL && rewrite_prompt(n, err) && make_all(n, err);
 }
 
 bool making_run(Making *m, SoraError *err)

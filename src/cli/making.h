@@ -12,7 +12,7 @@
 typedef struct MakingArgs {
     const char *model, *prompt, *negative, *output, *preview, *style;
     OptionSize size;
-    int steps, threads, precision, solver, cpu, tell_prompt, scale, variations;
+    int steps, threads, precision, solver, cpu, tell_prompt, scale, variations, rewrite;
     double fps, guidance, low_guidance, shift, cache;
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
@@ -45,6 +45,10 @@ typedef struct MakingArgs {
      .help = "what happens in the video"}, \
     {'n', "negative", OPTION_STRING, offsetof(type, member.negative), "TEXT", \
      .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"}, \
+    {0, "rewrite", OPTION_CHOICE, offsetof(type, member.rewrite), \
+     .help = "say the prompt in the words that the model knows: not at all (default), or so, or so with every step shown " \
+             "(sora rewrite)", \
+     .choices = "off|auto|show"}, \
     {0, "size", OPTION_SIZE, offsetof(type, member.size), "WxH", .help = "pixels, such as 128x128", .min = 1, \
      .max = 16384}, \
     {0, "fps", OPTION_DOUBLE, offsetof(type, member.fps), "N", .help = "frames a second, 1 to 120", .min = 1, \
@@ -108,6 +112,7 @@ typedef struct Making {
     SoraRequest request;   /* making_begin() fills it from the options; its callbacks and user are the making's */
     const char *inputs[70]; /* files besides those of the options that must not be replaced; ends with NULL */
     Styled styled;
+    SoraRewriting rewriting;
 } Making;
 
 /* prompt: of the arguments, or NULL; needed: an error when there is none. */

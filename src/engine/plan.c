@@ -112,6 +112,7 @@ static void fill(Plan *p, const SoraRequest *r, const Manifest *m)
         .seed = r->seed,
         .cache_threshold = r->cache_threshold,
         .watermark = r->watermark,
+        .asked = r->asked,
         .private_prompt = r->private_prompt,
     };
     p->shape = (Size){p->width, p->height};
@@ -172,6 +173,8 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
                              solver_name(p->solver), "watermark", p->watermark);
     if (root == NULL)
         return NULL;
+    if (p->asked != NULL && prompt != NULL)
+        json_object_set_new(root, "asked", json_string(p->asked));
     if (p->passage_count > 1)
         json_object_set_new(root, "passages", plan_passages_json(p));
     if (p->given_count > 0)

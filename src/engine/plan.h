@@ -56,6 +56,7 @@ typedef struct Plan {
     SoraSolver solver;
     uint64_t seed;
     bool watermark;
+    const char *asked;   /* what the prompt was rewritten from; NULL: it was not */
     bool private_prompt; /* the parameters do not tell the prompts */
     CanvasShape latent;
 } Plan;

@@ -86,7 +86,8 @@ Tensor *captioner_look(Graph *g, const Captioner *m, Tensor *latents, Tensor **c
     Tensor *time = op_gather(g, m->times, plain_steps(g, frames, 0, 1));
     time = op_permute(g, op_reshape(g, op_group_repeat(g, op_permute(g, time, (int[]){1, 0}), half * half), SHAPE(n, frames, half * half)),
                       (int[]){1, 2, 0});
-    x = op_add(g, op_reshape(g, x, SHAPE(clips, frames, half * half, n)), op_add(g, time, op_gather(g, m->places, plain_steps(g, half * half, 0, 1))));
+    x = op_reshape(g, x, SHAPE(clips, frames, half * half, n));
+    x = op_add(g, x, op_add(g, time, op_gather(g, m->places, plain_steps(g, half * half, 0, 1))));
     x = op_reshape(g, x, SHAPE(clips * frames * half * half, n));
     Tensor *cu = plain_steps(g, clips + 1, 0, frames * half * half);
     for (int i = 0; i < c->look_layers; i++)

@@ -131,7 +131,8 @@ bool dit_config_parse(DitConfig *c, const json_t *json, SoraError *err)
         !require_bool(json, "qk_norm", true, err) || !require_bool(json, "cross_attn_norm", true, err) ||
         !check_heads(c->dim, c->num_heads, "dim", err) || !parse_bool(&c->masked_text, "masked_text", json, err) ||
         !parse_bool(&c->pooled_text, "pooled_text", json, err) ||
-        !parse_bool(&c->absolute_positions, "absolute_positions", json, err) || !parse_variance(c->latent_variance, c->in_dim, &c->preconditioned, json, err))
+        !parse_bool(&c->absolute_positions, "absolute_positions", json, err) ||
+        !parse_variance(c->latent_variance, c->in_dim, &c->preconditioned, json, err))
         return false;
     if (c->preconditioned && c->in_dim != c->out_dim)
         return error_set(err, SORA_ERROR_INPUT, "config: \"latent_variance\" needs in_dim = out_dim");

@@ -338,7 +338,7 @@ static const char *other_form(const Vocabulary *v, const char *word)
 static const char *nearly_written(const Vocabulary *v, const char *word)
 {
     const char *found = NULL;
-    int length = (int)strlen(word), best = 1 + length / 8;
+    int length = (int)strlen(word), best = 1 + length / 7;
     best = length < 4 ? 0 : best; /* of short words everything is near */
     for (int i = 0; i < v->count; i++) {
         const char *known = v->words[i];

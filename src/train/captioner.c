@@ -539,7 +539,8 @@ bool train_captioner(Backend *backend, const TrainOptions *o, SoraError *err)
     ok = ok && used != NULL && (read_captioner_settings(t, err) || error_wrap(err, "%s", o->config_path)) &&
          open_captioner_parts(t, used, err) && bind_captioner(t, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = &t->graph, .self = t,
-                    .blank = captioner_blank, .estimate = captioner_estimate, .draw = captioner_draw, .learn = captioner_learn, .drop = captioner_drop, .save_model = save_captioner, .samples = captioner_samples};
+                    .blank = captioner_blank, .estimate = captioner_estimate, .draw = captioner_draw, .learn = captioner_learn,
+                    .drop = captioner_drop, .save_model = save_captioner, .samples = captioner_samples};
     ok = ok && train_run(&run, err);
     release(t);
     estimate_backend_free(used, backend);
