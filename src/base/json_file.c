@@ -33,7 +33,7 @@ json_t *json_load_bytes(const void *text, size_t size, size_t flags, json_error_
     json_t *json = json_load_callback(next_byte, &r, flags, e);
     if (!r.short_of_memory && !shortage_seen())
         return json;
-    json_decref(json); /* of which something may be missing */
+    json_decref(json);                                      /* of which something may be missing */
     e->text[sizeof e->text - 1] = json_error_out_of_memory; /* where jansson has its code */
     return NULL;
 }

@@ -6,8 +6,8 @@
  *     ...
  *     lost_end(&engine->losses);
  *
- * A loss is the error of what read the file and of nothing else: it ends with whoever closes the file. Maps that are opened
- * outside of any such part are the process's, and a loss in one of them stays. */
+ * A loss is the error of what read the file and of nothing else: it ends with whoever closes the file. Maps that are
+ * opened outside of any such part are the process's, and a loss in one of them stays. */
 #ifndef SORA_BASE_LOST_H
 #define SORA_BASE_LOST_H
 
@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include "base/error.h"
 
-/* From now on what a mapped file has lost reads as zeros, and lost_check() says so: installs a handler of SIGBUS. One for
- * other addresses ends the process, as it does without. */
+/* From now on what a mapped file has lost reads as zeros, and lost_check() says so: installs a handler of SIGBUS. One
+ * for other addresses ends the process, as it does without. */
 void lost_catch(void);
 
 enum { LOST_PATH = 128 };
@@ -33,8 +33,8 @@ typedef struct Losses {
 void lost_begin(Losses *l);
 void lost_end(Losses *l);
 
-/* False with *err filled when a file lost something since lost_catch(), in a map of an owner that this thread has begun or in
- * one of the process's: nothing that was computed from it is to be trusted, and no output gets its name (see
+/* False with *err filled when a file lost something since lost_catch(), in a map of an owner that this thread has begun
+ * or in one of the process's: nothing that was computed from it is to be trusted, and no output gets its name (see
  * file_writer_commit()). Stays so until the owner has ended. */
 bool lost_check(SoraError *err);
 

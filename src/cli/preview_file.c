@@ -16,7 +16,8 @@ bool preview_file_write(const char *path, const SoraPreview *p, const FileFinish
         scale *= 2;
     for (int i = 0; tiles != NULL && i < p->frames; i++)
         tiles[i].rgb = p->pixels + (size_t)i * frame;
-    SheetLayout layout = {.width = p->width, .height = p->height, .columns = p->frames < 6 ? p->frames : 0, .scale = scale, .gap = 2};
+    SheetLayout layout = {
+        .width = p->width, .height = p->height, .columns = p->frames < 6 ? p->frames : 0, .scale = scale, .gap = 2};
     bool ok = (tiles != NULL || error_no_memory(err)) && sheet_draw(&sheet, &layout, tiles, p->frames, err) &&
               image_write_png_finished(&sheet, path, finish, err);
     image_deinit(&sheet);

@@ -27,9 +27,10 @@ static void shrink(const float *frames, int64_t count, int64_t h, int64_t w, int
             }
 }
 
-/* Of two latent frames [2, h, w, C], the video that the decoder, or the linear code alone, makes: shrunk, of each frame. */
-static bool decode_two(const Pipeline *p, bool code_alone, const float *z, int64_t h, int64_t w, int side, float *out[2],
-                       SoraError *err)
+/* Of two latent frames [2, h, w, C], the video that the decoder, or the linear code alone, makes: shrunk, of each
+ * frame. */
+static bool decode_two(const Pipeline *p, bool code_alone, const float *z, int64_t h, int64_t w, int side,
+                       float *out[2], SoraError *err)
 {
     const Vae *m = p->autoencoder;
     const VaeConfig *c = &m->config;
@@ -174,7 +175,8 @@ bool preview_init(Preview *p, const Pipeline *pipeline, const CanvasShape *shape
         p->side *= 2;
     p->width = p->side * (int)shape->width;
     p->height = p->side * (int)shape->height;
-    size_t map = (size_t)(3 * p->side * p->side * (p->channels + 1)), places = (size_t)(shape->frames * shape->height * shape->width);
+    size_t map = (size_t)(3 * p->side * p->side * (p->channels + 1)),
+           places = (size_t)(shape->frames * shape->height * shape->width);
     p->map[0] = calloc(2 * map, sizeof *p->map[0]);
     p->estimate = calloc(places * (size_t)p->channels, sizeof *p->estimate);
     p->rgb = calloc(places * (size_t)(p->side * p->side), 3);
@@ -199,7 +201,8 @@ static uint8_t to_byte(float x)
 
 void preview_draw(Preview *p)
 {
-    int64_t C = p->channels, h = p->height / p->side, w = p->width / p->side, cells = p->frames * h * w, n = 3 * p->side * p->side;
+    int64_t C = p->channels, h = p->height / p->side, w = p->width / p->side, cells = p->frames * h * w,
+            n = 3 * p->side * p->side;
     for (int64_t i = 0; i < cells; i++) {
         const float *map = p->map[i < h * w ? 0 : 1];
         int64_t f = i / (h * w), y = i / w % h, x = i % w;

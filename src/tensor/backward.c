@@ -67,7 +67,8 @@ static void tell_final(Graph *g, const Node *node)
 
 static void walk_back(Graph *g, size_t first);
 
-/* f once more, with the tape on, from copies of its inputs whose gradients lie below what it computes; then back over it. */
+/* f once more, with the tape on, from copies of its inputs whose gradients lie below what it computes; then back over
+ * it. */
 static void go_back_again(Graph *g, const Again *again)
 {
     const Node *node = &again->node;

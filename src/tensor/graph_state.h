@@ -1,5 +1,5 @@
-/* Inside src/tensor: what a graph is made of, for graph.c, accumulate.c and backward.c. Each of these calls only what comes before
- * it: graph.c, the ops, accumulate.c, gradients.c, backward.c. */
+/* Inside src/tensor: what a graph is made of, for graph.c, accumulate.c and backward.c. Each of these calls only what
+ * comes before it: graph.c, the ops, accumulate.c, gradients.c, backward.c. */
 #ifndef SORA_TENSOR_GRAPH_STATE_H
 #define SORA_TENSOR_GRAPH_STATE_H
 

@@ -188,8 +188,8 @@ static void read_table(Search *s)
     }
 }
 
-/* What both are kinds of must be narrow enough to say something: below "artifact" and "organism", and more than people; of
- * verbs, which have many roots, anything. */
+/* What both are kinds of must be narrow enough to say something: below "artifact" and "organism", and more than people;
+ * of verbs, which have many roots, anything. */
 static double nearness(const Search *s, const Sense *a, const Sense *b)
 {
     static const double RARE = 0.05;

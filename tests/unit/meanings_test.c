@@ -9,9 +9,9 @@
 #include "text/meanings.h"
 
 static const MeaningTerm KNOWN[] = {
-    {"dog", MEANING_NOUN},   {"car", MEANING_NOUN},   {"horse", MEANING_NOUN}, {"bird", MEANING_NOUN},
-    {"apple", MEANING_NOUN}, {"house", MEANING_NOUN}, {"red", MEANING_NOUN},   {"polar bear", MEANING_NOUN},
-    {"pig", MEANING_NOUN},   {"astronaut", MEANING_NOUN}, {"drum", MEANING_NOUN}, {"runs", MEANING_VERB},
+    {"dog", MEANING_NOUN},   {"car", MEANING_NOUN},       {"horse", MEANING_NOUN}, {"bird", MEANING_NOUN},
+    {"apple", MEANING_NOUN}, {"house", MEANING_NOUN},     {"red", MEANING_NOUN},   {"polar bear", MEANING_NOUN},
+    {"pig", MEANING_NOUN},   {"astronaut", MEANING_NOUN}, {"drum", MEANING_NOUN},  {"runs", MEANING_VERB},
     {"walks", MEANING_VERB}, {"drives", MEANING_VERB},
 };
 enum { COUNT = sizeof KNOWN / sizeof *KNOWN };
@@ -19,17 +19,36 @@ enum { COUNT = sizeof KNOWN / sizeof *KNOWN };
 static void kinds_are_near(void **state)
 {
     static const char *const CASES[][2] = {
-        {"corgi", "dog"},         {"poodles", "dog"},      {"limousine", "car"},  {"taxi", "car"},    {"ponies", "horse"},
-        {"sparrow", "bird"},      {"cottage", "house"},    {"crimson", "red"},    {"sprinted", "runs"}, {"ran", "runs"},
-        {"strolling", "walks"},   {"boar", "pig"},         {"grizzly", "polar bear"}, {"pear", "apple"}, {"guitar", "drum"},
+        {"corgi", "dog"},
+        {"poodles", "dog"},
+        {"limousine", "car"},
+        {"taxi", "car"},
+        {"ponies", "horse"},
+        {"sparrow", "bird"},
+        {"cottage", "house"},
+        {"crimson", "red"},
+        {"sprinted", "runs"},
+        {"ran", "runs"},
+        {"strolling", "walks"},
+        {"boar", "pig"},
+        {"grizzly", "polar bear"},
+        {"pear", "apple"},
+        {"guitar", "drum"},
         {"dog", "dog"},
         /* nothing that can be seen, no kind of any, and people are not all alike */
-        {"eats", NULL},  {"idea", NULL}, {"justice", NULL}, {"chien", NULL}, {"woman", NULL}, {"", NULL}, {"the", NULL},
+        {"eats", NULL},
+        {"idea", NULL},
+        {"justice", NULL},
+        {"chien", NULL},
+        {"woman", NULL},
+        {"", NULL},
+        {"the", NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         MeaningQuery q = {.word = CASES[i][0]};
         assert_true(meanings_find(&q, 1, KNOWN, COUNT));
-        const char *found = q.near >= 0 ? KNOWN[q.near].text : "nothing", *right = CASES[i][1] != NULL ? CASES[i][1] : "nothing";
+        const char *found = q.near >= 0 ? KNOWN[q.near].text : "nothing",
+                   *right = CASES[i][1] != NULL ? CASES[i][1] : "nothing";
         if (strcmp(found, right) != 0)
             fail_msg("%s: %s (%.2f), expected %s", CASES[i][0], found, q.nearness, right);
         assert_true(q.near < 0 || (q.nearness > 0 && q.nearness <= 1));

@@ -61,7 +61,8 @@ static SoraVideo *generate(SoraEngine *engine, int frames, int steps, Seen *seen
     return video;
 }
 
-/* The mean of the video's pixels that a byte of the preview stands for: group 0 is the first frame, each other one four. */
+/* The mean of the video's pixels that a byte of the preview stands for: group 0 is the first frame, each other one
+ * four. */
 static double mean_of(const SoraVideo *video, const SoraPreview *p, int group, int x, int y, int c)
 {
     int first = group == 0 ? 0 : 4 * group - 3, count = group == 0 ? 1 : 4, width = sora_video_width(video);
@@ -95,7 +96,8 @@ static void shows_what_comes(void **state)
                     difference += fabs(mean - seen.pixels[((g * p->height + y) * p->width + x) * 3 + c]);
                     spread += fabs(mean - 128);
                 }
-    print_message("%dx%d: mean difference %.2f, mean distance from grey %.2f\n", p->width, p->height, difference / n, spread / n);
+    print_message("%dx%d: mean difference %.2f, mean distance from grey %.2f\n", p->width, p->height, difference / n,
+                  spread / n);
     assert_true(difference < 0.1 * spread);
     free(seen.pixels);
     sora_video_free(video);
@@ -159,7 +161,8 @@ static void a_fit_is_near(void **state)
         difference += abs(p.rgb[i] - code[i]);
         spread += abs(code[i] - 128);
     }
-    print_message("mean difference %.2f, mean distance from grey %.2f\n", difference / (double)size, spread / (double)size);
+    print_message("mean difference %.2f, mean distance from grey %.2f\n", difference / (double)size,
+                  spread / (double)size);
     assert_true(difference < 0.4 * spread);
     free(code);
     preview_deinit(&p);

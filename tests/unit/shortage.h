@@ -1,5 +1,5 @@
-/* Memory that runs short, and a disk with a hole: malloc() and the like of this program and of all its libraries, and fread(),
- * which fail once, at a chosen call, and say so as glibc's do. For one file of a program. */
+/* Memory that runs short, and a disk with a hole: malloc() and the like of this program and of all its libraries, and
+ * fread(), which fail once, at a chosen call, and say so as glibc's do. For one file of a program. */
 #ifndef SORA_TESTS_SHORTAGE_H
 #define SORA_TESTS_SHORTAGE_H
 
@@ -11,7 +11,7 @@
 
 static atomic_long shortage_left; /* the call, counted from now, that fails; 0: none */
 static atomic_long shortage_calls;
-static atomic_bool shortage_paused; /* nothing fails or is counted */
+static atomic_bool shortage_paused;                     /* nothing fails or is counted */
 static atomic_long shortage_reads_left, shortage_reads; /* the same of fread() */
 
 /* glibc's own. */

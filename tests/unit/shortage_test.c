@@ -1,6 +1,6 @@
-/* One failed allocation, whichever it is, does not make a good file a bad one, nor a report half of one: the call fails with
- * SORA_ERROR_MEMORY, or nothing is missing. The same of a file whose bytes cannot be read, with SORA_ERROR_IO. Each allocation
- * or read that a call makes fails once (SORA_SWEEP=1), or some of them do. */
+/* One failed allocation, whichever it is, does not make a good file a bad one, nor a report half of one: the call fails
+ * with SORA_ERROR_MEMORY, or nothing is missing. The same of a file whose bytes cannot be read, with SORA_ERROR_IO.
+ * Each allocation or read that a call makes fails once (SORA_SWEEP=1), or some of them do. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -176,8 +176,8 @@ static int try(const Case *c, const char *path, const char *right, atomic_long *
     return verdict;
 }
 
-/* Each of them, or about FEW. How many ended otherwise than they should; a signal is none of ours: jansson 2.14 reads on
- * behind a text whose buffer could not grow. */
+/* Each of them, or about FEW. How many ended otherwise than they should; a signal is none of ours: jansson 2.14 reads
+ * on behind a text whose buffer could not grow. */
 static long sweep(const Case *c, const char *right, atomic_long *left, long calls)
 {
     const char *path = in_dir(c->path);
@@ -193,8 +193,8 @@ static long sweep(const Case *c, const char *right, atomic_long *left, long call
         wrong += WIFEXITED(status) && WEXITSTATUS(status) == WRONG;
         ended += !WIFEXITED(status);
     }
-    print_message("%s: %ld calls, every %ldth tried, %ld failures that were said, %ld signals\n", c->name, calls, step, failed,
-                  ended);
+    print_message("%s: %ld calls, every %ldth tried, %ld failures that were said, %ld signals\n", c->name, calls, step,
+                  failed, ended);
     return wrong + (failed < 20 * ended);
 }
 
