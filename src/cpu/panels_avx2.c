@@ -282,6 +282,14 @@ static void weigh_whole(const WeighShape *s, const PanelProduct *p, int64_t firs
     weigh(s, p, first, ROWS, COLUMNS, false);
 }
 
+/* Asks for the part of a panel of k rows that belongs to a block from row r of m on, so that the panel is near when all
+ * blocks are done. */
+static inline void prefetch_part(const float *panel, int64_t k, int64_t r, int64_t m)
+{
+    for (int64_t i = r * k / m; i < (r + ROWS) * k / m; i++)
+        __builtin_prefetch(panel + i * COLUMNS);
+}
+
 void panels_weigh(const WeighShape *s, const void *queries, const void *keys, void *weights)
 {
     PanelProduct p = {.k = s->k, .lda = s->k, .ldb = COLUMNS, .ldc = s->ldw};
@@ -292,6 +300,7 @@ void panels_weigh(const WeighShape *s, const void *queries, const void *keys, vo
             p.rows = s->m - r < ROWS ? s->m - r : ROWS;
             p.a = (const float *)queries + r * s->k;
             p.c = (float *)weights + r * s->ldw + j;
+            prefetch_part(p.b + round_up(s->k, MINI_PAD) * COLUMNS, s->k, r, s->m);
             if (p.rows == ROWS && s->keys - j >= COLUMNS)
                 weigh_whole(s, &p, r);
             else
