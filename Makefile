@@ -53,7 +53,7 @@ build-fuzz/build.ninja:
 	    -Db_lundef=false -Dc_args=-fno-sanitize-recover=all
 
 bench: all
-	$(BUILD)/sora bench
+	bench/readme.sh $(BUILD)
 
 install: all
 	$(MESON) install -C $(BUILD)

@@ -28,6 +28,14 @@ numbers=$(sed -n 's/^\*\*\([0-9]*\)\([a-z]*\)\. .*/\1 \2/p' docs/decisions.md)
 example=$(sed -n '/^## model.json/,/^More keys/p' docs/model-format.md | sed -n '/^```json/,/^```$/p' | grep -v '^```' | tr -d ' \n')
 [ "$example" = "$(tr -d ' \n' <models/nano/model.json)" ] || say "docs/model-format.md: the example is not models/nano/model.json"
 
+# What bench/readme.sh prints are rows of README's table.
+sed -n 's/^row "\([^$]*\)" ".*/\1/p' bench/readme.sh | tr -d '\\' > "${TMPDIR:-/tmp}/sora-rows-$$"
+[ "$(wc -l < "${TMPDIR:-/tmp}/sora-rows-$$")" -ge 7 ] || say "bench/readme.sh: its rows are not to be found"
+while read -r label; do
+    grep -qF "| $label |" README.md || say "README.md: no row \"$label\", which bench/readme.sh prints"
+done < "${TMPDIR:-/tmp}/sora-rows-$$"
+rm -f "${TMPDIR:-/tmp}/sora-rows-$$"
+
 # Every fuzzer is built.
 for harness in tests/fuzz/*_fuzz.c; do
     name=$(basename "$harness" _fuzz.c)
