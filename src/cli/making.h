@@ -26,7 +26,8 @@ typedef struct MakingArgs {
 #define MAKING_DEFAULTS {.scale = 1, .variations = 1, .guidance = -1, .low_guidance = -1}
 
 /* clang-format off */
-#define MAKING_OPTIONS(type, member) \
+/* What makes the frames; and all that commands take that write a file. */
+#define MAKING_SOURCE_OPTIONS(type, member) \
     {'m', "model", OPTION_STRING, offsetof(type, member.model), "DIR", \
      .help = "the model's folder or file, or the name of an installed one (default: $SORA_MODEL, else nano)"}, \
     {0, "transformer", OPTION_STRING, offsetof(type, member.transformer), "FILE", \
@@ -40,7 +41,7 @@ typedef struct MakingArgs {
      .help = "a SentencePiece model or tokenizer.json"}, \
     {0, "lora", OPTION_LIST, offsetof(type, member.loras), "FILE[:N]", \
      .help = "changes to the transformer with a strength (default 1), up to 8 times; FILE:N:high, FILE:N:low for " \
-             "one of two experts"}, \
+             "one of two experts", .max = 8}, \
     {'p', "prompt", OPTION_STRING, offsetof(type, member.prompt), "TEXT", \
      .help = "what happens in the video"}, \
     {'n', "negative", OPTION_STRING, offsetof(type, member.negative), "TEXT", \
@@ -49,6 +50,8 @@ typedef struct MakingArgs {
      .help = "say the prompt in the words that the model knows: not at all (default), or so, or so with every step shown " \
              "(sora rewrite)", \
      .choices = "off|auto|show"}, \
+    {0, "style", OPTION_STRING, offsetof(type, member.style), "NAME", \
+     .help = "words of a preset that are added to the prompt: see sora styles"}, \
     {0, "size", OPTION_SIZE, offsetof(type, member.size), "WxH", .help = "pixels, such as 128x128", .min = 1, \
      .max = 16384}, \
     {0, "fps", OPTION_DOUBLE, offsetof(type, member.fps), "N", .help = "frames a second, 1 to 120", .min = 1, \
@@ -76,11 +79,11 @@ typedef struct MakingArgs {
     {0, "threads", OPTION_INT, offsetof(type, member.threads), "N", .help = "0: all cores (default)", \
      .min = 0, .max = 4096}, \
     {0, "cpu", OPTION_CHOICE, offsetof(type, member.cpu), .help = "at most these instructions", \
-     .choices = "auto|reference|avx2|avx512"}, \
+     .choices = "auto|reference|avx2|avx512"}
+#define MAKING_OPTIONS(type, member) \
+    MAKING_SOURCE_OPTIONS(type, member), \
     {0, "variations", OPTION_INT, offsetof(type, member.variations), "N", \
      .help = "make N videos with seeds that follow each other: NAME-1.mp4 and so on; 1 to 64", .min = 1, .max = 64}, \
-    {0, "style", OPTION_STRING, offsetof(type, member.style), "NAME", \
-     .help = "words of a preset that are added to the prompt: see sora styles"}, \
     {0, "keep-partial", OPTION_FLAG, offsetof(type, member.keep_partial), \
      .help = "Ctrl-C keeps the frames that are complete instead of nothing"}, \
     {'o', "output", OPTION_STRING, offsetof(type, member.output), "FILE", \

@@ -185,11 +185,11 @@ static bool set_choice(const Option *o, int *value, const char *text, SoraError 
 
 static bool add_to_list(const Option *o, OptionList *list, const char *text, SoraError *err)
 {
-    int n = 0;
+    int n = 0, most = o->max > 0 ? (int)o->max : OPTION_LIST_MAX;
     while (list->items[n] != NULL)
         n++;
-    if (n == OPTION_LIST_MAX)
-        return error_set(err, SORA_ERROR_INPUT, "--%s: at most %d of them", o->name, OPTION_LIST_MAX);
+    if (n == most)
+        return error_set(err, SORA_ERROR_INPUT, "--%s: at most %d of them", o->name, most);
     list->items[n] = text;
     return true;
 }

@@ -35,10 +35,10 @@ typedef enum OptionType {
     OPTION_DOUBLE, /* double, min to max, finite */
     OPTION_SIZE,   /* OptionSize: WIDTHxHEIGHT, each min to max */
     OPTION_CHOICE, /* int: the place of the word in choices */
-    OPTION_LIST,   /* OptionList: a string for each time that it is given */
+    OPTION_LIST,   /* OptionList: a string for each time that it is given, at most max times; 0: OPTION_LIST_MAX */
 } OptionType;
 
-enum { OPTION_LIST_MAX = 8 };
+enum { OPTION_LIST_MAX = 64 };
 
 typedef struct OptionList {
     const char *items[OPTION_LIST_MAX + 1]; /* into argv; ends with NULL */

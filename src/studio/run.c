@@ -299,7 +299,8 @@ typedef struct Step {
 static Step choose_step(const Run *r, int64_t left)
 {
     const Studio *s = r->s;
-    int most = s->window, overlap = r->tail_count < s->overlap ? r->tail_count : s->overlap;
+    bool hurry = r->last == NULL && r->place.end == STUDIO_ENDLESS; /* somebody waits for the first frame */
+    int most = hurry ? s->window / 2 : s->window, overlap = r->tail_count < s->overlap ? r->tail_count : s->overlap;
     int right = r->right_groups > 0 || r->right_frame != NULL ? (r->right_groups > 0 ? r->right_groups : 0) : -1;
     Step step = {.overlap = overlap};
     if (overlap + left + (right > 0 ? right : 0) <= most) {

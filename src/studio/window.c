@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/utf8.h"
+
 /* What a window's request points to. */
 typedef struct Parts {
     SoraGiven given[STUDIO_MAX_LAYERS + 2];
@@ -166,13 +168,19 @@ static bool sample(Studio *s, Generation *n, float **latent, CanvasShape *shape,
 static bool hear(Studio *s, SoraError *err)
 {
     const char *words = s->live != NULL && s->live->words != NULL ? s->live->words(s->live->user) : NULL;
-    char *copy = words != NULL && *words != 0 ? strdup(words) : NULL;
-    if (words != NULL && *words != 0 && copy == NULL)
-        return error_no_memory(err);
-    if (copy != NULL) {
-        free(s->live_words);
-        s->live_words = copy;
+    SoraError why = {0};
+    if (words == NULL || *words == 0)
+        return true;
+    if (strnlen(words, PROMPT_MAX_BYTES + 1) > PROMPT_MAX_BYTES || !utf8_check(words, strlen(words), "new words", &why)) {
+        if (s->request->note != NULL)
+            s->request->note(&(SoraNote){"words", why.code != SORA_OK ? why.message : "new words are too long"}, s->request->user);
+        return true;
     }
+    char *copy = strdup(words);
+    if (copy == NULL)
+        return error_no_memory(err);
+    free(s->live_words);
+    s->live_words = copy;
     return true;
 }
 
