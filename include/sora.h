@@ -317,7 +317,8 @@ void sora_edit_operation(const SoraEdit *edit, char *text, size_t size);
 
 /* A video that never ends. frame is called for each, in order, with rgb [height, width, 3]; false with *err filled ends it, and
  * with err->code SORA_OK means that enough was seen. words is asked before each window for what is to happen from now
- * on; NULL from it: as before; what is no UTF-8 or longer than 32,000 bytes is not heard, and a note says so. Memory is constant. The request's frames, passages and given are not used; its progress is
+ * on; NULL from it: as before; what is no UTF-8 or longer than 32,000 bytes is not heard, and a note says so. Memory is
+ * constant. The request's frames, passages and given are not used; its progress is
  * asked whether to go on, which is the ordinary end too: true is returned. */
 typedef struct SoraLive {
     bool (*frame)(const uint8_t *rgb, int width, int height, int64_t i, void *user, SoraError *err);

@@ -46,10 +46,6 @@ typedef struct MakingArgs {
      .help = "what happens in the video"}, \
     {'n', "negative", OPTION_STRING, offsetof(type, member.negative), "TEXT", \
      .help = "what the video should keep away from; \"\" for nothing (default: the model's own)"}, \
-    {0, "rewrite", OPTION_CHOICE, offsetof(type, member.rewrite), \
-     .help = "say the prompt in the words that the model knows: not at all (default), or so, or so with every step shown " \
-             "(sora rewrite)", \
-     .choices = "off|auto|show"}, \
     {0, "style", OPTION_STRING, offsetof(type, member.style), "NAME", \
      .help = "words of a preset that are added to the prompt: see sora styles"}, \
     {0, "size", OPTION_SIZE, offsetof(type, member.size), "WxH", .help = "pixels, such as 128x128", .min = 1, \
@@ -82,6 +78,10 @@ typedef struct MakingArgs {
      .choices = "auto|reference|avx2|avx512"}
 #define MAKING_OPTIONS(type, member) \
     MAKING_SOURCE_OPTIONS(type, member), \
+    {0, "rewrite", OPTION_CHOICE, offsetof(type, member.rewrite), \
+     .help = "say the prompt in the words that the model knows: not at all (default), or so, or so with every step shown " \
+             "(sora rewrite)", \
+     .choices = "off|auto|show"}, \
     {0, "variations", OPTION_INT, offsetof(type, member.variations), "N", \
      .help = "make N videos with seeds that follow each other: NAME-1.mp4 and so on; 1 to 64", .min = 1, .max = 64}, \
     {0, "keep-partial", OPTION_FLAG, offsetof(type, member.keep_partial), \

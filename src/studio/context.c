@@ -122,3 +122,51 @@ void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t 
         rgb[k] = x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)(x + 0.5f);
     }
 }
+
+Tone tone_of(const uint8_t *rgb, int width, int height)
+{
+    size_t pixels = (size_t)width * (size_t)height;
+    double sum[3] = {0}, squares[3] = {0};
+    Tone t;
+    for (size_t i = 0; i < 3 * pixels; i++) {
+        sum[i % 3] += rgb[i];
+        squares[i % 3] += (double)rgb[i] * rgb[i];
+    }
+    for (int c = 0; c < 3; c++) {
+        t.mean[c] = sum[c] / (double)pixels;
+        t.deviation[c] = sqrt(fmax(squares[c] / (double)pixels - t.mean[c] * t.mean[c], 0));
+    }
+    return t;
+}
+
+void tone_pull(Tone *t, const Tone *to, double part)
+{
+    for (int c = 0; c < 3; c++) {
+        t->mean[c] += part * (to->mean[c] - t->mean[c]);
+        t->deviation[c] += part * (to->deviation[c] - t->deviation[c]);
+    }
+}
+
+ToneMatch tone_match(const Tone *from, const Tone *to)
+{
+    const double MOST = 1.15; /* a thing that comes in is no error */
+    ToneMatch m;
+    for (int c = 0; c < 3; c++) {
+        double gain = from->deviation[c] > 1 ? to->deviation[c] / from->deviation[c] : 1;
+        m.gain[c] = fmin(fmax(gain, 1 / MOST), MOST);
+        m.shift[c] = to->mean[c] - m.gain[c] * from->mean[c];
+    }
+    return m;
+}
+
+void tone_apply(const ToneMatch *m, double part, uint8_t *rgb, int width, int height)
+{
+    uint8_t table[3][256];
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 256; i++) {
+            double x = i + part * (m->gain[c] * i + m->shift[c] - i);
+            table[c][i] = x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)(x + 0.5);
+        }
+    for (size_t i = 0; i < 3 * (size_t)width * (size_t)height; i++)
+        rgb[i] = table[i % 3][rgb[i]];
+}

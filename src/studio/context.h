@@ -28,4 +28,20 @@ void offset_deinit(Offset *o);
  * the other, what is left of the pixels fades within a few frames. */
 void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t count, uint8_t *rgb, int width, int height);
 
+/* The mean and deviation of a frame's channels, and what makes those of one those of another: x -> gain x + shift. A window's
+ * frames differ in this from those before them, though nothing in the picture says so, and it adds up. */
+typedef struct Tone {
+    double mean[3], deviation[3];
+} Tone;
+typedef struct ToneMatch {
+    double gain[3], shift[3];
+} ToneMatch;
+
+Tone tone_of(const uint8_t *rgb, int width, int height);
+ToneMatch tone_match(const Tone *from, const Tone *to);
+/* Brings t by that part of the way nearer to another. */
+void tone_pull(Tone *t, const Tone *to, double part);
+/* part: 0 does nothing, 1 all of it; in place. */
+void tone_apply(const ToneMatch *match, double part, uint8_t *rgb, int width, int height);
+
 #endif

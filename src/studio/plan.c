@@ -581,7 +581,8 @@ static void measure_model(Studio *s)
     s->condition = g->condition;
     s->window = (m->frames - 1) / g->stride_time;
     s->window = s->window < 2 ? 2 : s->window > 60 ? 60 : s->window;
-    s->overlap = s->condition ? 0 : s->window / 8 < 1 ? 1 : s->window / 8;
+    /* Those that take a timestep for every patch were taught to go on from a first frame: groups besides it make seams worse. */
+    s->overlap = s->condition || s->engine->pipeline.timestep_per_patch ? 0 : s->window / 8 < 1 ? 1 : s->window / 8;
 }
 
 bool studio_plan(Studio *s, const SoraEdit *edit, Notes *notes, SoraError *err)

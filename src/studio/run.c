@@ -7,6 +7,7 @@
 #include "studio/window.h"
 
 enum { MAX_GROUPS = 64 };
+#define ANCHOR_PART 0.15 /* by which each window comes back to the colours of the first frame: too little to be seen */
 
 /* A group of frames that is known. */
 typedef struct Group {
@@ -28,6 +29,9 @@ typedef struct Run {
     float *right;   /* groups that come after it, [C, right_groups, H, W] */
     int right_groups;
     uint8_t *right_frame; /* for models that see frames: the first one after it */
+    Tone anchor;    /* of the frame where the words began */
+    bool anchored;
+    Tone right_tone; /* of the first frame after it */
     size_t cell;    /* numbers of a latent frame */
     CanvasShape shape; /* of a window's latent */
 } Run;
@@ -188,6 +192,55 @@ static bool lay_over(Studio *s, int64_t t, uint8_t *rgb, SoraError *err)
     return ok;
 }
 
+/* Do layers that are no whole frames lie here, which say what the colours are? */
+static bool is_led(const Studio *s, int64_t t, bool masks)
+{
+    for (int i = 0; i < s->line.layer_count; i++) {
+        const Layer *l = &s->line.layers[i];
+        if (!l->kept && t >= l->first && t < l->first + l->frames && (!masks || l->masked || l->outside))
+            return true;
+    }
+    return false;
+}
+
+/* The part's frames get the colours of what is beside them. t: of the first one. */
+static void correct(Run *r, int64_t t)
+{
+    const Studio *s = r->s;
+    int width = s->line.width, height = s->line.height, frames = r->part.frames, last = (int)(r->place.end - 1 - t);
+    bool reaches = r->place.after && last >= 0 && last < frames;
+    for (int i = 0; i < frames; i++)
+        if (t + i >= r->place.begin && t + i < r->place.end)
+            offset_apply(&r->before, &r->after, t + i - r->place.begin, r->place.end - r->place.begin, video_frame(&r->part, i), width,
+                         height);
+    bool follows = r->last != NULL && !s->new_words;
+    r->anchored = r->anchored && follows; /* other words may ask for other colours */
+    if (is_led(s, t, true) || (!follows && !reaches))
+        return;
+    ToneMatch left = {{1, 1, 1}, {0}}, right = left;
+    if (follows) {
+        Tone from = tone_of(video_frame(&r->part, 0), width, height), to = tone_of(r->last, width, height);
+        if (!r->anchored)
+            r->anchor = to;
+        r->anchored = true;
+        tone_pull(&to, &r->anchor, ANCHOR_PART);
+        left = tone_match(&from, &to);
+    }
+    if (reaches) {
+        Tone from = tone_of(video_frame(&r->part, last), width, height);
+        right = tone_match(&from, &r->right_tone);
+    }
+    bool fades = reaches || is_led(s, t, false);
+    for (int i = 0; i < frames; i++) {
+        double u = !fades ? 0 : (double)i / (reaches && last > 0 ? last : frames);
+        u = u > 1 ? 1 : u;
+        if (follows)
+            tone_apply(&left, 1 - u, video_frame(&r->part, i), width, height);
+        if (reaches)
+            tone_apply(&right, u, video_frame(&r->part, i), width, height);
+    }
+}
+
 /* The part's frames, of which the first is frame t of the timeline. */
 static bool hand_on(Run *r, int64_t t, SoraError *err)
 {
@@ -197,7 +250,6 @@ static bool hand_on(Run *r, int64_t t, SoraError *err)
         uint8_t *rgb = video_frame(&r->part, i);
         if (t < r->place.begin || t >= r->place.end)
             continue;
-        offset_apply(&r->before, &r->after, t - r->place.begin, r->place.end - r->place.begin, rgb, s->line.width, s->line.height);
         ok = lay_over(s, t, rgb, err) && studio_hand_on(s, rgb, err);
     }
     return ok;
@@ -271,6 +323,11 @@ static bool know_after(Run *r, int64_t t, SoraError *err)
 {
     Studio *s = r->s;
     int groups = s->overlap > 0 ? s->overlap : 1, count = groups * s->stride;
+    uint8_t *next = kept_frames(s, r->place.end, 1, err);
+    if (next == NULL)
+        return false;
+    r->right_tone = tone_of(next, s->line.width, s->line.height);
+    free(next);
     if (s->condition)
         return (r->right_frame = kept_frames(s, r->place.end, 1, err)) != NULL;
     uint8_t *frames = kept_frames(s, t, count, err);
@@ -367,6 +424,8 @@ static bool finish_step(Run *r, const Step *step, const float *latent, int64_t f
     int first = begins ? 0 : 1 + step->overlap, count = step->made + begins;
     float *fresh = cut_latent(r, latent, frames, first, count, err);
     bool ok = fresh != NULL && (count == 0 || decode(r, &(DecoderPush){fresh, count, last}, err));
+    if (ok)
+        correct(r, begins ? r->place.begin : r->next);
     if (ok && begins) {
         r->next = r->place.begin + 1;
         ok = set_last(r, video_frame(&r->part, 0), err);
@@ -470,7 +529,10 @@ static bool decode_stored(Run *r, const FileMemory *all, int64_t groups, SoraErr
         ok = joined != NULL || error_no_memory(err);
         for (int64_t k = 0; k < count && ok; k++)
             put_latent(r, stored(r, all, i + k), joined, count, k);
-        ok = ok && decode(r, &(DecoderPush){joined, count, i + count > groups}, err) && hand_on(r, t, err);
+        ok = ok && decode(r, &(DecoderPush){joined, count, i + count > groups}, err);
+        if (ok)
+            correct(r, t);
+        ok = ok && hand_on(r, t, err);
         free(joined);
     }
     return ok;

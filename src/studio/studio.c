@@ -89,6 +89,7 @@ bool studio_free(Studio *s, SoraError *err)
     watermark_free(s->watermark);
     free(s->line.words);
     free(s->live_words);
+    free(s->last_words);
     free(s->parameters);
     free(s);
     return whole;

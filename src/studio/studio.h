@@ -42,6 +42,8 @@ typedef struct Studio {
     Watermark *watermark;
     const SoraLive *live;
     char *live_words; /* heap */
+    char *last_words; /* heap; that the last window heard at its end */
+    bool new_words;   /* the window that was made hears others at its beginning */
     bool refused;     /* whoever takes the frames said why */
     bool enough;      /* whoever listens has had enough */
     Losses losses;    /* of the files that it reads */

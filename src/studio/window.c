@@ -184,6 +184,18 @@ static bool hear(Studio *s, SoraError *err)
     return true;
 }
 
+/* Remembers what the window hears. */
+static bool remember_words(Studio *s, const Parts *p, SoraError *err)
+{
+    char *copy = strdup(p->passages[p->passage_count - 1].prompt);
+    if (copy == NULL)
+        return error_no_memory(err);
+    s->new_words = s->last_words != NULL && strcmp(p->passages[0].prompt, s->last_words) != 0;
+    free(s->last_words);
+    s->last_words = copy;
+    return true;
+}
+
 bool window_make(Studio *s, const Window *w, float **latent, CanvasShape *shape, SoraError *err)
 {
     Parts p = {0};
@@ -196,6 +208,7 @@ bool window_make(Studio *s, const Window *w, float **latent, CanvasShape *shape,
     if (w->last != NULL)
         p.given[p.count++] = still_of(s, w->last, true);
     choose_words(s, w, &p);
+    ok = ok && remember_words(s, &p, err);
     LatentGiven known[2];
     int count = 0;
     if (w->left_groups > 0)

@@ -38,7 +38,37 @@ frames 5 "$sora" fill in.mp4 -p "a cat" $fast --size 96x96 -o x.mp4
 frames 20 "$sora" interpolate a.png b.png $fast --fps 10 -o x.mp4
 frames 11 "$sora" interpolate a.png b.png a.png $fast --fps 10 --at 0,0.2,1 -o x.mp4
 frames 17 "$sora" recut in.mp4 $fast --from 0.2 --before 1 --after 0.4 -o x.mp4
+frames 30 "$sora" storyboard --card 0:"a dog" --card 1:"a cat" --card 2.5:a.png $fast --fps 10 --seconds 3 -o x.mp4
+mkdir boards
+cp a.png boards
+echo '{"fps": 10, "cards": [{"at": 0, "prompt": "a dog"}, {"at": 0.6, "file": "a.png"}, {"at": 1, "file": "../in.mp4", "from": 0.2}]}' \
+    >boards/b.json
+frames 30 "$sora" storyboard boards/b.json $fast -o x.mp4
+"$sora" verify x.mp4 >"$work.verified"
+grep -q 'in.mp4' "$work.verified" && grep -q 'a.png' "$work.verified" || fail "the credentials of a storyboard: $(cat "$work.verified")"
 rm x.mp4
+
+# A board that is wrong: the card is named.
+board() {
+    echo "$2" >boards/b.json
+    expect "${3:-2}" "^sora storyboard: boards/b.json: $1" "$sora" storyboard boards/b.json $fast -o x.mp4
+}
+board 'card 2: unknown key "promt"' '{"cards": [{"at": 0, "prompt": "a"}, {"at": 0.5, "promt": "b"}]}'
+board 'card 3: is at 1 s, and card 2 at 2: cards go in their order' \
+    '{"cards": [{"at": 0, "prompt": "a"}, {"at": 2, "prompt": "b"}, {"at": 1, "prompt": "c"}]}'
+board 'card 1: is at 1 s, the first one is at 0' '{"cards": [{"at": 1, "prompt": "a"}]}'
+board 'card 2: boards/none.png: no such picture' '{"cards": [{"at": 0, "prompt": "a"}, {"at": 1, "file": "none.png"}]}' 3
+board 'card 1: has neither' '{"cards": [{"at": 0}]}'
+board 'card 1: has no "at"' '{"cards": [{"prompt": "a"}]}'
+board 'card 1: "at" is no number' '{"cards": [{"at": "0", "prompt": "a"}]}'
+board '"cards" is no list' '{"seconds": 3}'
+board 'unknown key "second"' '{"second": 3, "cards": []}'
+board '"size": "4x" is not' '{"size": "4x", "cards": [{"at": 0, "prompt": "a"}]}'
+expect 2 'card "fox": SECONDS:WORDS' "$sora" storyboard --card fox
+expect 2 'a board is missing' "$sora" storyboard
+expect 2 'no card has words' "$sora" storyboard --card 0:a.png
+expect 3 'none.json' "$sora" storyboard none.json
+rm -r boards
 
 # A sequence of pictures has the input's own pixels.
 expect 0 "" "$sora" interpolate a.png b.png $fast --fps 10 --seconds 1 --no-credentials -o x.png
@@ -90,6 +120,23 @@ expect 2 'cut.mp4: ' "$sora" extend cut.mp4
 echo text >text.mp4
 expect 2 'text.mp4: not a picture or a video that can be read' "$sora" extend text.mp4
 rm cut.mp4 text.mp4
+only a.png b.png in.mp4
+
+# Live: into a file, which is signed; into a pipe, whose reader may go; lines are heard; a terminal is refused.
+expect 0 'frames in .* a second; the first one after' "$sora" live "a dog" --steps 2 --seconds 4 -o live.mp4
+"$sora" verify live.mp4 | grep -q 'made live' || fail "the credentials of live"
+rm live.mp4
+echo "a red car" | "$sora" live "a dog" --steps 2 --seconds 4 --format rgb >live.rgb 2>"$work.err" || fail "live with a line: $(cat "$work.err")"
+grep -q 'from now on: a red car' "$work.err" || fail "the line was not heard: $(cat "$work.err")"
+"$sora" live "a dog" --steps 2 --seconds 4 --format rgb </dev/null >other.rgb 2>/dev/null
+[ "$(wc -c <live.rgb)" = "$(wc -c <other.rgb)" ] && ! cmp -s live.rgb other.rgb || fail "the line changed nothing"
+rm live.rgb other.rgb
+"$sora" live "a dog" --steps 2 </dev/null 2>"$work.err" | head -c 100000 >part.mp4
+grep -q 'frames in' "$work.err" || fail "live, whose reader is gone: $(cat "$work.err")"
+[ "$(head -c 8 part.mp4 | tail -c 4)" = ftyp ] || fail "live writes no MP4"
+rm part.mp4
+"$sora" live "a dog" --steps 2 --seconds 2 --format y4m </dev/null 2>/dev/null | head -c 9 | grep -q YUV4MPEG2 || fail "live writes no Y4M"
+expect 2 'is of standard output' "$sora" live "a dog" --format rgb -o live.mp4
 only a.png b.png in.mp4
 
 # Ctrl-C leaves nothing, or with --keep-partial what was complete.
