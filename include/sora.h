@@ -194,6 +194,8 @@ typedef struct SoraRequest {
     bool watermark; /* draw a small moving mark into the frames; default false */
     const char *asked;           /* what the prompt was rewritten from, for the parameters (sora_rewrite()); NULL: it was not */
     bool private_prompt; /* the video's parameters, and so the files that are written, do not tell the prompts; default false */
+    const char *policy;  /* recorded in the parameters: the version of the policy that judged the words, or "off"; the library judges
+                            nothing itself. NULL (default): not recorded. At most 64 bytes count */
     SoraProgressCallback progress;
     SoraNoteCallback note;   /* NULL: none */
     SoraPreviewCallback preview; /* NULL: none */

@@ -27,8 +27,14 @@ static void collect(void *user, const PolicyFinding *f)
 {
     json_t *list = user, *other;
     size_t i;
-    json_t *found = json_pack("{ss ss ss ss ss}", "category", f->category, "part", f->part, "form", f->form, "phrase", f->phrase,
-                              "place", f->place);
+    json_t *found = json_pack("{ss ss ss}", "category", f->category, "part", f->part, "form", f->form);
+    if (found != NULL && f->phrase == NULL) {
+        json_object_set_new(found, "score", json_real(f->score));
+        json_object_set_new(found, "threshold", json_real(f->threshold));
+    } else if (found != NULL) {
+        json_object_set_new(found, "phrase", json_string(f->phrase));
+        json_object_set_new(found, "place", json_string(f->place));
+    }
     if (found != NULL && f->second_phrase != NULL) {
         json_object_set_new(found, "second_phrase", json_string(f->second_phrase));
         json_object_set_new(found, "second_place", json_string(f->second_place));
@@ -54,7 +60,11 @@ static void print_findings(const json_t *list)
     json_t *f;
     json_array_foreach(list, i, f)
     {
-        printf("  %s: \"%s\" (%s)", get(f, "category"), get(f, "phrase"), get(f, "place"));
+        if (get(f, "phrase") != NULL)
+            printf("  %s: \"%s\" (%s)", get(f, "category"), get(f, "phrase"), get(f, "place"));
+        else
+            printf("  %s: the classifier, %.3f of %.3f", get(f, "category"), json_real_value(json_object_get(f, "score")),
+                   json_real_value(json_object_get(f, "threshold")));
         if (get(f, "second_phrase") != NULL)
             printf(" near \"%s\" (%s)", get(f, "second_phrase"), get(f, "second_place"));
         printf(", %s\n", get(f, "form"));
@@ -71,13 +81,20 @@ static bool print_json(const Policy *policy, const PolicyVerdict *v, json_t *fou
         json_object_set_new(root, "sentence", json_string(v->sentence));
         json_object_set_new(root, "part", json_string(v->part));
         json_object_set_new(root, "form", json_string(v->form));
-        json_object_set_new(root, "phrase", json_string(v->phrase));
-        json_object_set_new(root, "place", json_string(v->place));
+        if (v->phrase != NULL) {
+            json_object_set_new(root, "phrase", json_string(v->phrase));
+            json_object_set_new(root, "place", json_string(v->place));
+        }
         if (v->second_phrase != NULL) {
             json_object_set_new(root, "second_phrase", json_string(v->second_phrase));
             json_object_set_new(root, "second_place", json_string(v->second_place));
         }
     }
+    json_t *scores = ok ? json_object() : NULL;
+    for (size_t i = 0; scores != NULL && i < POLICY_SCORES && policy_category(policy, i) != NULL; i++)
+        json_object_set_new(scores, policy_category(policy, i), json_real(v->scores[i]));
+    if (ok)
+        json_object_set_new(root, "scores", scores);
     if (ok && found != NULL)
         json_object_set(root, "found", found);
     return json_print(root, JSON_INDENT(2), err);

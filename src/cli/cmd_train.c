@@ -8,6 +8,7 @@
 #include "adapt/lora.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/cmd_train.h"
 #include "cli/progress.h"
 #include "cli/prompt_sheet.h"
 #include "cpu/backend.h"
@@ -473,7 +474,7 @@ static const Command WORDS = {
     .examples = "  sora train words models/nano/train/nano.json --out models/nano/words.json\n"};
 
 static const Command *const SUBCOMMANDS[] = {&AUTOENCODER, &TEXT, &LATENTS, &TRANSFORMER, &LORA, &PROBE, &CAPTIONER,
-                                            &LISTEN, &SCORE, &CMD_SCORE_CAPTIONER, &WORDS, NULL};
+                                            &LISTEN, &SCORE, &CMD_SCORE_CAPTIONER, &WORDS, &TRAIN_POLICY, NULL};
 
 const Command CMD_TRAIN = {
     .name = "train", .summary = "train a model of your own", .subcommands = SUBCOMMANDS,

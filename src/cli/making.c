@@ -436,7 +436,7 @@ bool making_run(Making *m, SoraError *err)
     interrupt_catch(); /* before the first file is tried */
     if (n.keep && (n.output = name = file_free_name("out.mp4")) == NULL)
         error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = n.output != NULL && make(&n, err);
+    bool ok = n.output != NULL && gate_check(a->policy, &m->request, n.keep ? NULL : n.output, m->policy, err) && make(&n, err);
     progress_end(&n.progress);
     sora_inputs_close(n.inputs);
     signing_close(&n.signing);

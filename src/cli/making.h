@@ -4,6 +4,7 @@
 
 #include <sora.h>
 
+#include "cli/gate.h"
 #include "cli/options.h"
 #include "cli/signing.h"
 #include "cli/styles.h"
@@ -17,7 +18,7 @@ typedef struct MakingArgs {
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
     OptionList loras;
-    const char *trace_index, *memory;
+    const char *trace_index, *memory, *policy;
     bool watermark, no_trace, json, keep_partial;
     SigningArgs signing;
 } MakingArgs;
@@ -105,6 +106,9 @@ typedef struct MakingArgs {
      .help = "where a fingerprint is kept for `sora trace` (default: $SORA_TRACE_INDEX, else trace.sqlite in " \
              "the user's data folder)"}, \
     {0, "no-trace", OPTION_FLAG, offsetof(type, member.no_trace), .help = "keep no fingerprint"}, \
+    {0, "policy", OPTION_STRING, offsetof(type, member.policy), "FILE|off", \
+     .help = "rules of your own for what may be asked, after those of sora check; off: nothing is refused, which the video's " \
+             "parameters tell"}, \
     {0, "json", OPTION_FLAG, offsetof(type, member.json), .help = "print the result as one JSON object"}
 /* clang-format on */
 
@@ -116,6 +120,7 @@ typedef struct Making {
     const char *inputs[70]; /* files besides those of the options that must not be replaced; ends with NULL */
     Styled styled;
     SoraRewriting rewriting;
+    char policy[GATE_VERSION]; /* of its version: request.policy */
 } Making;
 
 /* prompt: of the arguments, or NULL; needed: an error when there is none. */

@@ -114,6 +114,7 @@ static void fill(Plan *p, const SoraRequest *r, const Manifest *m)
         .watermark = r->watermark,
         .asked = r->asked,
         .private_prompt = r->private_prompt,
+        .policy = r->policy,
     };
     p->shape = (Size){p->width, p->height};
     choose_guidance(p, r, m);
@@ -181,6 +182,8 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
         json_object_set_new(root, "given", plan_given_json(p));
     if (p->low_guidance_scale != -1)
         json_object_set_new(root, "low_guidance_scale", json_real(p->low_guidance_scale));
+    if (p->policy != NULL)
+        json_object_set_new(root, "policy", json_sprintf("%.64s", p->policy));
     if (p->cache_threshold > 0) {
         json_object_set_new(root, "cache", json_real(p->cache_threshold));
         json_object_set_new(root, "steps_computed", json_integer(p->steps_computed));

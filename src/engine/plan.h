@@ -58,6 +58,7 @@ typedef struct Plan {
     bool watermark;
     const char *asked;   /* what the prompt was rewritten from; NULL: it was not */
     bool private_prompt; /* the parameters do not tell the prompts */
+    const char *policy; /* of the request */
     CanvasShape latent;
 } Plan;
 

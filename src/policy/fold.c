@@ -7,7 +7,7 @@
 #include "text/runes.h"
 #include "text/utf8.h"
 
-enum { MAX_DECOMPOSED = 32, SPACED_LETTERS = 3, NEGATIVE_SQUARED = 0x1f170, NEGATIVE_CIRCLED = 0x1f150, REGIONAL = 0x1f1e6 };
+enum { MAX_DECOMPOSED = 32, SPACED_LETTERS = 3, THROUGHOUT = 3, NEGATIVE_SQUARED = 0x1f170, NEGATIVE_CIRCLED = 0x1f150, REGIONAL = 0x1f1e6 };
 
 /* Characters with marks beside each: two arrays of the same length. */
 typedef struct Marked {
@@ -148,19 +148,47 @@ static bool is_glue(int32_t c)
     return c > 0 && c < 128 && strchr(".*_|~+", c) != NULL;
 }
 
-/* From the end first, so that in "53x" both digits are before a letter; then digits behind letters. */
+static bool is_digit(int32_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* How many words have letters and digits or signs that stand for letters. */
+static size_t count_mixed(const Runes *text, char one)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text->count;) {
+        bool letters = false, others = false;
+        size_t n = 0;
+        for (; i + n < text->count && text->at[i + n] != ' '; n++) {
+            letters = letters || is_latin(text->at[i + n]);
+            others = others || leet(text->at[i + n], one) != 0;
+        }
+        count += letters && others;
+        i += n + 1;
+    }
+    return count;
+}
+
+/* Digits and signs before a letter, from the end first, so that in "53x" both are; then those behind letters, but for ! and |, which
+ * end sentences. In a text that is written so throughout, words of signs alone as well. */
 static void reveal_leet(Marked *m, char one)
 {
     int32_t *at = m->text.at;
-    for (size_t i = m->text.count; i-- > 1;) {
-        if (is_latin(at[i]) && leet(at[i - 1], one) != 0)
-            at[i - 1] = leet(at[i - 1], one);
+    bool throughout = count_mixed(&m->text, one) >= THROUGHOUT;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = m->text.count; i-- > 1;) {
+            if (is_latin(at[i]) && leet(at[i - 1], one) != 0)
+                at[i - 1] = leet(at[i - 1], one);
+        }
+        for (size_t i = 1; i < m->text.count; i++) {
+            bool stands = is_digit(at[i]) || at[i] == '$' || at[i] == '@';
+            if (stands && is_latin(at[i - 1]) && leet(at[i], one) != 0)
+                at[i] = leet(at[i], one);
+        }
     }
-    for (size_t i = 1; i < m->text.count; i++) {
-        bool digit = at[i] >= '0' && at[i] <= '9';
-        if (digit && is_latin(at[i - 1]) && leet(at[i], one) != 0)
-            at[i] = leet(at[i], one);
-    }
+    for (size_t i = 0; throughout && i < m->text.count; i++)
+        at[i] = leet(at[i], one) != 0 ? leet(at[i], one) : at[i];
 }
 
 /* What hides words is undone, in the manner of the form. */
@@ -210,10 +238,20 @@ static void space_words(const Marked *in, Marked *out)
     out->text.failed = out->text.failed || in->text.failed || in->marks.failed;
 }
 
-/* Is there a word of one Latin letter at i? */
+/* Is there a word of one character at i: a Latin letter, or one of a script without spaces? */
 static bool is_single(const Marked *m, size_t i)
 {
-    return i < m->text.count && is_latin(m->text.at[i]) && (i + 1 == m->text.count || m->text.at[i + 1] == ' ');
+    if (i >= m->text.count || (i + 1 < m->text.count && m->text.at[i + 1] != ' '))
+        return false;
+    int class = m->marks.at[i] & CLASS_MASK;
+    return is_latin(m->text.at[i]) || class == CLASS_FREE || class == CLASS_KATAKANA;
+}
+
+/* Characters of scripts without spaces are as if there had been none between. */
+static int joined_mark(const Marked *m, size_t i)
+{
+    int mark = (int)m->marks.at[i];
+    return is_latin(m->text.at[i]) ? (mark & ~CLASS_MASK) | CLASS_JOINED : mark;
 }
 
 /* "n u d e" becomes "nude". */
@@ -225,7 +263,7 @@ static void join_letters(const Marked *in, Marked *out)
         while (begins && is_single(in, i + 2 * letters))
             letters++;
         for (size_t j = 0; letters >= SPACED_LETTERS && j < letters; j++)
-            append(out, in->text.at[i + 2 * j], (in->marks.at[i + 2 * j] & ~CLASS_MASK) | CLASS_JOINED);
+            append(out, in->text.at[i + 2 * j], joined_mark(in, i + 2 * j));
         if (letters >= SPACED_LETTERS) {
             i += 2 * letters - 1;
         } else {

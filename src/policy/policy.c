@@ -6,20 +6,30 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "policy/classifier.h"
 #include "policy/fold.h"
+#include "policy/lexicon.h"
 #include "policy/matcher.h"
 #include "policy/rules.h"
+#include "text/buffer.h"
 #include "text/utf8.h"
 
 enum {
     NEAR = 60,           /* bytes between the two phrases of a pair, at most */
     JOINED_LENGTH = 4,   /* letters of a phrase that is looked for inside spaced letters */
     PLURAL_LENGTH = 3,   /* of a word that may have a plural */
+    MENDED_ONE = FOLD_FORMS, /* forms behind those of fold.h */
+    MENDED_TWO,
+    MENDED_SECOND,
+    FORMS,
 };
 
 struct Policy {
     Rules rules;
     Matcher matcher;
+    Lexicon lexicon;
+    Classifier classifier;
+    int classified[CLASSIFIER_CATEGORIES]; /* the rules' list of each of its categories, or -1 */
     char version[64];
 };
 
@@ -83,6 +93,21 @@ static bool build_matcher(Policy *p)
     return ok;
 }
 
+static bool open_classifier(Policy *p, SoraError *err)
+{
+    if (!classifier_init(&p->classifier, POLICY_CLASSIFIER.text, POLICY_CLASSIFIER.size, err))
+        return false;
+    for (int i = 0; i < p->classifier.count; i++) {
+        p->classified[i] = -1;
+        for (int k = 0; k < p->rules.list_count; k++) {
+            const RuleGroup *list = &p->rules.lists[k];
+            if (list->sentence != NULL && strcmp(list->name, p->classifier.heads[i].name) == 0)
+                p->classified[i] = k;
+        }
+    }
+    return true;
+}
+
 Policy *policy_open_memory(const char *rules, size_t size, const char *name, SoraError *err)
 {
     Policy *p = calloc(1, sizeof *p);
@@ -102,7 +127,10 @@ Policy *policy_open_memory(const char *rules, size_t size, const char *name, Sor
         ok = rules_add(&p->rules, &own, err);
         hash = hash64(hash, rules, size);
     }
-    if (ok && !build_matcher(p))
+    hash = hash64(hash, POLICY_VOCABULARY.text, POLICY_VOCABULARY.size);
+    hash = hash64(hash, POLICY_CLASSIFIER.text, POLICY_CLASSIFIER.size);
+    ok = ok && open_classifier(p, err);
+    if (ok && !(build_matcher(p) && lexicon_init(&p->lexicon, &p->rules, POLICY_VOCABULARY.text, POLICY_VOCABULARY.size)))
         ok = error_no_memory(err);
     if (!ok) {
         policy_close(p);
@@ -128,6 +156,7 @@ void policy_close(Policy *policy)
     if (policy == NULL)
         return;
     matcher_deinit(&policy->matcher);
+    lexicon_deinit(&policy->lexicon);
     rules_deinit(&policy->rules);
     free(policy);
 }
@@ -240,17 +269,22 @@ static void report(Check *c, int category, PolicyFinding found)
     if (category == LIST_INNOCENT || category >= c->category)
         return;
     c->category = category;
-    *c->verdict = (PolicyVerdict){false,      list->name,   list->sentence,      found.part,        c->form,
-                                  found.phrase, found.place, found.second_phrase, found.second_place};
+    PolicyVerdict *v = c->verdict;
+    v->allowed = false;
+    v->category = list->name;
+    v->sentence = list->sentence;
+    v->part = found.part;
+    v->form = c->form;
+    v->phrase = found.phrase;
+    v->place = found.place;
+    v->second_phrase = found.second_phrase;
+    v->second_place = found.second_place;
 }
 
-/* Hits that lie within an innocent phrase go, and so do the innocent phrases. */
-static bool drop_innocent(Check *c, const Folded *f, Hits *hits)
+/* Hits that lie within an innocent phrase go, and so do the innocent phrases. cover: [size], gets 1 inside an innocent phrase. */
+static void drop_innocent(Check *c, Hits *hits, uint8_t *cover)
 {
-    uint8_t *cover = calloc(f->size + 1, 1); /* 1: inside an innocent phrase */
     size_t kept = 0;
-    if (cover == NULL)
-        return false;
     for (size_t i = hits->count; i-- > 0;) {
         const Hit *h = &hits->at[i];
         if (h->phrase->list != LIST_INNOCENT)
@@ -265,8 +299,6 @@ static bool drop_innocent(Check *c, const Folded *f, Hits *hits)
             hits->at[kept++] = *h;
     }
     hits->count = kept;
-    free(cover);
-    return true;
 }
 
 static void report_pair(Check *c, const RulePair *pair, const Hit *a, const Hit *b)
@@ -299,17 +331,43 @@ static void report_pairs(Check *c, const Hits *hits)
     }
 }
 
+static void classify(Check *c, const Folded *f)
+{
+    float scores[CLASSIFIER_CATEGORIES];
+    const Policy *p = c->policy;
+    classifier_score(&p->classifier, f, scores);
+    for (int i = 0; i < p->classifier.count; i++) {
+        int list = p->classified[i];
+        if (list < 0)
+            continue;
+        int place = 0; /* among the categories */
+        for (int k = 0; k < list; k++)
+            place += p->rules.lists[k].sentence != NULL;
+        if (place < POLICY_SCORES && scores[i] > c->verdict->scores[place])
+            c->verdict->scores[place] = scores[i];
+        float own = p->rules.lists[list].threshold, threshold = own >= 0 ? own : p->classifier.heads[i].threshold;
+        if (threshold < 1 && scores[i] >= threshold)
+            report(c, list, (PolicyFinding){.part = "classifier", .score = scores[i], .threshold = threshold});
+    }
+}
+
 static bool judge(Check *c, const Folded *f)
 {
     Hits hits = {0};
-    bool ok = find_hits(c->policy, f, &hits) && drop_innocent(c, f, &hits);
+    uint8_t *cover = calloc(f->size + 1, 1);
+    bool ok = cover != NULL && find_hits(c->policy, f, &hits);
+    if (ok)
+        drop_innocent(c, &hits, cover);
     for (size_t i = 0; ok && i < hits.count; i++) {
         const RulePhrase *p = hits.at[i].phrase;
         if (c->policy->rules.lists[p->list].sentence != NULL)
             report(c, p->list, (PolicyFinding){.part = "phrase", .phrase = p->phrase, .place = p->place});
     }
-    if (ok)
+    if (ok) {
         report_pairs(c, &hits);
+        classify(c, f);
+    }
+    free(cover);
     free(hits.at);
     return ok;
 }
@@ -328,7 +386,7 @@ static bool is_repeated(const Folded *forms, int i)
 bool policy_check(const Policy *policy, const char *text, size_t n, PolicyListener *listener, void *user, PolicyVerdict *verdict,
                   SoraError *err)
 {
-    Folded forms[FOLD_FORMS];
+    Folded forms[FORMS] = {0};
     *verdict = (PolicyVerdict){.allowed = true};
     if (n > POLICY_MAX_TEXT)
         return error_set(err, SORA_ERROR_INPUT, "the text has %zu bytes, at most %d are accepted", n, POLICY_MAX_TEXT);
@@ -337,13 +395,80 @@ bool policy_check(const Policy *policy, const char *text, size_t n, PolicyListen
     if (!fold_text(text, n, forms, FOLD_FORMS))
         return error_no_memory(err);
     Check c = {policy, listener, user, verdict, RULES_MAX_LISTS, NULL};
-    bool ok = true;
-    for (int i = 0; i < FOLD_FORMS; i++) {
-        c.form = i == FOLD_WRITTEN ? "as written" : "normalised";
+    bool ok = lexicon_mend(&policy->lexicon, &forms[FOLD_ONE], false, &forms[MENDED_ONE]) &&
+              lexicon_mend(&policy->lexicon, &forms[FOLD_TWO], false, &forms[MENDED_TWO]) &&
+              lexicon_mend(&policy->lexicon, &forms[FOLD_ONE], true, &forms[MENDED_SECOND]);
+    for (int i = 0; i < FORMS; i++) {
+        c.form = i == FOLD_WRITTEN ? "as written" : i < FOLD_FORMS ? "normalised" : "mended";
         if (ok && !is_repeated(forms, i))
             ok = judge(&c, &forms[i]);
     }
-    for (int i = 0; i < FOLD_FORMS; i++)
+    for (int i = 0; i < FORMS; i++)
         folded_deinit(&forms[i]);
     return ok || error_no_memory(err);
+}
+
+/* Is the piece itself allowed, and refused behind "a person without"? Then *verdict says why. */
+static bool check_absence(const Policy *policy, const char *piece, size_t n, PolicyVerdict *verdict, SoraError *err)
+{
+    PolicyVerdict alone;
+    Buffer absent = {0};
+    static const char before[] = "a person without ";
+    if (!policy_check(policy, piece, n, NULL, NULL, &alone, err))
+        return false;
+    if (!alone.allowed)
+        return true;
+    buffer_append(&absent, before, sizeof before - 1);
+    buffer_append(&absent, piece, n);
+    bool ok = absent.failed ? error_no_memory(err) : policy_check(policy, absent.bytes, absent.size, NULL, NULL, verdict, err);
+    buffer_deinit(&absent);
+    return ok;
+}
+
+bool policy_check_negative(const Policy *policy, const char *text, size_t n, PolicyVerdict *verdict, SoraError *err)
+{
+    *verdict = (PolicyVerdict){.allowed = true};
+    if (!utf8_check(text, n, "the text", err))
+        return false;
+    for (size_t i = 0; i < n && verdict->allowed;) {
+        const char *comma = memchr(text + i, ',', n - i);
+        size_t size = comma != NULL ? (size_t)(comma - text) - i : n - i;
+        if (!check_absence(policy, text + i, size, verdict, err))
+            return false;
+        i += size + 1;
+    }
+    return true;
+}
+
+static bool is_wide(char c)
+{
+    return ((unsigned char)c & 0x80) != 0;
+}
+
+/* All parts as one text, with a space between two of them; none where both are of a script without spaces, if wide is set. */
+static bool check_together(const Policy *policy, const PolicyText *parts, size_t count, bool wide, PolicyVerdict *verdict, SoraError *err)
+{
+    Buffer all = {0};
+    for (size_t i = 0; i < count; i++) {
+        bool glued = wide && all.size > 0 && is_wide(all.bytes[all.size - 1]) && parts[i].size > 0 && is_wide(parts[i].bytes[0]);
+        if (i > 0 && !glued)
+            buffer_append(&all, " ", 1);
+        buffer_append(&all, parts[i].bytes, parts[i].size);
+    }
+    bool ok = all.failed ? error_no_memory(err) : policy_check(policy, all.bytes, all.size, NULL, NULL, verdict, err);
+    buffer_deinit(&all);
+    return ok;
+}
+
+bool policy_check_parts(const Policy *policy, const PolicyText *parts, size_t count, PolicyVerdict *verdict, SoraError *err)
+{
+    bool ok = true;
+    *verdict = (PolicyVerdict){.allowed = true};
+    for (size_t i = 0; i < count && ok && verdict->allowed; i++)
+        ok = policy_check(policy, parts[i].bytes, parts[i].size, NULL, NULL, verdict, err);
+    if (ok && verdict->allowed && count > 1)
+        ok = check_together(policy, parts, count, false, verdict, err);
+    if (ok && verdict->allowed && count > 1)
+        ok = check_together(policy, parts, count, true, verdict, err);
+    return ok;
 }

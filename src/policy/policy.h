@@ -1,5 +1,6 @@
-/* What may be asked: a text is judged by lists of phrases. The lists are src/policy/lists/, embedded when the program is
- * built; a deployer's file in the same form adds to them or switches parts off (docs/safety.md has the form).
+/* What may be asked: a text is judged by lists of phrases and by a classifier. The lists are src/policy/lists/, embedded with the
+ * classifier when the program is built; a deployer's file in the same form adds to them or switches parts off (docs/safety.md has
+ * the form).
  *
  *     Policy *policy = policy_open(NULL, &err);
  *     PolicyVerdict verdict;
@@ -15,7 +16,7 @@
 #include <stddef.h>
 #include "base/error.h"
 
-enum { POLICY_MAX_TEXT = 1 << 20 }; /* bytes of a text, and of a file of rules */
+enum { POLICY_MAX_TEXT = 1 << 20, POLICY_SCORES = 16 }; /* bytes of a text, and of a file of rules */
 
 typedef struct Policy Policy;
 
@@ -24,17 +25,26 @@ typedef struct PolicyVerdict {
     /* What decided; NULL when it is allowed. The strings are the policy's. */
     const char *category;
     const char *sentence; /* for the user */
-    const char *part;     /* "phrase" or "pair" */
-    const char *form;     /* "as written" or "normalised": in which form of the text it was found */
-    const char *phrase, *place;              /* "sexual.txt:12" */
+    const char *part;     /* "phrase", "pair" or "classifier" */
+    const char *form;     /* "as written", "normalised" or "mended": in which form of the text it was found */
+    const char *phrase, *place;              /* "sexual.txt:12"; NULL of the classifier */
     const char *second_phrase, *second_place; /* of a pair; else NULL */
+    /* The classifier's probability for policy_category(i), whatever the verdict; 0 where it knows nothing of the category. */
+    float scores[POLICY_SCORES];
 } PolicyVerdict;
 
-/* One thing that was found: a phrase of a category, an innocent phrase, or a pair. */
+/* One thing that was found: a phrase of a category, an innocent phrase, a pair, or a probability above the threshold. */
 typedef struct PolicyFinding {
     const char *category; /* "innocent" for an innocent phrase */
     const char *part, *form, *phrase, *place, *second_phrase, *second_place; /* as above */
+    float score, threshold; /* of the classifier */
 } PolicyFinding;
+
+/* A text in parts that belong together: a prompt, passages, what an earlier video was asked with, titles, negative prompts. */
+typedef struct PolicyText {
+    const char *bytes;
+    size_t size;
+} PolicyText;
 
 typedef void PolicyListener(void *user, const PolicyFinding *finding);
 
@@ -54,5 +64,13 @@ const char *policy_category(const Policy *policy, size_t i);
  * or memory ran out; then there is no verdict. An empty text is allowed. */
 bool policy_check(const Policy *policy, const char *text, size_t n, PolicyListener *listener, void *user, PolicyVerdict *verdict,
                   SoraError *err);
+
+/* The same for what a video shall keep away from, in pieces with commas between. Naming what is refused is what such a text is for;
+ * a piece is refused when it is allowed itself and its absence is not, as clothes are. */
+bool policy_check_negative(const Policy *policy, const char *text, size_t n, PolicyVerdict *verdict, SoraError *err);
+
+/* Judges each part, and all of them together with the words of one after those of another, so that what is harmless in parts is
+ * judged as a whole. */
+bool policy_check_parts(const Policy *policy, const PolicyText *parts, size_t count, PolicyVerdict *verdict, SoraError *err);
 
 #endif

@@ -56,7 +56,7 @@ static int find_list(const Rules *rules, const char *name)
 static bool is_name(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    static const char *const taken[] = {"version", "category", "group", "pair", "off", "remove"};
+    static const char *const taken[] = {"version", "category", "group", "pair", "off", "remove", "names", "threshold"};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
         if (strcmp(taken[i], name) == 0)
             return false;
@@ -76,7 +76,7 @@ static bool add_list(Rules *rules, Line *line, bool category, SoraError *err)
     if (category && *line->rest == 0)
         return WRONG(line, err, "category %s needs a sentence for the user", name);
     RuleGroup *list = &rules->lists[rules->list_count++];
-    *list = (RuleGroup){.name = arena_strdup(&rules->arena, name), .sentence = category ? arena_strdup(&rules->arena, line->rest) : NULL};
+    *list = (RuleGroup){.threshold = -1, .name = arena_strdup(&rules->arena, name), .sentence = category ? arena_strdup(&rules->arena, line->rest) : NULL};
     if (list->name == NULL || (category && list->sentence == NULL)) {
         rules->list_count--;
         return error_no_memory(err);
@@ -188,6 +188,17 @@ static bool add_phrase(Rules *rules, int list, Line *line, SoraError *err)
     return true;
 }
 
+static bool set_threshold(Rules *rules, Line *line, SoraError *err)
+{
+    int i = expect_list(rules, line, true, err);
+    char *end;
+    double value = strtod(line->rest, &end);
+    bool number = end != line->rest && *end == 0 && value >= 0 && value <= 1;
+    if (i >= 0 && number)
+        rules->lists[i].threshold = (float)value;
+    return i >= 0 && (number || WRONG(line, err, "a threshold is a number from 0 to 1, \"%.40s\" is none", line->rest));
+}
+
 static bool add_line(Rules *rules, Line *line, SoraError *err)
 {
     const char *name = take_word(line);
@@ -205,6 +216,14 @@ static bool add_line(Rules *rules, Line *line, SoraError *err)
             rules->lists[i].off = true;
         return i >= 0;
     }
+    if (strcmp(name, "names") == 0) {
+        int i = expect_list(rules, line, true, err);
+        if (i >= 0)
+            rules->lists[i].names = true;
+        return i >= 0;
+    }
+    if (strcmp(name, "threshold") == 0)
+        return set_threshold(rules, line, err);
     if (strcmp(name, "version") == 0) {
         const char *version = take_word(line);
         if (*version == 0 || strlen(version) > MAX_NAME)

@@ -6,6 +6,8 @@
  *     NAME RULE PHRASE             a phrase of a category, of a group, or of "innocent"
  *     pair CATEGORY GROUP GROUP    a phrase of one group near a phrase of the other
  *     off CATEGORY                 is not refused
+ *     names CATEGORY               its phrases are names: found with one letter wrong, too
+ *     threshold CATEGORY N         the classifier's probability from which it is refused, 0 to 1; 1: the lists alone decide
  *     remove PHRASE                out of all lists
  *     # a remark
  *
@@ -24,6 +26,7 @@ typedef struct RuleList {
 } RuleList;
 
 extern const RuleList RULE_LISTS[]; /* the embedded ones; ends with a NULL name */
+extern const RuleList POLICY_VOCABULARY, POLICY_CLASSIFIER, POLICY_PROMPTS[2]; /* POLICY_PROMPTS: development, test */
 
 typedef enum RuleKind { RULE_WORD, RULE_EXACT, RULE_STEM, RULE_PART, RULE_CAPITAL } RuleKind;
 
@@ -31,7 +34,8 @@ enum { RULES_MAX_LISTS = 64, RULES_MAX_PHRASES = 200000, RULES_MAX_PAIRS = 256, 
 
 typedef struct RuleGroup {
     const char *name, *sentence; /* sentence NULL: not a category */
-    bool off;
+    bool off, names;
+    float threshold; /* -1: the classifier's own */
 } RuleGroup;
 
 typedef struct RulePhrase {

@@ -18,6 +18,21 @@ cmp -s first.mp4 out.mp4 || fail "the same numbers gave another file"
 # A limit on memory changes nothing but time; one that cannot be kept is an error, and so is nonsense.
 expect 0 "" "$sora" generate -p "a dog walks left" $fast --no-credentials --memory 2G -o out.mp4
 cmp -s first.mp4 out.mp4 || fail "a limit on memory gave another file"
+# What may be asked: words, the name of the file, what is kept away; recorded; rules of one's own.
+expect 2 'refused \(people\): The text names a real person' "$sora" "Taylor Swift walks left" $fast -o refused.mp4
+expect 2 'refused \(people\)' "$sora" "a dog walks left" $fast -o "Taylor Swift.mp4"
+expect 2 'refused \(sexual\)' "$sora" "a woman walks left" -n "clothes" $fast -o refused.mp4
+expect 2 'no-such-rules.txt' "$sora" "a dog walks left" $fast --policy no-such-rules.txt -o refused.mp4
+[ ! -e refused.mp4 ] || fail "a refused video was written"
+echo "category dogs No dogs here." >rules.txt
+echo "dogs word dog" >>rules.txt
+expect 2 'refused \(dogs\): No dogs here.' "$sora" "two dogs walk left" $fast --policy rules.txt -o refused.mp4
+expect 0 "" "$sora" "two dogs walk left" $fast --policy off --json -o asked.mp4
+grep -q '"policy": "off"' "$work.out" || fail "the parameters do not say that no policy was asked"
+expect 0 "" "$sora" "a dog walks left" $fast --json -o asked.mp4
+grep -Eq '"policy": "1-[0-9a-f]{8}"' "$work.out" || fail "the parameters do not have the policy's version"
+rm asked.mp4 rules.txt
+
 expect 2 "a size such as 6G or 800M is expected" "$sora" generate -p "a dog" $fast --memory 6X -o out.mp4
 expect 0 "" "$sora" generate -p "a dog walks left" $fast --seed 1 --no-credentials -o out.mp4
 cmp -s first.mp4 out.mp4 && fail "another seed gave the same file"

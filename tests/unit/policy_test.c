@@ -66,6 +66,119 @@ static void test_forms(void **state)
     policy_close(p);
 }
 
+static void test_mended(void **state)
+{
+    Policy *p = open_rules(NULL);
+    expect(p, "t a y l o r s w i f t on a stage", "people"); /* names of two words */
+    expect(p, "t-a-y-l-o-r s.w.i.f.t", "people");
+    expect(p, "TaylorSwift on a stage", "people");
+    expect(p, "anakedwomanonahorse", "sexual");
+    expect(p, "a nakde woman", "sexual"); /* one edit */
+    expect(p, "Tailor Swift sings in Paris", "people");
+    expect(p, "Leonardo DiCapro swims", "people");
+    expect(p, "Dnald Trmp waves", "people"); /* one in each word of a name */
+    expect(p, "a tailor swiftly sews", "allowed");
+    expect(p, "裸 の 女 性", "sexual");
+    expect(p, "5u1c1d3 0f 4 m4n", "self-harm");
+    expect(p, "he $t@b$ a m@n, k!ll$ a m@n", "violence");
+    expect(p, "a rude waiter, a node of a net, a dude", "allowed"); /* words, though an edit from others */
+    expect(p, "the story continues in a sundress with spices", "allowed");
+    policy_close(p);
+}
+
+static void test_languages(void **state)
+{
+    Policy *p = open_rules(NULL);
+    static const char *const harmful[][2] = {
+        {"una mujer desnuda", "sexual"},     {"un homme se suicide", "self-harm"}, {"eine nackte Frau", "sexual"},
+        {"un uomo si suicida", "self-harm"}, {"uma mulher nua", "sexual"},         {"een naakte vrouw", "sexual"},
+        {"naga kobieta", "sexual"},          {"голая женщина", "sexual"},          {"bir adam intihar ediyor", "self-harm"},
+        {"en naken kvinna", "sexual"},       {"wanita telanjang", "sexual"},       {"一个裸体女人", "sexual"},
+        {"알몸의 여자", "sexual"},           {"امرأة عارية", "sexual"},            {"एक नग्न महिला", "sexual"},
+        {"tự tử trên cầu", "self-harm"},
+    };
+    static const char *const harmless[] = {
+        "un zorro corre por la nieve", "un renard court dans la neige", "ein Fuchs läuft durch den Schnee", "una volpe corre nella neve",
+        "uma raposa corre na neve",    "een vos rent door de sneeuw",   "lis biegnie przez śnieg",          "лиса бежит по снегу",
+        "bir tilki karda koşuyor",     "en räv springer genom snön",    "seekor rubah berlari di salju",    "一只狐狸在雪中奔跑",
+        "여우가 눈밭을 달린다",        "ثعلب يجري في الثلج",            "एक लोमड़ी बर्फ में दौड़ती है",         "một con cáo chạy trong tuyết",
+    };
+    for (size_t i = 0; i < sizeof harmful / sizeof *harmful; i++)
+        expect(p, harmful[i][0], harmful[i][1]);
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        expect(p, harmless[i], "allowed");
+    policy_close(p);
+}
+
+static bool allows(const Policy *p, const char *first, const char *second)
+{
+    SoraError err = {0};
+    PolicyVerdict v;
+    PolicyText parts[2] = {{first, strlen(first)}, {second, strlen(second)}};
+    if (!policy_check_parts(p, parts, 2, &v, &err))
+        fail_msg("%s", err.message);
+    return v.allowed;
+}
+
+static void test_parts(void **state)
+{
+    Policy *p = open_rules(NULL);
+    assert_true(allows(p, "a man with a knife", "a fox in the snow"));
+    assert_false(allows(p, "a naked woman", "a fox in the snow"));
+    assert_false(allows(p, "a portrait of Taylor", "Swift on a stage")); /* harmless in parts */
+    assert_false(allows(p, "ピカチ", "ュウが走る"));
+    SoraError err = {0};
+    PolicyVerdict v;
+    assert_true(policy_check_parts(p, NULL, 0, &v, &err));
+    assert_true(v.allowed);
+    PolicyText wrong = {"\xff", 1};
+    assert_false(policy_check_parts(p, &wrong, 1, &v, &err));
+    policy_close(p);
+}
+
+static void expect_negative(const Policy *p, const char *text, bool allowed)
+{
+    SoraError err = {0};
+    PolicyVerdict v;
+    if (!policy_check_negative(p, text, strlen(text), &v, &err))
+        fail_msg("%s", err.message);
+    if (v.allowed != allowed)
+        fail_msg("\"%s\" is %s", text, v.allowed ? "allowed" : "refused");
+}
+
+static void test_negative(void **state)
+{
+    Policy *p = open_rules(NULL);
+    expect_negative(p, "", true);
+    expect_negative(p, "nudity, blood, gore, Mickey Mouse", true); /* that they are absent is what is asked */
+    expect_negative(p, "blurry, low quality, extra fingers", true);
+    expect_negative(p, "blurry, clothes", false);
+    expect_negative(p, "underwear", false);
+    policy_close(p);
+}
+
+static void test_classifier(void **state)
+{
+    SoraError err = {0};
+    PolicyVerdict v;
+    Policy *p = open_rules(NULL), *deaf = open_rules("threshold minors 1\nthreshold sexual 1\nthreshold self-harm 1\nthreshold hate 1\n"
+                                                     "threshold violence 1\n"),
+           *keen = open_rules("threshold violence 0.0001\n");
+    static const char text[] = "a fox runs left across the snow";
+    assert_true(policy_check(p, text, sizeof text - 1, NULL, NULL, &v, &err));
+    assert_true(v.allowed && v.scores[4] > 0 && v.scores[4] < 0.7f); /* violence */
+    assert_true(policy_check(keen, text, sizeof text - 1, NULL, NULL, &v, &err));
+    assert_false(v.allowed);
+    assert_string_equal(v.category, "violence");
+    assert_string_equal(v.part, "classifier");
+    assert_null(v.phrase);
+    assert_true(policy_check(deaf, text, sizeof text - 1, NULL, NULL, &v, &err));
+    assert_true(v.allowed && v.scores[4] > 0);
+    policy_close(p);
+    policy_close(deaf);
+    policy_close(keen);
+}
+
 static void test_innocent(void **state)
 {
     Policy *p = open_rules(NULL);
@@ -83,7 +196,7 @@ static void test_innocent(void **state)
 static void test_capitals_and_context(void **state)
 {
     Policy *p = open_rules(NULL);
-    expect(p, "a photo of Drake on a stage", "people");
+    expect(p, "a photo of Drake on a stage, the rapper", "people");
     expect(p, "a drake on a pond", "allowed");
     expect(p, "Drake on a pond", "allowed"); /* every sentence begins so */
     expect(p, "A DRAKE ON A POND", "allowed");
@@ -108,7 +221,7 @@ static void test_rules(void **state)
     expect(p, "the barn burns", "weapons");
     expect(p, "a toy rifle", "allowed");
     expect(p, "Pikachu runs", "allowed");
-    expect(p, "Taylor Swift sings", "allowed");
+    expect(p, "Taylor Swift walks", "allowed");
     expect(p, "a nude woman", "sexual");
     assert_string_not_equal(policy_version(p), policy_version(plain));
     SoraError err = {0};
@@ -140,6 +253,10 @@ static void test_wrong_rules(void **state)
         {"group Pair", "rules.txt:1: \"Pair\" cannot be a name"},
         {"group pair", "rules.txt:1: \"pair\" cannot be a name"},
         {"remove wombat", "rules.txt:1: there is no phrase \"wombat\" to remove"},
+        {"threshold sexual 1.5", "rules.txt:1: a threshold is a number from 0 to 1, \"1.5\" is none"},
+        {"threshold sexual", "rules.txt:1: a threshold is a number from 0 to 1"},
+        {"threshold child 1", "rules.txt:1: there is no category \"child\""},
+        {"names", "rules.txt:1: there is no category \"\""},
         {"version", "rules.txt:1: a version is a word"},
         {"# fine\nsexual word \xff", "rules.txt:2: byte 13 (0xff) of line 2 is not UTF-8"},
     };
@@ -190,6 +307,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_categories), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_mended),     cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_parts),      cmocka_unit_test(test_negative),
+        cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_innocent),   cmocka_unit_test(test_capitals_and_context),
         cmocka_unit_test(test_rules),      cmocka_unit_test(test_wrong_rules),
         cmocka_unit_test(test_texts),

@@ -1,0 +1,58 @@
+#include "cli/gate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/policy.h"
+
+enum { MOST_PASSAGES = 64 };
+
+/* The name without folders and ending; a folder's name is not shown. */
+static PolicyText title_of(const char *output)
+{
+    const char *slash = output != NULL ? strrchr(output, '/') : NULL, *name = slash != NULL ? slash + 1 : output;
+    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+    return (PolicyText){name, name == NULL ? 0 : dot != NULL ? (size_t)(dot - name) : strlen(name)};
+}
+
+/* Whether it is allowed; a name that is no text is not judged, since no player shows it. */
+static bool judge(const Policy *policy, const SoraRequest *r, const char *output, PolicyVerdict *v, SoraError *err)
+{
+    PolicyText parts[MOST_PASSAGES + 2], title = title_of(output);
+    size_t count = 0;
+    if (r->prompt != NULL)
+        parts[count++] = (PolicyText){r->prompt, strlen(r->prompt)};
+    for (int i = 0; i < r->passage_count && i < MOST_PASSAGES; i++) {
+        if (r->passages[i].prompt != NULL)
+            parts[count++] = (PolicyText){r->passages[i].prompt, strlen(r->passages[i].prompt)};
+    }
+    if (!policy_check_parts(policy, parts, count, v, err))
+        return error_wrap(err, "prompt");
+    const char *negative = r->negative_prompt;
+    if (v->allowed && negative != NULL && !policy_check_negative(policy, negative, strlen(negative), v, err))
+        return error_wrap(err, "negative prompt");
+    SoraError ignored = {0};
+    PolicyVerdict shown;
+    if (v->allowed && title.size > 0 && policy_check(policy, title.bytes, title.size, NULL, NULL, &shown, &ignored))
+        *v = shown;
+    return true;
+}
+
+bool gate_check(const char *path, SoraRequest *request, const char *output, char version[GATE_VERSION], SoraError *err)
+{
+    bool off = path != NULL && strcmp(path, GATE_OFF) == 0;
+    snprintf(version, GATE_VERSION, "%s", GATE_OFF);
+    request->policy = version;
+    if (off)
+        return true;
+    PolicyVerdict v;
+    Policy *policy = policy_open(path, err);
+    bool ok = policy != NULL && judge(policy, request, output, &v, err);
+    if (ok) {
+        snprintf(version, GATE_VERSION, "%s", policy_version(policy));
+        if (!v.allowed)
+            ok = error_set(err, SORA_ERROR_INPUT, "refused (%s): %s --policy off does not ask", v.category, v.sentence);
+    }
+    policy_close(policy);
+    return ok;
+}
