@@ -17,7 +17,7 @@ typedef struct CaptionArgs {
     int language, beams, jobs, threads;
     double temperature;
     uint64_t seed;
-    bool detailed, again, json;
+    bool detailed, again, recaption, json;
 } CaptionArgs;
 
 static const CaptionArgs defaults = {.beams = 3, .jobs = 1};
@@ -32,6 +32,8 @@ static const Option options[] = {
      .help = "draw words at random; 0, the default, takes the most probable ones", .min = 0, .max = 100},
     {0, "seed", OPTION_SEED, offsetof(CaptionArgs, seed), "N", .help = "of the drawing"},
     {0, "again", OPTION_FLAG, offsetof(CaptionArgs, again), .help = "of a folder: replace captions that are there"},
+    {0, "recaption", OPTION_FLAG, offsetof(CaptionArgs, recaption),
+     .help = "of a folder: write NAME.captioner.txt beside captions that stay, for \"captions\" of a training"},
     {'j', "jobs", OPTION_INT, offsetof(CaptionArgs, jobs), "N", .help = "of a folder: videos at a time (default 1)", .min = 1, .max = MAX_JOBS},
     {0, "threads", OPTION_INT, offsetof(CaptionArgs, threads), "N", .help = "0: all cores, shared by the jobs (default)", .min = 0,
      .max = 4096},
@@ -80,9 +82,9 @@ typedef struct FolderJob {
     SoraError *errors;
 } FolderJob;
 
-static void text_path(const char *video, char path[MAX_PATH])
+static void text_path(const CaptionArgs *a, const char *video, char path[MAX_PATH])
 {
-    snprintf(path, MAX_PATH, "%.*s.txt", (int)(strrchr(video, '.') - video), video);
+    snprintf(path, MAX_PATH, "%.*s%s", (int)(strrchr(video, '.') - video), video, a->recaption ? ".captioner.txt" : ".txt");
 }
 
 static bool write_caption(const char *path, const char *text, SoraError *err)
@@ -101,7 +103,7 @@ static void caption_video(void *arg, int64_t i, int worker)
     char path[MAX_PATH];
     SoraCaption c = {0};
     SoraCaptionRequest r = request_of(f->args, f->videos.paths[which]);
-    text_path(r.path, path);
+    text_path(f->args, r.path, path);
     if (!f->args->again && file_exists(path)) {
         f->outcomes[which] = OUTCOME_THERE;
         return;
@@ -198,13 +200,14 @@ const Command CMD_CAPTION = {
     .name = "caption",
     .summary = "says what is in a video",
     .arguments = "FILE|DIR",
-    .description = "Describes a video or picture of Emoji Stage, the world that nano knows. Of a folder it writes a text file beside each "
+    .description = "Describes a video or picture of Emoji Stage, with the captioner in the model's folder; the nano that is shipped has none "
+                   "(docs/captioner.md). Of a folder it writes a text file beside each "
                    "video (fox.mp4, fox.txt), as training reads them; those that are there stay, so a command that was stopped goes on. "
                    "Videos that cannot be read are named and skipped.\n\n"
                    "Exit codes: 0 all described, 1 it cannot tell: this is another world; others as in sora --help.",
-    .examples = "  sora caption fox.mp4\n"
-                "  sora caption fox.mp4 --detailed --language ja\n"
-                "  sora caption clips --jobs 4\n",
+    .examples = "  sora caption fox.mp4 -m my-nano\n"
+                "  sora caption fox.mp4 -m my-nano --detailed --language ja\n"
+                "  sora caption clips -m my-nano --jobs 4\n",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,

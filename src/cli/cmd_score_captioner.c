@@ -220,4 +220,4 @@ const Command CMD_SCORE_CAPTIONER = {
     .size = sizeof defaults,
     .max_arguments = 1,
     .run = run,
-    .examples = "  sora train score-captioner\n  sora train score-captioner models/nano --detailed --language ja\n"};
+    .examples = "  sora train score-captioner my-nano\n  sora train score-captioner my-nano --detailed --language ja\n"};

@@ -61,7 +61,8 @@ static bool open_captioner(CaptionPart *p, const SoraEngine *e, SoraError *err)
     CaptionerConfig c;
     snprintf(path, sizeof path, "%s/captioner/config.json", e->folder);
     if (!file_exists(path))
-        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: the model has no captioner; there is one in nano", e->folder);
+        return error_set(err, SORA_ERROR_NOT_FOUND, "%s: the model has no captioner: there is no folder captioner in it (sora train captioner)",
+                         e->folder);
     json_t *json = json_file_read(path, err);
     bool ok = json != NULL && (captioner_config_parse(&c, json, err) || error_wrap(err, "%s", path));
     json_decref(json);
@@ -101,7 +102,7 @@ static bool need_captioner(SoraEngine *e, SoraError *err)
     if (e->captioner != NULL)
         return true;
     if (e->folder == NULL)
-        return error_set(err, SORA_ERROR_NOT_FOUND, "the model has no folder, so no captioner; there is one in nano");
+        return error_set(err, SORA_ERROR_NOT_FOUND, "the model has no folder, so no captioner");
     CaptionPart *p = calloc(1, sizeof *p);
     if (p == NULL)
         return error_no_memory(err);

@@ -42,6 +42,8 @@ void captioner_bind(Captioner *m, const CaptionerConfig *c, Params *p)
     m->patch = plain_bind_linear(p, 4 * (int64_t)c->channels, n, "patch");
     m->times = params_get(p, (Init){INIT_NORMAL, 0.3f}, SHAPE(c->frames, n), "times");
     m->places = params_get(p, (Init){INIT_NORMAL, 0.3f}, SHAPE(half * half, n), "places");
+    m->where_in = (PlainLinear){params_get(p, (Init){INIT_NORMAL, 0.5f}, SHAPE(n, 4), "where_in.weight"), NULL};
+    m->where_out = (PlainLinear){params_get(p, (Init){INIT_NORMAL, 0.5f}, SHAPE(n, 4), "where_out.weight"), NULL};
     for (int i = 0; i < c->look_layers; i++) {
         snprintf(name, sizeof name, "look.%d", i);
         plain_bind_block(p, &m->look[i], n, name);
@@ -64,6 +66,49 @@ static Tensor *scaled(Graph *g, const CaptionerConfig *c, Tensor *latents)
     return op_mul(g, latents, graph_input(g, DTYPE_F32, SHAPE(c->z_dim), factors));
 }
 
+/* [2, side^2]: column and row of each place, from -1 to 1. */
+static Tensor *coordinates(Graph *g, int side)
+{
+    float at[2 * 64 * 64]; /* side is 64 at most */
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++) {
+            at[y * side + x] = (float)(2 * x + 1) / (float)side - 1;
+            at[side * side + y * side + x] = (float)(2 * y + 1) / (float)side - 1;
+        }
+    return graph_input(g, DTYPE_F32, SHAPE(2, side * side), at);
+}
+
+/* Where what moves is: the middle of each frame's difference from the mean, by a sharp softmax over places. difference [B, F, side,
+ * side, C] -> [B, 4]: column and row in the first frame, and how far they have come in the last. */
+static Tensor *where_it_moves(Graph *g, Tensor *difference)
+{
+    enum { SHARPNESS = 2 };
+    if (difference == NULL)
+        return NULL;
+    int64_t clips = difference->shape[0], frames = difference->shape[1], side = difference->shape[2], channels = difference->shape[4];
+    Tensor *energy = op_group_mean(g, op_mul(g, difference, difference), channels);
+    energy = op_rms_norm(g, op_reshape(g, energy, SHAPE(clips * frames, side * side)), NULL, 1e-6);
+    Tensor *weight = op_softmax(g, op_scale(g, energy, SHARPNESS, 0));
+    Tensor *at = op_linear(g, weight, coordinates(g, (int)side), NULL, UNARY_NONE);
+    at = op_reshape(g, at, SHAPE(clips, frames, 2));
+    Tensor *first = op_slice(g, at, 1, 0, 1), *last = op_slice(g, at, 1, frames - 1, 1);
+    at = op_concat(g, 2, (Tensor *[]){first, op_sub(g, last, first)}, 2);
+    return op_reshape(g, at, SHAPE(clips, 4));
+}
+
+/* Row i of table [B, n] for each of the rows of clip i. */
+static Tensor *for_all_rows(Graph *g, Tensor *table, int64_t clips, int64_t rows)
+{
+    int32_t *index = malloc((size_t)(clips * rows) * sizeof *index);
+    if (index == NULL)
+        return graph_fail(g, SORA_ERROR_MEMORY, "captioner: out of memory");
+    for (int64_t i = 0; i < clips * rows; i++)
+        index[i] = (int32_t)(i / rows);
+    Tensor *t = op_gather(g, table, graph_input(g, DTYPE_I32, SHAPE(clips * rows), index));
+    free(index);
+    return t;
+}
+
 Tensor *captioner_look(Graph *g, const Captioner *m, Tensor *latents, Tensor **cells)
 {
     const CaptionerConfig *c = &m->config;
@@ -77,7 +122,10 @@ Tensor *captioner_look(Graph *g, const Captioner *m, Tensor *latents, Tensor **c
         latents->shape[4] != c->z_dim)
         return graph_fail(g, SORA_ERROR_INPUT, "captioner: latents are not [clips, 1 to %d, %d, %d, %d]", c->frames, c->side, c->side,
                           c->z_dim);
-    Tensor *x = plain_linear(g, &m->in, plain_with_motion(g, scaled(g, c, latents)), UNARY_NONE);
+    int64_t rows = frames * half * half;
+    Tensor *seen = plain_with_motion(g, scaled(g, c, latents));
+    Tensor *where = where_it_moves(g, op_slice(g, seen, 4, c->z_dim, c->z_dim));
+    Tensor *x = plain_linear(g, &m->in, seen, UNARY_NONE);
     for (int i = 0; i < c->residuals; i++)
         x = plain_residual(g, &m->residuals[i], x);
     if (cells != NULL)
@@ -89,10 +137,11 @@ Tensor *captioner_look(Graph *g, const Captioner *m, Tensor *latents, Tensor **c
     x = op_reshape(g, x, SHAPE(clips, frames, half * half, n));
     x = op_add(g, x, op_add(g, time, op_gather(g, m->places, plain_steps(g, half * half, 0, 1))));
     x = op_reshape(g, x, SHAPE(clips * frames * half * half, n));
-    Tensor *cu = plain_steps(g, clips + 1, 0, frames * half * half);
+    x = op_add(g, x, for_all_rows(g, plain_linear(g, &m->where_in, where, UNARY_NONE), clips, rows));
+    Tensor *cu = plain_steps(g, clips + 1, 0, rows);
     for (int i = 0; i < c->look_layers; i++)
         x = plain_block(g, &m->look[i], c->num_heads, x, cu);
-    return plain_norm(g, &m->look_norm, x);
+    return op_add(g, plain_norm(g, &m->look_norm, x), for_all_rows(g, plain_linear(g, &m->where_out, where, UNARY_NONE), clips, rows));
 }
 
 Tensor *captioner_mean(Graph *g, Tensor *memory, int64_t clips)

@@ -31,6 +31,7 @@ typedef struct Captioner {
     PlainLinear in, patch;
     PlainResidual residuals[CAPTIONER_MAX_DEPTH];
     Tensor *times, *places; /* [frames, dim], [(side / 2)^2, dim] */
+    PlainLinear where_in, where_out; /* of where what moves is at first, and how far it has come at last: to all patches */
     PlainBlock look[CAPTIONER_MAX_DEPTH];
     PlainNorm look_norm, say_norm;
     Tensor *tokens, *positions; /* [vocab + CAPTIONER_CONTROLS, dim], also of the logits; [text_len, dim] */

@@ -14,9 +14,11 @@
 #include "train/checkpoint.h"
 #include "train/classes.h"
 #include "train/codec.h"
+#include "train/eigen.h"
 #include "train/estimate.h"
 #include "train/run.h"
 #include "weights/param_sources.h"
+#include "weights/safetensors.h"
 
 enum { MAX_PATH = 4096, PLACE_HEADS = 2, STAGE_CAPTIONS = 10, MAX_TEXTS = STAGE_CAPTIONS };
 static const uint64_t STREAMS_OF_A_STEP = 1 << 20;
@@ -402,6 +404,108 @@ static bool captioner_learn(void *self, void *drawn, const double sums[RUN_SUMS]
     return graph_ok(g, err);
 }
 
+/* --- what its world looks like --- */
+
+enum { WORLD_CLIPS = 768, WORLD_FIT = 512, WORLD_LEAST = 1000 };
+static const double WORLD_MARGIN = 1.25; /* the limit is so many times the largest distance of clips that were not fitted */
+
+/* The mean of memory of clips of all buckets in turn, [WORLD_CLIPS, dim]; clips, captions and noise do not matter. */
+static bool see_world(CaptionerTrainer *t, float *means, SoraError *err)
+{
+    Graph *g = t->graph;
+    int64_t dim = t->config.dim;
+    bool ok = true;
+    for (int i = 0; ok && i < WORLD_CLIPS; i++) {
+        int bucket = i % t->bucket_count;
+        const Bucket *b = &t->buckets[bucket];
+        int64_t shape[4];
+        Rng rng;
+        LatentSample s;
+        latent_cache_shape(t->latents, bucket, shape);
+        int64_t count = shape[0] * shape[1] * shape[2] * shape[3];
+        float *latent = malloc((size_t)count * sizeof *latent);
+        rng_init(&rng, t->settings.seed, (uint64_t)WORLD_LEAST + (uint64_t)i);
+        ok = latent != NULL || error_no_memory(err);
+        ok = ok && latent_cache_get(t->latents, bucket, rng_int(&rng, b->shards), rng_int(&rng, b->shard_clips), &s, err);
+        if (ok) {
+            latent_sample_read(&s, count, shape[3], latent);
+            graph_reset(g);
+            Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, shape[0], shape[1], shape[2], shape[3]), latent);
+            Tensor *memory = captioner_look(g, &t->model, x, NULL);
+            graph_download(g, captioner_mean(g, memory, 1), means + i * dim);
+            ok = graph_ok(g, err);
+        }
+        free(latent);
+    }
+    return ok;
+}
+
+static double world_distance(const float *x, const double *mean, const float *rows, int dim)
+{
+    double sum = 0;
+    for (int k = 0; k < dim; k++) {
+        double dot = 0;
+        for (int i = 0; i < dim; i++)
+            dot += (double)rows[k * dim + i] * ((double)x[i] - mean[i]);
+        sum += dot * dot;
+    }
+    return sum;
+}
+
+/* Mahalanobis' distance: rows are the covariance's eigenvectors, each over the root of its eigenvalue and a little more. */
+static bool fit_world(const float *means, int dim, double *mean, float *rows)
+{
+    double *cov = calloc((size_t)(dim * dim), sizeof *cov), *vectors = malloc((size_t)(dim * dim) * sizeof *vectors);
+    double *values = malloc((size_t)dim * sizeof *values), trace = 0;
+    bool ok = cov != NULL && vectors != NULL && values != NULL;
+    for (int i = 0; ok && i < dim; i++) {
+        mean[i] = 0;
+        for (int c = 0; c < WORLD_FIT; c++)
+            mean[i] += (double)means[c * dim + i] / WORLD_FIT;
+    }
+    for (int c = 0; ok && c < WORLD_FIT; c++)
+        for (int i = 0; i < dim; i++)
+            for (int k = 0; k < dim; k++)
+                cov[i * dim + k] += ((double)means[c * dim + i] - mean[i]) * ((double)means[c * dim + k] - mean[k]) / WORLD_FIT;
+    for (int i = 0; ok && i < dim; i++)
+        trace += cov[i * dim + i] / dim;
+    if (ok)
+        eigen_symmetric(dim, cov, values, vectors);
+    for (int i = 0; ok && i < dim * dim; i++)
+        rows[i] = (float)(vectors[i] / sqrt(fmax(values[i / dim], 0) + 0.01 * trace + 1e-12));
+    free(cov);
+    free(vectors);
+    free(values);
+    return ok;
+}
+
+/* captioner/world.safetensors: by what sora_caption() knows clips of another world. */
+static bool write_world(CaptionerTrainer *t, const char *path, SoraError *err)
+{
+    int dim = t->config.dim;
+    float *means = malloc((size_t)(WORLD_CLIPS * dim) * sizeof *means), *rows = malloc((size_t)(dim * dim) * sizeof *rows);
+    float *centre = malloc((size_t)dim * sizeof *centre), limit = 0;
+    double *mean = malloc((size_t)dim * sizeof *mean);
+    bool ok = (means != NULL && rows != NULL && centre != NULL && mean != NULL) || error_no_memory(err);
+    ok = ok && see_world(t, means, err) && (fit_world(means, dim, mean, rows) || error_no_memory(err));
+    for (int i = WORLD_FIT; ok && i < WORLD_CLIPS; i++)
+        limit = fmaxf(limit, (float)(WORLD_MARGIN * world_distance(means + i * dim, mean, rows, dim)));
+    for (int i = 0; ok && i < dim; i++)
+        centre[i] = (float)mean[i];
+    SafetensorsWriter *w = ok ? safetensors_writer_new(err) : NULL;
+    const int64_t n = dim, square[2] = {n, n}, one = 1;
+    Tensor centre_tensor = tensor_over(centre, DTYPE_F32, 1, &n), rows_tensor = tensor_over(rows, DTYPE_F32, 2, square);
+    Tensor limit_tensor = tensor_over(&limit, DTYPE_F32, 1, &one);
+    ok = w != NULL && safetensors_writer_add(w, "mean", &centre_tensor, err) && safetensors_writer_add(w, "rows", &rows_tensor, err) &&
+         safetensors_writer_add(w, "limit", &limit_tensor, err) && safetensors_writer_save(w, path, err);
+    safetensors_writer_free(w);
+    free(means);
+    free(rows);
+    free(centre);
+    free(mean);
+    return ok;
+}
+
 static double captioner_samples(void *self)
 {
     return ((CaptionerTrainer *)self)->samples;
@@ -418,7 +522,10 @@ static bool save_captioner(void *self, const char *folder, SoraError *err)
     if (!settings_write(json_object_get(t->settings.json, "captioner"), path, err))
         return false;
     snprintf(path, sizeof path, "%s/captioner/model.safetensors", folder);
-    return checkpoint_export(&t->optimizer, "captioner", path, err) && settings_copy_parts(&t->settings, folder, err);
+    if (!checkpoint_export(&t->optimizer, "captioner", path, err) || !settings_copy_parts(&t->settings, folder, err))
+        return false;
+    snprintf(path, sizeof path, "%s/captioner/world.safetensors", folder);
+    return write_world(t, path, err);
 }
 
 /* --- setting up --- */
@@ -507,6 +614,23 @@ static bool bind_captioner(CaptionerTrainer *t, SoraError *err)
            adamw_add(&t->optimizer, "clip_classes", &t->clip_heads.params, err);
 }
 
+/* "init": begins with the weights of another captioner; what it lacks, or has in another shape, starts anew. */
+static bool import_captioner(CaptionerTrainer *t, SoraError *err)
+{
+    const char *folder;
+    char path[MAX_PATH];
+    int missing = 0;
+    if (!settings_text(t->settings.json, "init", &folder, err))
+        return false;
+    if (folder == NULL || t->options->resume || t->options->estimate != NULL)
+        return true;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    if (!checkpoint_import(&t->optimizer, "captioner", path, &missing, err))
+        return false;
+    return missing <= t->params.count / 2 ||
+           error_set(err, SORA_ERROR_INPUT, "%s: lacks %d of %d tensors: a captioner of another shape", path, missing, t->params.count);
+}
+
 static void release(CaptionerTrainer *t)
 {
     adamw_deinit(&t->optimizer);
@@ -537,7 +661,7 @@ bool train_captioner(Backend *backend, const TrainOptions *o, SoraError *err)
     estimate_prepare(o, &t->random, &t->optimizer);
     Backend *used = ok ? estimate_backend(o, backend, err) : backend;
     ok = ok && used != NULL && (read_captioner_settings(t, err) || error_wrap(err, "%s", o->config_path)) &&
-         open_captioner_parts(t, used, err) && bind_captioner(t, err);
+         open_captioner_parts(t, used, err) && bind_captioner(t, err) && import_captioner(t, err);
     TrainRun run = {.options = o, .settings = &t->settings, .optimizer = &t->optimizer, .graph = &t->graph, .self = t,
                     .blank = captioner_blank, .estimate = captioner_estimate, .draw = captioner_draw, .learn = captioner_learn,
                     .drop = captioner_drop, .save_model = save_captioner, .samples = captioner_samples};

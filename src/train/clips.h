@@ -72,6 +72,9 @@ struct ClipSource {
     int count; /* different clips: a folder's files; 0: more than are ever seen */
 };
 
+/* Of a folder: fox.txt, fox.captioner.txt, or now one and now the other. */
+typedef enum ClipCaptions { CAPTIONS_OWN = 0, CAPTIONS_CAPTIONER, CAPTIONS_MIX } ClipCaptions;
+
 typedef struct ClipSourceConfig {
     const char *folder;     /* of videos; NULL: the stage */
     const char *stage_pack; /* NULL: the default place */
@@ -80,6 +83,8 @@ typedef struct ClipSourceConfig {
     const char *const *nouns; /* of the stage: only these, repeated for weight; NULL: all */
     int noun_count;
     double everyday;          /* of the stage: share of everyday scenes; negative: the stage's own */
+    ClipCaptions captions;    /* of a folder */
+    double own_share;         /* of CAPTIONS_MIX: share of clips whose own captions are taken, as people type */
 } ClipSourceConfig;
 
 ClipSource *clip_source_open(const ClipSourceConfig *config, SoraError *err);

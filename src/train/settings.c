@@ -119,12 +119,33 @@ static bool read_nouns(TrainSettings *s, json_t *nouns, SoraError *err)
     return s->source.noun_count > 0 || error_set(err, SORA_ERROR_INPUT, "\"nouns\" names none");
 }
 
+/* "captions": "own", "captioner" or "mix", with "own_share". */
+static bool read_caption_choice(TrainSettings *s, const json_t *data, SoraError *err)
+{
+    static const char *const CHOICES[] = {"own", "captioner", "mix"};
+    const char *choice;
+    if (!settings_text(data, "captions", &choice, err) ||
+        !settings_number(data, (NumberRule){"own_share", 0.05, 0, 1}, &s->source.own_share, err))
+        return false;
+    int i = 0;
+    while (choice != NULL && i < 3 && strcmp(choice, CHOICES[i]) != 0)
+        i++;
+    if (i == 3)
+        return error_set(err, SORA_ERROR_INPUT, "\"data\": \"captions\" is \"own\", \"captioner\" or \"mix\"");
+    s->source.captions = (ClipCaptions)i;
+    if (s->source.folder == NULL && choice != NULL)
+        return error_set(err, SORA_ERROR_INPUT, "\"data\": \"captions\" is of a \"folder\", Emoji Stage has its own");
+    return s->source.captions == CAPTIONS_MIX || json_object_get(data, "own_share") == NULL ||
+           error_set(err, SORA_ERROR_INPUT, "\"data\": \"own_share\" has an effect on captions \"mix\" alone");
+}
+
 static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
 {
     double seed;
     if (!settings_number(data, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) ||
         !settings_number(data, (NumberRule){"everyday", -1, -1, 1}, &s->source.everyday, err) ||
-        !settings_text(data, "folder", &s->source.folder, err) || !read_nouns(s, json_object_get(data, "nouns"), err))
+        !settings_text(data, "folder", &s->source.folder, err) || !read_nouns(s, json_object_get(data, "nouns"), err) ||
+        !read_caption_choice(s, data, err))
         return false;
     static const char *const OF_THE_STAGE[] = {"seed", "nouns", "everyday"};
     for (int i = 0; i < 3 && s->source.folder != NULL; i++)

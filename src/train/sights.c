@@ -201,7 +201,8 @@ static bool hash_below(const char *path, int depth, uint64_t *hash, SoraError *e
     for (int i = 0; i < n; i++) {
         const char *name = items[i]->d_name;
         char below[4096];
-        if (ok && name[0] != '.') {
+        bool describes = strcmp(name, "captioner") == 0 || strcmp(name, "captioner.json") == 0; /* videos, and makes none */
+        if (ok && name[0] != '.' && !describes) {
             ok = (size_t)snprintf(below, sizeof below, "%s/%s", path, name) < sizeof below ||
                  error_set(err, SORA_ERROR_INPUT, "%.100s...: path too long", path);
             if (ok && (is_part(name) || dir_exists(below))) {

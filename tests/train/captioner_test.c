@@ -10,7 +10,9 @@
 #include "../unit/stage_art.h"
 #include "base/rng.h"
 #include "cpu/backend.h"
+#include "media/image.h"
 #include "sample/say.h"
+#include "train/clips.h"
 #include "train/train.h"
 #include "weights/param_sources.h"
 
@@ -219,8 +221,9 @@ static void learns_and_resumes(void **state)
     assert_int_equal(count, 4);
     print_message("loss %.3f -> %.3f\n", whole[0], whole[count - 1]);
     assert_true(whole[0] > 5 && whole[count - 1] < 0.8 * whole[0]);
-    static const char *const FILES[] = {"captioner/config.json", "captioner/model.safetensors", "vae/config.json", "tokenizer.model"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const FILES[] = {"captioner/config.json", "captioner/model.safetensors", "captioner/world.safetensors", "vae/config.json",
+                                        "tokenizer.model"};
+    for (int i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "%s/whole/model/%s", art_dir, FILES[i]);
         assert_true(file_exists(path));
     }
@@ -255,11 +258,66 @@ static void wrong_configurations_are_said(void **state)
     cpu_backend_free(backend);
 }
 
+/* A folder's captions: its own, the captioner's, or a mix in which the own ones look typed. */
+static void a_folder_is_recaptioned(void **state)
+{
+    static const struct { ClipCaptions captions; double own_share; int own; } CASES[] = {
+        {CAPTIONS_OWN, 0, 400}, {CAPTIONS_CAPTIONER, 0, 0}, {CAPTIONS_MIX, 0, 0}, {CAPTIONS_MIX, 0.25, 100}, {CAPTIONS_MIX, 1, 400}};
+    char folder[MAX_PATH], path[MAX_PATH + 32];
+    SoraError err = {0};
+    Image image;
+    snprintf(folder, sizeof folder, "%s/clips", art_dir);
+    assert_true(dir_make(folder, &err) && image_init(&image, 16, 16, &err));
+    snprintf(path, sizeof path, "%s/fox.png", folder);
+    assert_true(image_write_png(&image, path, NULL, NULL, &err));
+    image_deinit(&image);
+    static const char *const TEXTS[][2] = {{"fox.txt", "A fox runs to the Left."}, {"fox.captioner.txt", "a fox runs left"}};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, TEXTS[i][0]);
+        FILE *f = fopen(path, "w");
+        fprintf(f, "%s\n", TEXTS[i][1]);
+        fclose(f);
+    }
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        ClipSourceConfig c = {.folder = folder, .captions = CASES[i].captions, .own_share = CASES[i].own_share};
+        ClipSource *source = clip_source_open(&c, &err);
+        int own = 0, bare = 0;
+        assert_non_null(source);
+        for (uint64_t k = 0; k < 400; k++) {
+            Clip clip;
+            assert_true(clip_source_get(source, &(ClipRequest){.width = 16, .height = 16, .frames = 1, .fps = 12, .index = k}, &clip, &err));
+            assert_int_equal(clip.caption_count, 1);
+            const char *text = clip.captions[0];
+            bare += strcmp(text, "fox runs to left") == 0;
+            own += strcmp(text, "a fox runs left") != 0;
+            if (CASES[i].captions == CAPTIONS_OWN)
+                assert_string_equal(text, TEXTS[0][1]);
+            else
+                assert_true(strcmp(text, "a fox runs left") == 0 || strcmp(text, "fox runs to left") == 0 ||
+                            strcmp(text, "a fox runs to the left") == 0);
+            clip_deinit(&clip);
+        }
+        clip_source_close(source);
+        assert_true(abs(own - CASES[i].own) <= (CASES[i].own % 400 == 0 ? 0 : 30));
+        if (CASES[i].captions == CAPTIONS_MIX)
+            assert_true(abs(bare - own / 2) <= 30);
+    }
+    snprintf(path, sizeof path, "%s/fox.captioner.txt", folder);
+    remove(path);
+    ClipSourceConfig c = {.folder = folder, .captions = CAPTIONS_CAPTIONER};
+    ClipSource *source = clip_source_open(&c, &err);
+    Clip clip;
+    assert_false(clip_source_get(source, &(ClipRequest){.width = 16, .height = 16, .frames = 1, .fps = 12}, &clip, &err));
+    assert_non_null(strstr(err.message, "fox.captioner.txt"));
+    clip_source_close(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_at_a_time),   cmocka_unit_test(bad_batches_fail), cmocka_unit_test(beams_and_draws),
-        cmocka_unit_test(learns_and_resumes), cmocka_unit_test(wrong_configurations_are_said),
+        cmocka_unit_test(learns_and_resumes),  cmocka_unit_test(a_folder_is_recaptioned),
+        cmocka_unit_test(wrong_configurations_are_said),
     };
     return cmocka_run_group_tests(tests, art_setup, art_teardown);
 }
