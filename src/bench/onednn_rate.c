@@ -1,8 +1,9 @@
 #include "bench/onednn_rate.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
+
+#include "cpu/onednn_api.h"
 
 enum { MAX_ARGS = 3, MIN_RUNS = 3, MAX_RUNS = 50 };
 #define ENOUGH_SECONDS 0.15
@@ -17,17 +18,27 @@ typedef struct Run {
     void *data[MAX_ARGS];
 } Run;
 
+/* Source, weights, destination; let go of in every case. */
+typedef struct Layouts {
+    DnnLayout x, w, y;
+} Layouts;
+
+static void deinit_layouts(Layouts *l)
+{
+    dnn_layout_deinit(&l->x);
+    dnn_layout_deinit(&l->w);
+    dnn_layout_deinit(&l->y);
+}
+
 static bool describe_product(Run *r, const WorkShape *s, dnnl_data_type_t type)
 {
-    dnnl_memory_desc_t x, w, y;
-    dnnl_matmul_desc_t op;
-    return dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){s->m, s->k}, type, dnnl_ab) == dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){s->k, s->n}, type, dnnl_format_tag_any) ==
-               dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){s->m, s->n}, dnnl_f32, dnnl_ab) ==
-               dnnl_success &&
-           dnnl_matmul_desc_init(&op, &x, &w, NULL, &y) == dnnl_success &&
-           dnnl_primitive_desc_create(&r->desc, &op, NULL, r->engine, NULL) == dnnl_success;
+    Layouts l = {0};
+    bool ok = dnn_layout_init(&l.x, 2, (dnnl_dims_t){s->m, s->k}, type, dnnl_ab) &&
+              dnn_layout_init(&l.w, 2, (dnnl_dims_t){s->k, s->n}, type, dnnl_format_tag_any) &&
+              dnn_layout_init(&l.y, 2, (dnnl_dims_t){s->m, s->n}, dnnl_f32, dnnl_ab) &&
+              dnn_matmul(&r->desc, r->engine, &(DnnTensors){&l.x, &l.w, NULL, &l.y}, NULL);
+    deinit_layouts(&l);
+    return ok;
 }
 
 static int64_t conv_out(const WorkShape *s, int d)
@@ -37,32 +48,32 @@ static int64_t conv_out(const WorkShape *s, int d)
 
 static bool describe_conv(Run *r, const WorkShape *s, dnnl_data_type_t type)
 {
-    dnnl_memory_desc_t x, w, y;
-    dnnl_convolution_desc_t op;
+    Layouts l = {0};
     dnnl_dims_t in = {s->in[0], s->in[4], s->in[1], s->in[2], s->in[3]};
     dnnl_dims_t weights = {s->n, s->in[4], s->kernel[0], s->kernel[1], s->kernel[2]};
     dnnl_dims_t out = {s->in[0], s->n, conv_out(s, 0), conv_out(s, 1), conv_out(s, 2)};
-    dnnl_dims_t stride = {s->stride[0], s->stride[1], s->stride[2]};
-    dnnl_dims_t before = {s->padding[0], s->padding[2], s->padding[4]};
-    dnnl_dims_t after = {s->padding[1], s->padding[3], s->padding[5]};
-    return dnnl_memory_desc_init_by_tag(&x, 5, in, type, dnnl_ndhwc) == dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&w, 5, weights, type, dnnl_format_tag_any) == dnnl_success &&
-           dnnl_memory_desc_init_by_tag(&y, 5, out, dnnl_f32, dnnl_ndhwc) == dnnl_success &&
-           dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct, &x, &w,
-                                              NULL, &y, stride, before, after) == dnnl_success &&
-           dnnl_primitive_desc_create(&r->desc, &op, NULL, r->engine, NULL) == dnnl_success;
+    DnnWindow window = {.stride = {s->stride[0], s->stride[1], s->stride[2]},
+                        .before = {s->padding[0], s->padding[2], s->padding[4]},
+                        .after = {s->padding[1], s->padding[3], s->padding[5]}};
+    bool ok = dnn_layout_init(&l.x, 5, in, type, dnnl_ndhwc) && dnn_layout_init(&l.w, 5, weights, type, dnnl_format_tag_any) &&
+              dnn_layout_init(&l.y, 5, out, dnnl_f32, dnnl_ndhwc) &&
+              dnn_conv(&r->desc, r->engine, &(DnnTensors){&l.x, &l.w, NULL, &l.y}, &window, NULL);
+    deinit_layouts(&l);
+    return ok;
 }
 
 static bool init_memory(Run *r, int i, dnnl_query_t query)
 {
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(r->desc, query, 0);
-    size_t bytes = dnnl_memory_desc_get_size(md);
-    r->data[i] = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (r->data[i] == NULL)
+    DnnLayout l = {0};
+    if (!dnn_layout_query(&l, r->desc, query))
         return false;
-    for (size_t k = 0; k < bytes / 2; k++) /* small numbers in either type: denormals would be slow */
+    size_t bytes = dnn_layout_bytes(&l);
+    r->data[i] = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    for (size_t k = 0; r->data[i] != NULL && k < bytes / 2; k++) /* small numbers in either type: denormals would be slow */
         ((uint16_t *)r->data[i])[k] = (uint16_t)(0x3c00 + k % 251);
-    return dnnl_memory_create(&r->memory[i], md, r->engine, r->data[i]) == dnnl_success;
+    bool ok = r->data[i] != NULL && dnn_memory(&r->memory[i], &l, r->engine, r->data[i]);
+    dnn_layout_deinit(&l);
+    return ok;
 }
 
 static bool execute(Run *r)

@@ -1,12 +1,12 @@
 #include "cpu/onednn.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "cpu/kernel.h"
+#include "cpu/onednn_api.h"
 
 enum { BUCKETS = 1024, MAX_TILES = 2000 };
 
@@ -16,13 +16,13 @@ struct Tile {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_primitive_t primitive;
-    dnnl_memory_desc_t src, weights, bias, dst, scratch;
+    DnnLayout src, weights, bias, dst, scratch;
 };
 
 typedef struct Kept {
     struct Kept *next; /* in its bucket */
     const void *plain;
-    dnnl_memory_desc_t layout;
+    DnnLayout layout;
     void *packed;
 } Kept;
 
@@ -53,7 +53,11 @@ OneDnn *onednn_new(SoraError *err)
 
 static void free_tile(Tile *t)
 {
-    dnnl_primitive_destroy(t->primitive);
+    DnnLayout *const layouts[] = {&t->src, &t->weights, &t->bias, &t->dst, &t->scratch};
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        dnn_layout_deinit(layouts[i]);
+    if (t->primitive != NULL)
+        dnnl_primitive_destroy(t->primitive);
     free(t);
 }
 
@@ -87,12 +91,12 @@ void onednn_tidy(OneDnn *d)
         clear(d);
 }
 
-static bool describe(dnnl_memory_desc_t *md, int ndim, const int64_t *dims, dnnl_data_type_t type,
+static bool describe(DnnLayout *l, int ndim, const int64_t *dims, dnnl_data_type_t type,
                      dnnl_format_tag_t tag)
 {
     dnnl_dims_t size = {0};
     memcpy(size, dims, (size_t)ndim * sizeof size[0]);
-    return dnnl_memory_desc_init_by_tag(md, ndim, size, type, tag) == dnnl_success;
+    return dnn_layout_init(l, ndim, size, type, tag);
 }
 
 /* The caller owns *attr in every case. */
@@ -103,9 +107,10 @@ static bool make_attr(const TileShape *s, dnnl_primitive_attr_t *attr)
               dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user) == dnnl_success &&
               dnnl_post_ops_create(&ops) == dnnl_success;
     if (ok && s->accumulate)
-        ok = dnnl_post_ops_append_sum(ops, 1.0f) == dnnl_success;
+        ok = dnn_append_sum(ops);
     ok = ok && dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
-    dnnl_post_ops_destroy(ops);
+    if (ops != NULL)
+        dnnl_post_ops_destroy(ops);
     return ok;
 }
 
@@ -128,16 +133,12 @@ static dnnl_data_type_t float_type(const TileShape *s)
 static bool describe_matmul(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
     const TileShape *s = &t->shape;
-    dnnl_matmul_desc_t op;
     bool int8 = s->type == TILE_INT8;
     bool ok = describe(&t->src, 2, (int64_t[]){s->m, s->k}, int8 ? dnnl_u8 : float_type(s), dnnl_ab) &&
               describe(&t->weights, 2, (int64_t[]){s->k, s->n}, int8 ? dnnl_s8 : float_type(s), weights_tag(s)) &&
               describe(&t->bias, 2, (int64_t[]){1, s->n}, dnnl_f32, dnnl_ab) &&
               describe(&t->dst, 2, (int64_t[]){s->m, s->n}, int8 ? dnnl_s32 : dnnl_f32, dnnl_ab);
-    return ok &&
-           dnnl_matmul_desc_init(&op, &t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst) ==
-               dnnl_success &&
-           dnnl_primitive_desc_create(pd, &op, attr, t->engine, NULL) == dnnl_success;
+    return ok && dnn_matmul(pd, t->engine, &(DnnTensors){&t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst}, attr);
 }
 
 static bool is_flat(const TileShape *s)
@@ -151,7 +152,7 @@ static bool describe_conv(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_de
     const TileShape *s = &t->shape;
     bool grad = s->kind == TILE_CONV_GRAD_W;
     int64_t x[5] = {s->batch, s->cin}, w[5] = {s->cout, s->cin}, y[5] = {s->batch, s->cout};
-    dnnl_dims_t stride = {0}, none = {0};
+    DnnWindow window = {.stride = {0}};
     int ndim = is_flat(s) ? 4 : 5;
     for (int d = 0, i = 0; d < 3; d++) {
         if (ndim == 4 && d == 1)
@@ -159,31 +160,20 @@ static bool describe_conv(Tile *t, dnnl_primitive_attr_t attr, dnnl_primitive_de
         x[2 + i] = (int64_t)(s->out[d] - 1) * s->stride[d] + s->size[d];
         w[2 + i] = s->size[d];
         y[2 + i] = s->out[d];
-        stride[i++] = s->stride[d];
+        window.stride[i++] = s->stride[d];
     }
     dnnl_format_tag_t tag = ndim == 4 ? dnnl_nhwc : dnnl_ndhwc;
-    dnnl_convolution_desc_t op, forward;
-    dnnl_primitive_desc_t hint = NULL;
+    DnnLayout forward = {0};
+    DnnTensors tensors = {&t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst};
     bool ok = describe(&t->src, ndim, x, float_type(s), tag) &&
               describe(&t->weights, ndim, w, grad ? dnnl_f32 : float_type(s), dnnl_format_tag_any) &&
               describe(&t->bias, 1, (int64_t[]){s->cout}, dnnl_f32, dnnl_a) &&
               describe(&t->dst, ndim, y, grad ? float_type(s) : dnnl_f32, tag);
     if (!grad)
-        return ok &&
-               dnnl_convolution_forward_desc_init(&op, dnnl_forward_inference, dnnl_convolution_direct,
-                                                  &t->src, &t->weights, s->bias ? &t->bias : NULL, &t->dst,
-                                                  stride, none, none) == dnnl_success &&
-               dnnl_primitive_desc_create(pd, &op, attr, t->engine, NULL) == dnnl_success;
-    dnnl_memory_desc_t fw = t->weights;
-    fw.data_type = t->src.data_type;
-    ok = ok &&
-         dnnl_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &t->src,
-                                            &fw, NULL, &t->dst, stride, none, none) == dnnl_success &&
-         dnnl_primitive_desc_create(&hint, &forward, NULL, t->engine, NULL) == dnnl_success &&
-         dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &t->src, &t->weights, NULL,
-                                                     &t->dst, stride, none, none) == dnnl_success &&
-         dnnl_primitive_desc_create(pd, &op, attr, t->engine, hint) == dnnl_success;
-    dnnl_primitive_desc_destroy(hint);
+        return ok && dnn_conv(pd, t->engine, &tensors, &window, attr);
+    ok = ok && describe(&forward, ndim, w, float_type(s), dnnl_format_tag_any) &&
+         dnn_conv_grad_weights(pd, t->engine, &tensors, &forward, &window, attr);
+    dnn_layout_deinit(&forward);
     return ok;
 }
 
@@ -194,14 +184,12 @@ static bool make_primitive(Tile *t)
     bool ok = make_attr(&t->shape, &attr) &&
               (t->shape.kind == TILE_MATMUL ? describe_matmul(t, attr, &pd) : describe_conv(t, attr, &pd)) &&
               dnnl_primitive_create(&t->primitive, pd) == dnnl_success;
-    if (ok) {
-        dnnl_query_t which =
-            t->shape.kind == TILE_CONV_GRAD_W ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-        t->weights = *dnnl_primitive_desc_query_md(pd, which, 0);
-        t->scratch = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    }
-    dnnl_primitive_desc_destroy(pd);
-    dnnl_primitive_attr_destroy(attr);
+    dnnl_query_t which = t->shape.kind == TILE_CONV_GRAD_W ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+    ok = ok && dnn_layout_query(&t->weights, pd, which) && dnn_layout_query(&t->scratch, pd, dnnl_query_scratchpad_md);
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
     return ok;
 }
 
@@ -244,12 +232,12 @@ const Tile *onednn_tile(OneDnn *d, const TileShape *shape, SoraError *err)
 
 size_t tile_weight_bytes(const Tile *t)
 {
-    return dnnl_memory_desc_get_size(&t->weights);
+    return dnn_layout_bytes(&t->weights);
 }
 
 size_t tile_scratch_bytes(const Tile *t)
 {
-    return dnnl_memory_desc_get_size(&t->scratch);
+    return dnn_layout_bytes(&t->scratch);
 }
 
 /* Arguments of one execution; the memory objects are ours, what they point to is not. */
@@ -259,10 +247,10 @@ typedef struct Arguments {
     bool ok;
 } Arguments;
 
-static void add(Arguments *a, int name, dnnl_engine_t engine, const dnnl_memory_desc_t *md, const void *data)
+static void add(Arguments *a, int name, dnnl_engine_t engine, const DnnLayout *l, const void *data)
 {
     dnnl_memory_t m = NULL;
-    a->ok = a->ok && dnnl_memory_create(&m, md, engine, (void *)data) == dnnl_success;
+    a->ok = a->ok && dnn_memory(&m, l, engine, (void *)data);
     if (m != NULL)
         a->list[a->count++] = (dnnl_exec_arg_t){name, m};
 }
@@ -292,15 +280,13 @@ bool tile_run(const Tile *t, const TileData *data)
     return execute(&a, t->primitive, t->stream);
 }
 
-static bool reorder(const Tile *t, const dnnl_memory_desc_t *from, const void *in,
-                    const dnnl_memory_desc_t *to, void *out)
+static bool reorder(const Tile *t, const DnnLayout *from, const void *in, const DnnLayout *to, void *out)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_t primitive = NULL;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    bool ok = dnnl_reorder_primitive_desc_create(&pd, from, t->engine, to, t->engine, NULL) == dnnl_success &&
-              dnnl_primitive_create(&primitive, pd) == dnnl_success;
+    bool ok = dnn_reorder(&pd, t->engine, from, to) && dnnl_primitive_create(&primitive, pd) == dnnl_success;
     if (ok) {
         Arguments a = {.ok = true};
         add(&a, DNNL_ARG_FROM, t->engine, from, in);
@@ -310,32 +296,37 @@ static bool reorder(const Tile *t, const dnnl_memory_desc_t *from, const void *i
     omp_set_num_threads(threads);
     if (primitive != NULL)
         dnnl_primitive_destroy(primitive);
-    dnnl_primitive_desc_destroy(pd);
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
     return ok;
 }
 
 /* Dense weights [cout, cin, kt, kh, kw], in the order of the tile's dimensions. */
-static bool describe_plain(const Tile *t, dnnl_data_type_t type, dnnl_memory_desc_t *md)
+static bool describe_plain(const Tile *t, dnnl_data_type_t type, DnnLayout *l)
 {
-    const int64_t *dims = t->weights.dims;
-    int n = t->weights.ndims;
+    dnnl_dims_t dims = {0};
+    int n = dnn_layout_dims(&t->weights, dims);
     if (n == 4)
-        return describe(md, n, dims, type, dnnl_abcd);
+        return describe(l, n, dims, type, dnnl_abcd);
     int64_t kh = dims[2], kt = dims[3], kw = dims[4], taps = kh * kt * kw;
     dnnl_dims_t strides = {dims[1] * taps, taps, kw, kh * kw, 1};
-    return dnnl_memory_desc_init_by_strides(md, n, dims, type, strides) == dnnl_success;
+    return dnn_layout_init_strides(l, n, dims, type, strides);
 }
 
 bool tile_pack(const Tile *t, const void *plain, DType type, void *packed)
 {
-    dnnl_memory_desc_t md;
-    return describe_plain(t, type == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32, &md) && reorder(t, &md, plain, &t->weights, packed);
+    DnnLayout l = {0};
+    bool ok = describe_plain(t, type == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32, &l) && reorder(t, &l, plain, &t->weights, packed);
+    dnn_layout_deinit(&l);
+    return ok;
 }
 
 bool tile_unpack(const Tile *t, const void *packed, float *plain)
 {
-    dnnl_memory_desc_t md;
-    return describe_plain(t, dnnl_f32, &md) && reorder(t, &t->weights, packed, &md, plain);
+    DnnLayout l = {0};
+    bool ok = describe_plain(t, dnnl_f32, &l) && reorder(t, &t->weights, packed, &l, plain);
+    dnn_layout_deinit(&l);
+    return ok;
 }
 
 /* --- packed weights that are kept --- */
@@ -348,7 +339,7 @@ static uint32_t bucket_of(const void *plain)
 const void *onednn_kept(const OneDnn *d, const Tile *t, const void *plain)
 {
     for (const Kept *k = d->kept[bucket_of(plain)]; k != NULL; k = k->next)
-        if (k->plain == plain && dnnl_memory_desc_equal(&k->layout, &t->weights))
+        if (k->plain == plain && dnn_layout_equal(&k->layout, &t->weights))
             return k->packed;
     return NULL;
 }
@@ -358,13 +349,15 @@ void *onednn_keep(OneDnn *d, const Tile *t, const void *plain)
     size_t bytes = pad64(tile_weight_bytes(t));
     Kept *k = malloc(sizeof *k);
     void *packed = aligned_alloc(64, bytes);
-    if (k == NULL || packed == NULL) {
+    if (k != NULL)
+        *k = (Kept){.plain = plain, .packed = packed};
+    if (k == NULL || packed == NULL || !dnn_layout_copy(&k->layout, &t->weights)) {
         free(k);
         free(packed);
         return NULL;
     }
     Kept **bucket = &d->kept[bucket_of(plain)];
-    *k = (Kept){*bucket, plain, t->weights, packed};
+    k->next = *bucket;
     *bucket = k;
     return packed;
 }
@@ -375,6 +368,7 @@ void onednn_forget(OneDnn *d)
         while (d->kept[i] != NULL) {
             Kept *k = d->kept[i];
             d->kept[i] = k->next;
+            dnn_layout_deinit(&k->layout);
             free(k->packed);
             free(k);
         }
