@@ -101,10 +101,16 @@ else
     fail "meson setup -Dtests=disabled: $(tail -3 "$work/log")"
 fi
 # --- another oneDNN is refused by name, not by the compiler ---
-mkdir "$work/three"
-echo '#define DNNL_VERSION_MAJOR 3' >"$work/three/dnnl_version.h"
-CFLAGS="-I$work/three" "$meson" setup "$work/build3" "$source_dir" -Dtests=disabled >"$work/log" 2>&1 &&
-    fail "oneDNN 3 is taken"
-grep -q 'oneDNN 2 is needed' "$work/log" || fail "oneDNN 3: $(tail -3 "$work/log")"
+mkdir "$work/other"
+echo '#define DNNL_VERSION_MAJOR 4' >"$work/other/dnnl_version.h"
+CFLAGS="-I$work/other" "$meson" setup "$work/build4" "$source_dir" -Dtests=disabled >"$work/log" 2>&1 &&
+    fail "oneDNN 4 is taken"
+grep -q 'oneDNN 2 or 3 is needed' "$work/log" || fail "oneDNN 4: $(tail -3 "$work/log")"
+# Each version has its file.
+echo '#define DNNL_VERSION_MAJOR 3' >"$work/other/dnnl_version.h"
+CFLAGS="-I$work/other" "$meson" setup "$work/build3" "$source_dir" -Dtests=disabled >"$work/log" 2>&1 ||
+    fail "oneDNN 3: $(tail -3 "$work/log")"
+"$meson" introspect "$work/build3" --targets | grep -q 'onednn_api_3.c' || fail "oneDNN 3 has no file"
+"$meson" introspect "$work/build3" --targets | grep -q 'onednn_api_2.c' && fail "oneDNN 3 has that of 2"
 [ "$failures" = 0 ] || echo "$failures failed"
 [ "$failures" = 0 ]

@@ -76,7 +76,8 @@ static bool add_list(Rules *rules, Line *line, bool category, SoraError *err)
     if (category && *line->rest == 0)
         return WRONG(line, err, "category %s needs a sentence for the user", name);
     RuleGroup *list = &rules->lists[rules->list_count++];
-    *list = (RuleGroup){.threshold = -1, .name = arena_strdup(&rules->arena, name), .sentence = category ? arena_strdup(&rules->arena, line->rest) : NULL};
+    *list = (RuleGroup){.threshold = -1, .name = arena_strdup(&rules->arena, name),
+                        .sentence = category ? arena_strdup(&rules->arena, line->rest) : NULL};
     if (list->name == NULL || (category && list->sentence == NULL)) {
         rules->list_count--;
         return error_no_memory(err);
