@@ -338,7 +338,7 @@ void videos_create(Call *call)
 
 /* --- videos of videos --- */
 
-/* What is known of a finished video of one's own; its words, where none are sent. */
+/* What is known of a finished video; its words, where none are sent. */
 static void learn(Call *call, Draft *d, const Job *job)
 {
     json_t *result = json_loads(job->result != NULL ? job->result : "{}", 0, NULL);
@@ -358,18 +358,18 @@ static void learn(Call *call, Draft *d, const Job *job)
         snprintf(d->source, sizeof d->source, "%s", job->id);
 }
 
-/* A finished video of one's own becomes an input. */
+/* A finished video becomes an input: one's own, or one that was published. */
 static bool take_video(Call *call, Draft *d, const char *id)
 {
     SoraError err = {0};
     Job job;
     bool found, ok = false;
     int i = d->op.input_count;
-    if (!store_job_get(call->server->store, id, call->key.id, &job, &found, &err)) {
+    if (!store_job_get(call->server->store, id, NULL, &job, &found, &err)) {
         call_fail(call, &err);
         return false;
     }
-    if (!found)
+    if (!found || (strcmp(job.key, call->key.id) != 0 && job.published == 0))
         call_not_found(call, "video", id);
     else if (job.state != JOB_COMPLETED || job.video == NULL)
         call_error(call, 400, "video_not_ready", "video", "the video %.80s is %s", id,

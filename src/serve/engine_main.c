@@ -96,6 +96,8 @@ static bool goes_on(Process *p)
 
 /* --- making --- */
 
+#define PREVIEW_SECONDS 0.7 /* between two of them at least */
+
 typedef struct Making {
     Process *process;
     const char *folder;
@@ -120,20 +122,33 @@ static void on_note(const SoraNote *note, void *user)
     json_array_append_new(m->notes, json_pack("{ss ss}", "about", note->about, "text", note->text));
 }
 
-/* Now and then a frame for those who wait. One that cannot be written is not missed. */
+/* For those who wait. One that cannot be written is not missed. */
+static void show(Making *m, const Image *picture)
+{
+    char name[32], path[4096];
+    m->previewed = clock_seconds();
+    snprintf(name, sizeof name, "preview-%d.jpg", ++m->previews);
+    snprintf(path, sizeof path, "%s/%s", m->folder, name);
+    if (still_preview(picture, path, NULL))
+        say(m->process, json_pack("{ss ss}", "is", "preview", "file", name));
+}
+
+/* Now and then a finished frame. */
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
 {
     Making *m = user;
-    char name[32], path[4096];
-    double now = clock_seconds();
-    if (now - m->previewed < 0.7)
-        return true;
-    m->previewed = now;
-    snprintf(name, sizeof name, "preview-%d.jpg", ++m->previews);
-    snprintf(path, sizeof path, "%s/%s", m->folder, name);
-    if (still_preview(video, i, path, NULL))
-        say(m->process, json_pack("{ss ss}", "is", "preview", "file", name));
+    if (clock_seconds() - m->previewed >= PREVIEW_SECONDS)
+        show(m, &(Image){sora_video_width(video), sora_video_height(video), (uint8_t *)sora_video_frame(video, i)}); /* read only */
     return true;
+}
+
+/* What is emerging: the middle of the video. */
+static void on_preview(const SoraPreview *p, void *user)
+{
+    Making *m = user;
+    size_t frame = 3 * (size_t)p->width * (size_t)p->height;
+    if (clock_seconds() - m->previewed >= PREVIEW_SECONDS)
+        show(m, &(Image){p->width, p->height, (uint8_t *)p->pixels + (size_t)(p->frames / 2) * frame}); /* read only */
 }
 
 static void fill_request(SoraRequest *r, SoraGiven given[2], SoraPassage *passages, const Operation *o, Making *m)
@@ -162,6 +177,7 @@ static void fill_request(SoraRequest *r, SoraGiven given[2], SoraPassage *passag
     r->progress = on_progress;
     r->note = on_note;
     r->frame = on_frame;
+    r->preview = on_preview;
     r->user = m;
 }
 

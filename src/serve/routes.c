@@ -42,6 +42,8 @@ const Route ROUTES[] = {
     {"GET", "/v1/models", "videos", models_list, "listModels", "the models", NULL, "ModelList"},
     {"GET", "/v1/models/{model}", "videos", models_retrieve, "getModel", "a model", NULL, "Model"},
     {"GET", "/v1/models/{model}/words", "videos", models_words, "getWords", "the words that a model knows", NULL, NULL},
+    {"GET", "/v1/models/{model}/unknown", "videos", models_unknown, "getUnknownWords",
+     "the words of ?text= that a model does not know, and known ones that are near in meaning", NULL, NULL},
     {"POST", "/v1/verify", "videos", tool_verify, "verify", "content credentials of a file", "File", NULL},
     {"POST", "/v1/trace", "videos", tool_trace, "trace", "was this file made here?", "File", NULL},
     {"GET", "/v1/key", "videos", own_key, "getKey", "your key, its limits and use", NULL, "Key"},

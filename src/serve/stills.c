@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "media/image.h"
 #include "media/video_writer.h"
 
 static bool write_picture(const Image *image, const char *path, SoraError *err)
@@ -17,33 +16,32 @@ static bool write_picture(const Image *image, const char *path, SoraError *err)
     return false;
 }
 
-/* Frame i, no wider and no higher than `side`. */
-static bool small_frame(Image *out, const SoraVideo *video, int i, int side, SoraError *err)
+/* No wider and no higher than `side`. */
+static bool shrink(Image *out, const Image *in, int side, SoraError *err)
 {
-    int w = sora_video_width(video), h = sora_video_height(video);
-    double scale = fmin(1, (double)side / (w > h ? w : h));
-    Image in = {w, h, (uint8_t *)sora_video_frame(video, i)}; /* read only */
-    if (in.rgb == NULL)
-        return error_set(err, SORA_ERROR_INTERNAL, "frame %d is not there", i);
-    return image_resize(out, &in, (int)fmax(1, lround(w * scale)), (int)fmax(1, lround(h * scale)), err);
+    double scale = fmin(1, (double)side / (in->width > in->height ? in->width : in->height));
+    if (in->rgb == NULL)
+        return error_set(err, SORA_ERROR_INTERNAL, "a frame is not there");
+    return image_resize(out, in, (int)fmax(1, lround(in->width * scale)), (int)fmax(1, lround(in->height * scale)), err);
 }
 
-static bool write_frame(const SoraVideo *video, int i, int side, const char *path, SoraError *err)
+static Image frame_of(const SoraVideo *video, int i)
+{
+    return (Image){sora_video_width(video), sora_video_height(video), (uint8_t *)sora_video_frame(video, i)}; /* read only */
+}
+
+bool still_preview(const Image *picture, const char *path, SoraError *err)
 {
     Image small = {0};
-    bool ok = small_frame(&small, video, i, side, err) && write_picture(&small, path, err);
+    bool ok = shrink(&small, picture, THUMBNAIL_SIDE, err) && write_picture(&small, path, err);
     image_deinit(&small);
     return ok;
 }
 
 bool still_thumbnail(const SoraVideo *video, const char *path, SoraError *err)
 {
-    return write_frame(video, sora_video_frames(video) / 2, THUMBNAIL_SIDE, path, err);
-}
-
-bool still_preview(const SoraVideo *video, int i, const char *path, SoraError *err)
-{
-    return write_frame(video, i, THUMBNAIL_SIDE, path, err);
+    Image middle = frame_of(video, sora_video_frames(video) / 2);
+    return still_preview(&middle, path, err);
 }
 
 static void paste(Image *sheet, const Image *tile, int x, int y)
@@ -60,7 +58,8 @@ bool still_sheet(const SoraVideo *video, const char *path, SoraError *err)
     Image sheet = {0}, tile = {0};
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
-        ok = small_frame(&tile, video, count > 1 ? (int)((int64_t)i * (frames - 1) / (count - 1)) : 0, SHEET_WIDTH, err);
+        Image frame = frame_of(video, count > 1 ? (int)((int64_t)i * (frames - 1) / (count - 1)) : 0);
+        ok = shrink(&tile, &frame, SHEET_WIDTH, err);
         if (ok && i == 0)
             ok = image_init(&sheet, columns * tile.width, rows * tile.height, err);
         if (ok)

@@ -3,6 +3,7 @@
 #define SORA_SERVE_STILLS_H
 
 #include <sora.h>
+#include "media/image.h"
 
 enum { SHEET_COLUMNS = 5, SHEET_MOST = 25, SHEET_WIDTH = 192, THUMBNAIL_SIDE = 512 };
 
@@ -13,7 +14,7 @@ bool still_thumbnail(const SoraVideo *video, const char *path, SoraError *err);
  */
 bool still_sheet(const SoraVideo *video, const char *path, SoraError *err);
 
-/* Frame i; JPEG. */
-bool still_preview(const SoraVideo *video, int i, const char *path, SoraError *err);
+/* At most THUMBNAIL_SIDE pixels a side; of the kind that the path's extension says. */
+bool still_preview(const Image *picture, const char *path, SoraError *err);
 
 #endif

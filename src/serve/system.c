@@ -6,6 +6,10 @@
 #include "serve/routes.h"
 #include "serve/server.h"
 #include "serve/web.h"
+#include "text/utf8.h"
+#include "text/vocabulary.h"
+
+enum { MOST_UNKNOWN = 50 };
 
 static json_t *model_json(const Server *s, int i)
 {
@@ -41,6 +45,36 @@ void models_words(Call *call)
         call_text(call, strdup(words), "application/json");
     else
         call_error(call, 404, "not_found", "model", "the model \"%.60s\" has no list of words", call->names[0]);
+}
+
+/* As vocabulary_unknown() has them. */
+static json_t *unknown_json(const Vocabulary *v, const char *text)
+{
+    UnknownWord words[MOST_UNKNOWN];
+    json_t *data = json_array();
+    int count = vocabulary_unknown(v, text, words, MOST_UNKNOWN);
+    for (int i = 0; i < count && i < MOST_UNKNOWN; i++)
+        json_array_append_new(data, json_pack("{ss ss?}", "word", words[i].word, "near", words[i].near));
+    return json_pack("{ss so}", "object", "list", "data", data);
+}
+
+void models_unknown(Call *call)
+{
+    SoraError err = {0};
+    int i = server_model(call->server, call->names[0]);
+    const char *words = i >= 0 ? call->server->facts[i].words : NULL, *text = call_query(call, "text");
+    Vocabulary *v = NULL;
+    if (words == NULL)
+        call_error(call, 404, "not_found", "model", "the model \"%.60s\" has no list of words", call->names[0]);
+    else if (text == NULL)
+        call_error(call, 400, "missing_required_parameter", "text", "text: what is to be looked at is missing");
+    else if (!utf8_check(text, strlen(text), "text", &err))
+        call_error(call, 400, "invalid_value", "text", "%s", err.message);
+    else if ((v = vocabulary_open_memory(words, strlen(words), "words.json", &err)) == NULL)
+        call_fail(call, &err);
+    else
+        call_json(call, 200, unknown_json(v, text));
+    vocabulary_close(v);
 }
 
 void health(Call *call)

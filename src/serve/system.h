@@ -7,6 +7,7 @@
 void models_list(Call *call);
 void models_retrieve(Call *call);
 void models_words(Call *call);
+void models_unknown(Call *call);
 void health(Call *call); /* is the process there? */
 void ready(Call *call);  /* can it take requests? */
 void metrics(Call *call);
