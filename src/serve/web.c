@@ -43,7 +43,7 @@ static void add_headers(Call *call)
     call_add_header(call, "cache-control", "no-cache");
 }
 
-/* Of a folder, so that a change is seen at the next reload. */
+/* Of a folder, so that a change is seen at the next reload. What it lacks is the program's. */
 static bool from_folder(Call *call, const char *path)
 {
     char name[4096];
@@ -84,7 +84,7 @@ static bool from_program(Call *call, const char *path)
 void web_file(Call *call)
 {
     const char *path = strcmp(call->path, "/") == 0 ? "/index.html" : call->path;
-    if (call->server->options->web != NULL ? from_folder(call, path) : from_program(call, path))
+    if ((call->server->options->web != NULL && from_folder(call, path)) || from_program(call, path))
         add_headers(call);
     else
         call_error(call, 404, "not_found", NULL, "there is nothing at %.200s", call->path);
