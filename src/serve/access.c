@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "serve/key_cache.h"
 #include "serve/server.h"
 
 /* "Bearer KEY", or the cookie that POST /v1/session sets for a page. NULL: neither. */
@@ -40,29 +41,33 @@ static bool is_local_name(const char *host)
     return false;
 }
 
-static bool find_key(Call *call, SoraError *err)
+/* The key of a text, or "local" where none is needed; *found: is there one? */
+static bool ask_store(Call *call, const char *text, ApiKey *key, bool *found, SoraError *err)
 {
     Server *s = call->server;
-    const char *text = key_sent(call);
-    bool found = false, any = true;
-    if (text != NULL && *text != 0 && !store_key_find(s->store, text, &call->key, &found, err))
+    bool any = true;
+    *found = false;
+    if (text != NULL && *text != 0 && !store_key_find(s->store, text, key, found, err))
         return false;
-    if (found)
+    if (*found || !s->loopback)
         return true;
-    if (s->loopback && !store_key_any(s->store, &any, err))
+    return store_key_any(s->store, &any, err) && (any || store_key_get(s->store, "local", key, found, err));
+}
+
+static bool find_key(Call *call, SoraError *err)
+{
+    const char *text = key_sent(call);
+    bool found = key_cache_get(call->server->keys, text, &call->key);
+    if (!found && !ask_store(call, text, &call->key, &found, err))
         return false;
-    if (!any) {
-        if (!is_local_name(call_header(call, "Host"))) {
-            call_error(call, 403, "wrong_host", NULL, "without keys the server answers as localhost alone");
-            return true;
-        }
-        if (!store_key_get(s->store, "local", &call->key, &found, err))
-            return false;
-    }
     if (!found)
         call_error(call, 401, "invalid_api_key", NULL,
                    text == NULL || *text == 0 ? "an API key is missing: Authorization: Bearer KEY"
                                               : "the API key is wrong or was revoked");
+    else if (strcmp(call->key.id, "local") == 0 && !is_local_name(call_header(call, "Host")))
+        call_error(call, 403, "wrong_host", NULL, "without keys the server answers as localhost alone");
+    else
+        key_cache_put(call->server->keys, text, &call->key);
     return true;
 }
 

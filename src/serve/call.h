@@ -51,6 +51,9 @@ typedef struct Call {
     Answer answer;
     bool waits; /* the answer comes when this job is over, from the waiter */
     char job[STORE_ID_SIZE];
+    bool offloaded; /* run() is called by a thread of serve/offload.h */
+    void (*run)(struct Call *call);
+    struct Call *next; /* there */
 } Call;
 
 const char *call_header(const Call *call, const char *name); /* NULL: not sent */

@@ -16,6 +16,7 @@
 #include "serve/body.h"
 #include "serve/call.h"
 #include "serve/log.h"
+#include "serve/offload.h"
 #include "serve/routes.h"
 
 enum {
@@ -273,6 +274,13 @@ static void take_body(Exchange *e, const char *data, size_t size)
                NULL, "%s", err.message);
 }
 
+/* Files are decoded and stored; pictures may be fetched, and videos copied. */
+static bool takes_long(const Call *c)
+{
+    return c->file_count > 0 || json_object_get(c->fields, "input_reference") != NULL ||
+           json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL;
+}
+
 static void run(Exchange *e)
 {
     Call *c = &e->call;
@@ -282,9 +290,13 @@ static void run(Exchange *e)
         call_error(c, status, "invalid_body", NULL, "%s", err.message);
     body_free(e->body);
     e->body = NULL;
-    if (c->answer.status == 0)
-        e->route->run(c);
-    if (c->answer.status == 0 && !c->waits)
+    if (c->answer.status == 0) { /* else it may be that there is no such route */
+        c->run = e->route->run;
+        c->offloaded = takes_long(c);
+        if (!c->offloaded)
+            c->run(c);
+    }
+    if (c->answer.status == 0 && !c->waits && !c->offloaded)
         call_error(c, 500, "server_error", NULL, "the server failed (request %s)", c->id);
 }
 
@@ -312,10 +324,15 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         *size = 0;
         return MHD_YES;
     }
-    if (!e->call.waits)
+    if (!e->call.waits && !e->call.offloaded)
         run(e);
     else if (e->call.answer.status == 0)
         call_error(&e->call, 503, "server_stopping", NULL, "the server is stopping; the job goes on");
+    if (e->call.offloaded && e->call.answer.status == 0) {
+        MHD_suspend_connection(connection);
+        offload_add(h->server->offload, &e->call);
+        return MHD_YES;
+    }
     if (e->call.waits && e->call.answer.status == 0) {
         MHD_suspend_connection(connection);
         waiter_add(h->server->waiter, &e->call);

@@ -18,7 +18,9 @@
 #include "base/scratch.h"
 #include "serve/hooks_api.h"
 #include "serve/http.h"
+#include "serve/key_cache.h"
 #include "serve/log.h"
+#include "serve/offload.h"
 #include "serve/waiter.h"
 #include "serve/worker.h"
 
@@ -114,7 +116,8 @@ static bool open_all(Running *r, SoraError *err)
     for (int i = 0; i < o->model_count; i++)
         s->metrics.models[i].name = o->models[i].name;
     s->limiter = limiter_new();
-    s->plans = s->limiter != NULL ? plans_open(o->plans, err) : NULL;
+    s->keys = key_cache_new();
+    s->plans = s->limiter != NULL && s->keys != NULL ? plans_open(o->plans, err) : NULL;
     s->policy = s->plans != NULL ? policy_open(o->policy, err) : NULL;
     return s->policy != NULL && open_store(r, err) && check_exposure(s, err) && sora_credentials_init(o->credentials, err) &&
            (r->worker = worker_start(s, err)) != NULL;
@@ -140,7 +143,8 @@ static bool listen_all(Running *r, SoraError *err)
         return true;
     }
     s->waiter = waiter_start(s, err);
-    r->hooks_started = s->waiter != NULL && pthread_create(&r->hooks, NULL, hooks_loop, s) == 0;
+    s->offload = s->waiter != NULL ? offload_start(err) : NULL;
+    r->hooks_started = s->offload != NULL && pthread_create(&r->hooks, NULL, hooks_loop, s) == 0;
     r->http = r->hooks_started ? http_start(s, &port, err) : NULL;
     if (r->http == NULL || !store_key_any(s->store, &any, err))
         return false;
@@ -180,13 +184,17 @@ static void stop(Running *r)
     s->stopping = true;
     worker_stop(r->worker, s->options->grace); /* meanwhile requests are answered, and /readyz says no */
     waiter_stop(s->waiter);
+    offload_stop(s->offload);
     http_stop(r->http);
+    waiter_free(s->waiter);
+    offload_free(s->offload);
     if (r->hooks_started)
         pthread_join(r->hooks, NULL);
     store_close(s->store);
     policy_close(s->policy);
     plans_close(s->plans);
     limiter_free(s->limiter);
+    key_cache_free(s->keys);
     for (int i = 0; i < SERVE_MOST_MODELS; i++)
         free(s->facts[i].words);
     scratch_remove(&r->scratch);

@@ -22,6 +22,8 @@ struct Server {
     ModelFacts facts[SERVE_MOST_MODELS]; /* of options->models */
     Metrics metrics;
     Limiter *limiter;
+    struct KeyCache *keys;
+    struct Offload *offload;
     Waiter *waiter; /* who answers calls whose job is not over */
     char *uploads;  /* folder for what is being sent */
     bool loopback;  /* nobody else can reach it */

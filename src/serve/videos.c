@@ -48,11 +48,11 @@ void videos_list(Call *call)
     job_list_deinit(&list);
 }
 
-/* How soon to ask again: python's library heeds it. */
+/* How soon to ask again, which python's library heeds: what takes long is asked for less often. */
 static void advise_poll(Call *call, const Job *job)
 {
     if (job->state == JOB_QUEUED || job->state == JOB_IN_PROGRESS)
-        call_add_header(call, "openai-poll-after-ms", "1000");
+        call_add_header(call, "openai-poll-after-ms", store_now() - job->created < 10000 ? "1000" : "2000");
 }
 
 static bool get(Call *call, const char *id, Job *job)

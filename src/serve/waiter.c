@@ -98,6 +98,12 @@ void waiter_stop(Waiter *w)
     w->stop = true;
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+}
+
+void waiter_free(Waiter *w)
+{
+    if (w == NULL)
+        return;
     pthread_mutex_destroy(&w->lock);
     free(w);
 }

@@ -5,7 +5,8 @@
 #include "serve/server.h"
 
 Waiter *waiter_start(Server *server, SoraError *err);
-/* Every call that waits is answered: the job goes on. Before the HTTP side stops. */
+/* Every call that waits is answered: the job goes on. Before the HTTP side stops; to be freed afterwards. */
 void waiter_stop(Waiter *waiter);
+void waiter_free(Waiter *waiter);
 
 #endif

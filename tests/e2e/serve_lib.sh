@@ -6,10 +6,11 @@ url=
 
 # start_server ARGUMENT...: on a free port, with the tiny model; the log is in ./log.
 start_server() {
+    rm -f "$work.url" # or the last one's line would be taken for this one's
     "$sora" serve --data "$work.data/serve" -p 0 --model "$work.model" "$@" >"$work.url" 2>"$work.log" &
     server_pid=$!
     tries=0
-    until grep -q '^sora serve: http' "$work.url" || ! kill -0 $server_pid 2>/dev/null || [ $tries = 3000 ]; do
+    until grep -qs '^sora serve: http' "$work.url" || ! kill -0 $server_pid 2>/dev/null || [ $tries = 3000 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done
@@ -66,8 +67,8 @@ until_status() {
     while [ $tries -lt 6000 ]; do
         curl -s ${key:+-H "Authorization: Bearer $key"} "$url/v1/videos/$wanted_id" >"$work.body"
         status=$(member status)
-        for one in "$@"; do
-            [ "$status" = "$one" ] && return 0
+        for wanted_status in "$@"; do
+            [ "$status" = "$wanted_status" ] && return 0
         done
         sleep 0.05
         tries=$((tries + 1))
