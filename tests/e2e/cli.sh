@@ -168,7 +168,7 @@ printed '^nouns \(35\)$'
 printed '^  dog / 犬$'
 expect 0 "" "$sora" words -m "$source_dir/models/nano" --json
 printed '^\{"format":1,"nouns":\[\{"en":\["dog","dogs","puppy"\]'
-expect 0 'note: the model does not know "playing" and "piano"; it knows 35 nouns, such as dog, car,' \
+expect 0 'note: the model does not know "playing" and "piano" \(known: "drum"\); it knows 35 nouns, such as dog, car,' \
     "$sora" "a cat playing piano" -m "$source_dir/models/nano" --steps 1 -o words.mp4 --json
 printed '"notes": \[\{"about": "words", "text": "the model does not know'
 rm words.mp4
