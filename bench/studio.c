@@ -15,6 +15,7 @@ enum { PROMPTS = 64, SIDES = 4 };
 static char prompts[PROMPTS][256];
 static int prompt_count;
 static SoraEngine *engine;
+static char folder[] = "/tmp/sora-studio-XXXXXX", clip_a[64], clip_b[64], clip_long[64];
 
 static void stop(const char *what, const SoraError *err)
 {
@@ -160,14 +161,14 @@ static int measure_counts(int count)
     Rng rng;
     int right = 0;
     rng_init(&rng, 7, 0);
-    sora_video_free(make_clip(0, "studio-a.mp4"));
-    sora_video_free(make_clip(1, "studio-b.mp4"));
+    sora_video_free(make_clip(0, clip_a));
+    sora_video_free(make_clip(1, clip_b));
     for (int i = 0; i < count; i++) {
         SoraEditKind kind = (SoraEditKind)rng_int(&rng, 8);
         bool two = kind == SORA_EDIT_BLEND || kind == SORA_EDIT_INTERPOLATE, one = kind != SORA_EDIT_NEW && !two;
         double fps = 1 + rng_int(&rng, 59) + (rng_int(&rng, 2) == 0 ? 0 : rng_uniform(&rng)), seconds = (2 + 40 * rng_uniform(&rng)) / fps;
         Job j;
-        job_of(&j, kind, one || two ? "studio-a.mp4" : NULL, two ? "studio-b.mp4" : NULL)->request.prompt = "a dog runs";
+        job_of(&j, kind, one || two ? clip_a : NULL, two ? clip_b : NULL)->request.prompt = "a dog runs";
         j.request.fps = fps;
         j.request.steps = 1;
         j.request.width = kind == SORA_EDIT_FILL ? 288 : 0;
@@ -223,25 +224,25 @@ static void measure_seams(int count)
         rows[i] = (Row){NAMES[i], calloc((size_t)count * 4, sizeof(double)), calloc((size_t)count * 4, sizeof(double)), 0};
     for (int i = 0; i < count; i++) {
         Job j;
-        SoraVideo *a = make_clip(i, "studio-a.mp4"), *b = make_clip(i + 1, "studio-b.mp4"), *v;
+        SoraVideo *a = make_clip(i, clip_a), *b = make_clip(i + 1, clip_b), *v;
         int n = sora_video_frames(a);
         const char *words = prompts[i % prompt_count];
         add(&rows[0], a, 9);
-        job_of(&j, SORA_EDIT_EXTEND, "studio-a.mp4", NULL)->request.prompt = words;
+        job_of(&j, SORA_EDIT_EXTEND, clip_a, NULL)->request.prompt = words;
         add(&rows[1], v = make(&j), n);
         sora_video_free(v);
         j.edit.at_start = true;
         v = make(&j);
         add(&rows[2], v, sora_video_frames(v) - n);
         sora_video_free(v);
-        job_of(&j, SORA_EDIT_LOOP, "studio-a.mp4", NULL)->request.prompt = words;
+        job_of(&j, SORA_EDIT_LOOP, clip_a, NULL)->request.prompt = words;
         add(&rows[3], v = make(&j), 0);
         sora_video_free(v);
         job_of(&j, SORA_EDIT_LOOP, NULL, NULL)->request.prompt = words;
         j.edit.seconds = 2;
         add(&rows[4], v = make(&j), 0);
         sora_video_free(v);
-        job_of(&j, SORA_EDIT_BLEND, "studio-a.mp4", "studio-b.mp4")->request.prompt = words;
+        job_of(&j, SORA_EDIT_BLEND, clip_a, clip_b)->request.prompt = words;
         v = make(&j);
         add(&rows[5], v, n);
         add(&rows[6], v, sora_video_frames(v) - sora_video_frames(b));
@@ -274,12 +275,12 @@ static void measure_remix(int count)
     double sums[N] = {0};
     int rising = 0;
     for (int i = 0; i < count; i++) {
-        SoraVideo *a = make_clip(i, "studio-a.mp4");
+        SoraVideo *a = make_clip(i, clip_a);
         double last = -1;
         bool rises = true;
         for (int k = 0; k < N; k++) {
             Job j;
-            job_of(&j, SORA_EDIT_REMIX, "studio-a.mp4", NULL)->request.prompt = prompts[(i + 5) % prompt_count];
+            job_of(&j, SORA_EDIT_REMIX, clip_a, NULL)->request.prompt = prompts[(i + 5) % prompt_count];
             j.edit.strength = STRENGTHS[k];
             SoraVideo *v = make(&j);
             double d = 0;
@@ -329,8 +330,8 @@ static void measure_minute(double seconds)
             break;
     }
     SoraError err = {0};
-    if (!sora_video_write(v, "studio-long.mp4", &err))
-        stop("studio-long.mp4", &err);
+    if (!sora_video_write(v, clip_long, &err))
+        stop(clip_long, &err);
     sora_video_free(v);
 }
 
@@ -342,6 +343,11 @@ int main(int argc, char **argv)
         return 2;
     }
     read_prompts();
+    if (mkdtemp(folder) == NULL)
+        stop(folder, &(SoraError){.message = "cannot be made"});
+    snprintf(clip_a, sizeof clip_a, "%s/a.mp4", folder);
+    snprintf(clip_b, sizeof clip_b, "%s/b.mp4", folder);
+    snprintf(clip_long, sizeof clip_long, "%s/long.mp4", folder);
     engine = sora_engine_open(NULL, NULL, &err);
     if (engine == NULL)
         stop("model", &err);
@@ -355,7 +361,9 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "minute") == 0)
         measure_minute(atof(argv[2]));
     sora_engine_close(engine);
-    remove("studio-a.mp4");
-    remove("studio-b.mp4");
+    remove(clip_a);
+    remove(clip_b);
+    remove(clip_long);
+    remove(folder);
     return code;
 }

@@ -11,5 +11,4 @@ ninja -C "$build" tests/bench_studio sora >/dev/null || exit 1
 for seconds in 15 60 240; do
     "$build/tests/bench_studio" minute $seconds
 done
-rm -f studio-long.mp4
 "$build/sora" live -p "a dog runs on a beach" --seconds 300 --format rgb </dev/null >/dev/null

@@ -1,5 +1,6 @@
 /* The studio on tiny models with random weights: how many frames there are, that what is given comes back as it was, that
  * windows, bridges and rings are made of what they should be, and what is refused. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include "media/image.h"
 #include "media/video_writer.h"
+#include "studio/context.h"
 #include "tiny_model.h"
 #include "unit/temp_dir.h"
 
@@ -556,6 +558,58 @@ static void bad_input_is_named(void **state)
     assert_string_equal(err.message, "engine: there is none");
 }
 
+/* What the codec takes from the frame beside a run is given back to the run: all of it next to that frame, the mean everywhere. */
+static void an_offset_is_taken_off(void **state)
+{
+    SoraError err = {0};
+    uint8_t frame[SIZE], decoded[SIZE], near[SIZE], far[SIZE];
+    for (int i = 0; i < SIZE; i++) {
+        frame[i] = (uint8_t)(100 + i % 7);
+        decoded[i] = near[i] = far[i] = (uint8_t)(90 + i % 3);
+    }
+    Offset before = {0}, none = {0};
+    assert_true(offset_measure(&before, frame, decoded, WIDTH, HEIGHT, &err));
+    offset_apply(&before, &none, 0, 40, near, WIDTH, HEIGHT);
+    offset_apply(&before, &none, 39, 40, far, WIDTH, HEIGHT);
+    double sum = 0;
+    for (int i = 0; i < SIZE; i++) {
+        assert_true(abs(near[i] - frame[i]) <= 1);
+        sum += far[i] - frame[i];
+        assert_true(abs(far[i] - decoded[i] - (int)(before.mean[i % 3] + 0.5)) <= 1); /* no ghost of the pixels */
+    }
+    assert_true(fabs(sum / SIZE) < 0.6);
+    offset_apply(&none, &none, 0, 40, decoded, WIDTH, HEIGHT);
+    assert_int_equal(decoded[5], 90 + 5 % 3);
+    offset_deinit(&before);
+}
+
+static void tones_are_matched(void **state)
+{
+    uint8_t dark[SIZE], light[SIZE];
+    for (int i = 0; i < SIZE; i++) {
+        dark[i] = (uint8_t)(60 + i / 3 % 20);
+        light[i] = (uint8_t)(90 + i / 3 % 20 * 11 / 10);
+    }
+    Tone from = tone_of(light, WIDTH, HEIGHT), to = tone_of(dark, WIDTH, HEIGHT);
+    ToneMatch m = tone_match(&from, &to);
+    tone_apply(&m, 0, light, WIDTH, HEIGHT);
+    assert_true(tone_of(light, WIDTH, HEIGHT).mean[1] == from.mean[1]);
+    tone_apply(&m, 1, light, WIDTH, HEIGHT);
+    Tone now = tone_of(light, WIDTH, HEIGHT);
+    for (int c = 0; c < 3; c++) {
+        assert_true(fabs(now.mean[c] - to.mean[c]) < 0.5);
+        assert_true(fabs(now.deviation[c] - to.deviation[c]) < 0.5);
+    }
+    /* A frame of one colour is not stretched into noise. */
+    uint8_t flat[SIZE];
+    memset(flat, 50, SIZE);
+    from = tone_of(flat, WIDTH, HEIGHT);
+    m = tone_match(&from, &to);
+    assert_true(m.gain[0] == 1);
+    tone_pull(&from, &to, 0.5);
+    assert_true(fabs(from.mean[0] - (50 + to.mean[0]) / 2) < 1e-9);
+}
+
 static void inputs_have_roles(void **state)
 {
     SoraInput list[8];
@@ -592,6 +646,8 @@ int main(void)
         cmocka_unit_test(words_come_from_the_input_when_there_are_none),
         cmocka_unit_test(models_that_see_frames),
         cmocka_unit_test(bad_input_is_named),
+        cmocka_unit_test(an_offset_is_taken_off),
+        cmocka_unit_test(tones_are_matched),
         cmocka_unit_test(inputs_have_roles),
     };
     return cmocka_run_group_tests(tests, open_engines, close_engines);
