@@ -107,10 +107,10 @@ static bool start(TrainRun *run, Position *at, SoraError *err)
 {
     Team *team = at->team;
     AdamW *o = run->optimizer;
-    int64_t sizes = 0;
+    uint64_t sizes = HASH64_START;
     for (int i = 0; i < o->count; i++)
-        sizes = sizes * 31 + o->slots[i].count;
-    if (!team_agree(team, "another network", (uint64_t)sizes, err) || (team->rank == 0 && !load(run, &at->state, err)) ||
+        sizes = hash64(sizes, &o->slots[i].count, sizeof o->slots[i].count);
+    if (!team_agree(team, "another network", sizes, err) || (team->rank == 0 && !load(run, &at->state, err)) ||
         !team->share(team, 0, &at->state, sizeof at->state, err))
         return false;
     bool ok = true;
