@@ -15,7 +15,14 @@ static PolicyText title_of(const char *output)
     return (PolicyText){name, name == NULL ? 0 : dot != NULL ? (size_t)(dot - name) : strlen(name)};
 }
 
-/* Whether it is allowed; a name that is no text is not judged, since no player shows it. */
+/* What cannot be judged since it is no text (not UTF-8, too long) is left to the library, which refuses it and says where. */
+static bool left_to_library(PolicyVerdict *v, const SoraError *err)
+{
+    *v = (PolicyVerdict){.allowed = true};
+    return err->code == SORA_ERROR_INPUT;
+}
+
+/* A name that is no text is not judged, since no player shows it. */
 static bool judge(const Policy *policy, const SoraRequest *r, const char *output, PolicyVerdict *v, SoraError *err)
 {
     PolicyText parts[MOST_PASSAGES + 2], title = title_of(output);
@@ -27,10 +34,10 @@ static bool judge(const Policy *policy, const SoraRequest *r, const char *output
             parts[count++] = (PolicyText){r->passages[i].prompt, strlen(r->passages[i].prompt)};
     }
     if (!policy_check_parts(policy, parts, count, v, err))
-        return error_wrap(err, "prompt");
+        return left_to_library(v, err);
     const char *negative = r->negative_prompt;
     if (v->allowed && negative != NULL && !policy_check_negative(policy, negative, strlen(negative), v, err))
-        return error_wrap(err, "negative prompt");
+        return left_to_library(v, err);
     SoraError ignored = {0};
     PolicyVerdict shown;
     if (v->allowed && title.size > 0 && policy_check(policy, title.bytes, title.size, NULL, NULL, &shown, &ignored))

@@ -62,26 +62,51 @@ static bool wrong(Call *call, const char *param, const SoraError *err)
     return false;
 }
 
-/* May it be asked? */
-static bool check_policy(Call *call, const char *text)
+/* Answers by a verdict; judged: whether there is one, else err says why. */
+static bool obey(Call *call, const char *name, bool judged, const PolicyVerdict *verdict, const SoraError *err)
 {
     Server *s = call->server;
-    SoraError err = {0};
-    PolicyVerdict verdict;
-    if (s->policy == NULL)
-        return true;
-    if (!policy_check(s->policy, text, strlen(text), NULL, NULL, &verdict, &err)) {
-        call_error(call, 400, "invalid_value", "prompt", "prompt: %s", err.message);
+    if (!judged) {
+        call_error(call, 400, "invalid_value", name, "%s: %s", name, err->message);
         return false;
     }
-    if (verdict.allowed)
+    if (verdict->allowed)
         return true;
     for (size_t i = 0; i < METRICS_CATEGORIES && policy_category(s->policy, i) != NULL; i++)
-        if (strcmp(policy_category(s->policy, i), verdict.category) == 0)
+        if (strcmp(policy_category(s->policy, i), verdict->category) == 0)
             s->metrics.refusals[i]++;
-    store_audit(s->store, call->key.id, "refused", verdict.category, call->id, NULL);
-    call_error(call, 400, "moderation_blocked", "prompt", "%s", verdict.sentence);
+    store_audit(s->store, call->key.id, "refused", verdict->category, call->id, NULL);
+    call_error(call, 400, "moderation_blocked", name, "%s", verdict->sentence);
     return false;
+}
+
+/* May it be asked? Of a negative prompt: may it be kept away? */
+static bool check_policy(Call *call, const char *name, const char *text)
+{
+    const Policy *policy = call->server->policy;
+    SoraError err = {0};
+    PolicyVerdict v;
+    if (policy == NULL)
+        return true;
+    bool judged = strcmp(name, "negative_prompt") == 0 ? policy_check_negative(policy, text, strlen(text), &v, &err)
+                                                       : policy_check(policy, text, strlen(text), NULL, NULL, &v, &err);
+    return obey(call, name, judged, &v, &err);
+}
+
+/* May the prompt and all passages be asked together? */
+static bool check_together(Call *call, const Draft *d)
+{
+    PolicyText parts[OPERATION_MOST_PASSAGES + 1];
+    size_t count = 0;
+    SoraError err = {0};
+    PolicyVerdict v;
+    if (call->server->policy == NULL || d->op.passage_count == 0)
+        return true;
+    if (d->op.prompt != NULL)
+        parts[count++] = (PolicyText){d->op.prompt, strlen(d->op.prompt)};
+    for (int i = 0; i < d->op.passage_count; i++)
+        parts[count++] = (PolicyText){d->op.passages[i].prompt, strlen(d->op.passages[i].prompt)};
+    return obey(call, "passages", policy_check_parts(call->server->policy, parts, count, &v, &err), &v, &err);
 }
 
 static bool take_text(Call *call, const char *name, bool required, const char **text)
@@ -96,7 +121,7 @@ static bool take_text(Call *call, const char *name, bool required, const char **
     else if (n > MOST_PROMPT)
         call_error(call, 400, "string_above_max_length", name, "%s: more than %d bytes", name, MOST_PROMPT);
     else
-        return n == 0 || check_policy(call, *text);
+        return n == 0 || check_policy(call, name, *text);
     return false;
 }
 
@@ -304,13 +329,13 @@ static bool take_passages(Call *call, Draft *d)
                        "passages: each has a prompt and the second from which on it counts");
             return false;
         }
-        if (!check_policy(call, text))
+        if (!check_policy(call, "passages", text))
             return false;
         d->op.passages[i].prompt = text;
         d->op.passages[i].from = from;
         d->op.passage_count++;
     }
-    return true;
+    return check_together(call, d);
 }
 
 static bool refuse_characters(Call *call)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sora.h>
 
 #include "media/foreign.h"
 #include "serve/fetch.h"
@@ -52,6 +53,19 @@ static void say_wrong(Call *call, const char *field, const char *path, const Sor
     call_error(call, 400, "invalid_file", field, "%s: %s", field, message);
 }
 
+/* A file whose content credentials do not hold was changed since they were made, or they are another one's. */
+static bool refuse_forged(Call *call, const char *field, const char *path)
+{
+    SoraError err = {0};
+    SoraVerification *v = sora_verify(path, NULL, &err);
+    bool forged = v != NULL && sora_verification_verdict(v) == SORA_VERDICT_INVALID;
+    sora_verification_free(v);
+    if (forged)
+        call_error(call, 400, "invalid_credentials", field,
+                   "%s: the file's content credentials are invalid: it was changed since they were made, or they are not its own", field);
+    return !forged;
+}
+
 static bool keep(Call *call, const char *field, const char *path, InputUse use, char name[STORE_ID_SIZE])
 {
     SoraError err = {0};
@@ -62,6 +76,8 @@ static bool keep(Call *call, const char *field, const char *path, InputUse use, 
             say_wrong(call, field, path, &err);
         return false;
     }
+    if (!refuse_forged(call, field, path))
+        return false;
     if (store_file_add(call->server->store, path, "upload", "", name, &err))
         return true;
     call_fail(call, &err);

@@ -22,7 +22,7 @@ cmp -s first.mp4 out.mp4 || fail "a limit on memory gave another file"
 expect 2 'refused \(people\): The text names a real person' "$sora" "Taylor Swift walks left" $fast -o refused.mp4
 expect 2 'refused \(people\)' "$sora" "a dog walks left" $fast -o "Taylor Swift.mp4"
 expect 2 'refused \(sexual\)' "$sora" "a woman walks left" -n "clothes" $fast -o refused.mp4
-expect 2 'no-such-rules.txt' "$sora" "a dog walks left" $fast --policy no-such-rules.txt -o refused.mp4
+expect 3 'no-such-rules.txt' "$sora" "a dog walks left" $fast --policy no-such-rules.txt -o refused.mp4
 [ ! -e refused.mp4 ] || fail "a refused video was written"
 echo "category dogs No dogs here." >rules.txt
 echo "dogs word dog" >>rules.txt

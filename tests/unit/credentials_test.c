@@ -14,6 +14,7 @@
 #include "media/video_writer.h"
 #include "credentials/bmff.h"
 #include "credentials/keys.h"
+#include "credentials/origin.h"
 #include "credentials/sign.h"
 #include "credentials/verify.h"
 
@@ -529,6 +530,31 @@ static void test_inputs_stay(void **state)
     expect_parts(describe(child, 2), (const char *const[]){"\"title\":\"parent.png\",\"relationship\":\"parentOf\"", NULL});
 }
 
+static void test_origin(void **state)
+{
+    SoraError err = {0};
+    CredentialsOrigin o;
+    size_t size;
+    const char *path = make_small(ASSET_PNG), *changed = in_folder("changed.png");
+    assert_true(credentials_origin(path, NULL, &o, &err));
+    assert_true(o.verdict == SORA_VERDICT_NONE && !o.ai_made && !o.trusted && o.signer[0] == 0);
+    sign(path, &(SoraSigning){.model = "nano"});
+    assert_true(credentials_origin(path, NULL, &o, &err));
+    assert_true(o.verdict == SORA_VERDICT_VALID && o.ai_made && !o.edited && !o.trusted);
+    assert_string_equal(o.generator, "sora.c");
+    assert_non_null(strstr(o.signer, "signer"));
+    assert_string_equal(o.reason, "");
+    char *data = file_read(path, 1 << 20, &size, &err);
+    assert_non_null(data);
+    data[size - 20] ^= 1; /* of the picture */
+    write_file(changed, data, size);
+    free(data);
+    assert_true(credentials_origin(changed, NULL, &o, &err));
+    assert_true(o.verdict == SORA_VERDICT_INVALID && o.reason[0] != 0);
+    assert_false(credentials_origin(in_folder("no-such.png"), NULL, &o, &err));
+    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
+}
+
 static void expect_verdict(const char *data, size_t size, const char *name, int verdict)
 {
     SoraError err = {0};
@@ -597,7 +623,7 @@ int main(void)
         cmocka_unit_test(test_refused), cmocka_unit_test(test_finish),
         cmocka_unit_test(test_inputs),  cmocka_unit_test(test_constant_memory),
         cmocka_unit_test(test_components), cmocka_unit_test(test_inputs_refused),
-        cmocka_unit_test(test_inputs_stay), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_inputs_stay), cmocka_unit_test(test_origin), cmocka_unit_test(test_cut),
         cmocka_unit_test(a_manifest_is_walked_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
