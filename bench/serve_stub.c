@@ -67,6 +67,7 @@ int main(int argc, char **argv)
                       .model_count = 1,
                       .jobs = atoi(argv[2]),
                       .log = LOG_ERRORS,
+                      .engine_program = argv[0],
                       .keep_hours = 1};
     if (serve_run(&o, &err))
         return 0;
