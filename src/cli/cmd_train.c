@@ -217,6 +217,8 @@ static bool train(Trainer trainer, const TrainArgs *a, const char *config, SoraE
 {
     if (a->out == NULL)
         return error_set(err, SORA_ERROR_INPUT, "--out DIR is missing");
+    if (a->dry_run && team_started())
+        return error_set(err, SORA_ERROR_INPUT, "--dry-run says what one rank takes: start it without mpirun");
     if (a->dry_run) {
         bool lora = trainer == train_lora; /* opens its base with a backend of its own */
         Backend *backend = lora ? NULL : cpu_backend_new(&(CpuOptions){.threads = a->threads, .precision = (SoraPrecision)a->precision}, err);

@@ -52,8 +52,9 @@ void team_close(Team *t, bool ok);
 /* Fails on every rank, naming the first whose hash is not rank 0's: "rank 2 (node7) has another configuration than rank 0". */
 bool team_agree(Team *t, const char *what, uint64_t hash, SoraError *err);
 
+bool team_started(void); /* was this process, by one of MPI's starters? */
+
 /* --- for team_open() --- */
-bool team_started(void); /* by one of MPI's starters */
 Team *team_mpi_open(const TeamOptions *options, SoraError *err);
 
 #endif
