@@ -35,6 +35,7 @@ frames 5 "$sora" blend in.mp4 a.png $fast --curve smooth -o x.mp4
 frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength mild -o x.mp4
 frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength 0.33 -o x.mp4
 frames 5 "$sora" fill in.mp4 -p "a cat" $fast --size 96x96 -o x.mp4
+frames 5 "$sora" fill in.mp4 -p "a cat" $fast --mask in.mp4 -o x.mp4
 frames 20 "$sora" interpolate a.png b.png $fast --fps 10 -o x.mp4
 frames 11 "$sora" interpolate a.png b.png a.png $fast --fps 10 --at 0,0.2,1 -o x.mp4
 frames 17 "$sora" recut in.mp4 $fast --from 0.2 --before 1 --after 0.4 -o x.mp4
