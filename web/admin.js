@@ -1,5 +1,5 @@
 // One's own key; and for those who keep the server all keys, reports and what was done.
-import {api} from './api.js';
+import {api, whenLocked} from './api.js';
 import {announce, button, confirmed, field, fill, h, openDialog, select} from './dom.js';
 import {date, language, t} from './i18n.js';
 
@@ -74,14 +74,27 @@ function keyRow(key, plans, refresh) {
             }, {kind: 'danger small'}))));
 }
 
-/** From the first key on the server wants one: this page goes on with it. @param {string[]} plans @param {boolean} open @param {() => Promise<unknown>} refresh */
+/** From the first key on the server wants one: this page goes on with it, and does not ask for it meanwhile.
+ * @param {{name: string, scopes: string, plan: string}} fields @param {boolean} open */
+async function makeKey(fields, open) {
+    if (!open)
+        return api.makeKey(fields);
+    whenLocked(() => {});
+    try {
+        const key = await api.makeKey(fields);
+        await api.begin(key.key ?? '');
+        return key;
+    } finally {
+        whenLocked(() => location.reload());
+    }
+}
+
+/** @param {string[]} plans @param {boolean} open @param {() => Promise<unknown>} refresh */
 function newKey(plans, open, refresh) {
     const name = h('input', {type: 'text', required: true, maxLength: 200}), plan = select(plans.map((p) => [p, p]), plans.includes('free') ? 'free' : plans[0] ?? '');
     const scopes = select([['videos', t('scope_videos')], ['videos admin', t('scope_admin')]], open ? 'videos admin' : 'videos'), body = h('div', {className: 'stack'});
     fill(body, field(t('name'), name), field(t('plan'), plan), field(t('scopes'), scopes), h('div', {className: 'row end'}, button(t('new_key'), null, async () => {
-        const key = await api.makeKey({name: name.value.trim() || t('key'), plan: plan.value, scopes: scopes.value});
-        if (open && key.key)
-            await api.begin(key.key);
+        const key = await makeKey({name: name.value.trim() || t('key'), plan: plan.value, scopes: scopes.value}, open);
         const text = h('input', {type: 'text', readOnly: true, value: key.key ?? '', className: 'code'});
         fill(body, h('p', null, t('key_once')), field(t('api_key'), text), button(t('copy'), null, async () => {
             await navigator.clipboard.writeText(text.value);

@@ -46,7 +46,7 @@ async function look() {
                 running.delete(video.id);
             tell(video);
         } catch (error) {
-            if (error instanceof Error && 'status' in error && (error.status === 404 || error.status === 401))
+            if (error instanceof Error && 'status' in error && error.status === 404)
                 running.delete(old.id);
         }
     }));
