@@ -1,29 +1,13 @@
 // One video in full: played, its parameters, and what can be made of it.
 import {api, contentUrl} from './api.js';
-import {announce, askText, attempt, button, fill, h, icon, notify, openDialog} from './dom.js';
+import {announce, askText, button, fill, h, icon, notify, openDialog} from './dom.js';
 import {date, t} from './i18n.js';
+import {credentialsBadge} from './credentials.js';
 import {isOpen, onVideo, tell, watch} from './jobs.js';
 import {factsOf, operationName, progressText, removeVideo, titleOf} from './library.js';
 
 /** @typedef {import('./api.js').Video} Video */
 /** @typedef {import('./create.js').Studio} Studio */
-
-/** The badge that says that a video carries credentials; pressing it has them checked. @param {string} id @param {HTMLElement} place where the answer goes */
-export function credentialsBadge(id, place) {
-    const badge = h('button', {type: 'button', className: 'badge', 'aria-expanded': 'false', onclick: () => attempt(async () => {
-        const open = badge.getAttribute('aria-expanded') === 'true';
-        badge.setAttribute('aria-expanded', String(!open));
-        if (open) {
-            fill(place);
-            return;
-        }
-        fill(place, h('p', {className: 'muted'}, t('checking')));
-        const {checkFile} = await import('./verify.js');
-        const file = await (await fetch(contentUrl(id))).blob();
-        fill(place, ...await checkFile(file, `${id}.mp4`));
-    })}, icon('verify'), h('span', null, t('credentials')));
-    return badge;
-}
 
 /** @param {Video} video @returns {[string, string][]} */
 function parametersOf(video) {

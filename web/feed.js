@@ -3,7 +3,7 @@ import {api} from './api.js';
 import {announce, askText, attempt, button, fill, h, icon, notify} from './dom.js';
 import {t} from './i18n.js';
 import {factsOf, moving, titleOf} from './library.js';
-import {credentialsBadge} from './detail.js';
+import {credentialsBadge} from './credentials.js';
 
 /** @typedef {import('./api.js').Video} Video */
 

@@ -1,5 +1,6 @@
 // Everything that was made, as cards: what is in progress shows its frames as they emerge.
 import {api, contentUrl} from './api.js';
+import {credentialsBadge} from './credentials.js';
 import {announce, attempt, button, confirmed, fill, h, icon} from './dom.js';
 import {duration, t} from './i18n.js';
 import {isOpen, onVideo, secondsLeft, tell, watch} from './jobs.js';
@@ -99,7 +100,10 @@ function contentOf(video, actions) {
             tools.append(h('span', {className: 'tag'}, t('published')));
         tools.append(button(t('delete'), 'trash', () => removeVideo(video), {kind: 'quiet small', iconOnly: true}));
     }
-    return [open, h('div', {className: 'card-text'}, lines), tools];
+    const credentials = h('div', {'aria-live': 'polite'});
+    if (video.status === 'completed')
+        tools.append(credentialsBadge(video.id, credentials));
+    return [open, h('div', {className: 'card-text'}, lines), tools, credentials];
 }
 
 /** @param {Video} video */
