@@ -107,6 +107,21 @@ has '"code":"moderation_blocked"'
 ask 200 "$url/metrics"
 has '^sora_moderation_refusals_total\{category="sexual",stage="prompt"\} 1'
 
+# Words that are refused only together, and what may not be kept away.
+ask 400 "$url/v1/videos" -H 'content-type: application/json' \
+    -d '{"passages": [{"prompt": "a portrait of Taylor", "from": 0}, {"prompt": "Swift on a stage", "from": 2}], "seconds": 4}'
+has '"param":"passages","code":"moderation_blocked"'
+ask 400 "$url/v1/videos" -F prompt=a -F negative_prompt=clothes
+has '"param":"negative_prompt","code":"moderation_blocked"'
+
+# A picture that was signed and then changed: a byte of its pixels, near the end.
+"$sora" "a dog walks left" -m "$work.model" --steps 1 --frames 1 -o forged.jpg >/dev/null 2>&1 || fail "no signed picture was made"
+size=$(wc -c <forged.jpg)
+byte=$(od -An -tu1 -j $((size - 30)) -N1 forged.jpg | tr -d ' ')
+printf "\\$(printf %o $((byte ^ 1)))" | dd of=forged.jpg bs=1 seek=$((size - 30)) conv=notrunc 2>/dev/null
+ask 400 "$url/v1/videos" -F prompt=a -F input_reference=@forged.jpg
+has '"param":"input_reference","code":"invalid_credentials"'
+
 # --- a picture to begin with ---
 cp thumbnail.webp reference.webp
 ask 200 "$url/v1/videos" -F prompt="it goes on" -F seconds=1 -F size=64x48 -F input_reference=@reference.webp
