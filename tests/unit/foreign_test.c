@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -392,9 +395,44 @@ static void a_child_talks_and_ends(void **state)
     child_end(c);
 }
 
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+/* Says which of the things that a decoder never does could be done. */
+static bool reach_out(void *user, const Outlet *out, SoraError *err)
+{
+    const char *path = user;
+    if (socket(AF_INET, SOCK_STREAM, 0) >= 0)
+        return error_set(err, SORA_ERROR_INTERNAL, "a socket");
+    if (unlink(path) == 0 || mkdir(path, 0700) == 0 || rename(path, path) == 0)
+        return error_set(err, SORA_ERROR_INTERNAL, "a change in the file system");
+    char *const arguments[] = {(char *)"true", NULL};
+    execv("/bin/true", arguments);
+    return errno == EPERM || error_set(err, SORA_ERROR_INTERNAL, "a program");
+}
+
+static void a_child_reaches_nothing(void **state)
+{
+    SoraError err = {0};
+    Message m;
+    const char *path = in_dir("kept");
+    write_bytes(path, "x", 1);
+    ChildPlan plan = {reach_out, (void *)path, "a.webp", 1 << 30, 60};
+    Child *c = child_start(&plan, &err);
+    assert_non_null(c);
+    if (!child_receive(c, &m, &err))
+        print_error("%s\n", err.message);
+    assert_int_equal(err.code, SORA_OK);
+    assert_int_equal(m.kind, MESSAGE_END);
+    child_end(c);
+    assert_int_equal(access(path, F_OK), 0);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(a_child_reaches_nothing),
+#endif
         cmocka_unit_test(a_picture_is_the_same),
         cmocka_unit_test(a_video_is_the_same),
         cmocka_unit_test(errors_come_through),
