@@ -53,7 +53,7 @@ static void intervals_are_wilsons(void **state)
 /* A sight of what is given, moving by (dx, dy). */
 static Sight sight_of(int thing, int colour, int direction, double dx, double dy)
 {
-    Sight s = {.seen = true, .track = {dx, dy, 100}};
+    Sight s = {.seen = true, .track = {.dx = dx, .dy = dy, .mass = 100}};
     s.verdict.answer[Q_THING] = thing;
     s.verdict.answer[Q_COLOUR] = colour;
     s.verdict.named_colour = colour;
