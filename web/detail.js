@@ -4,7 +4,7 @@ import {announce, askText, button, fill, h, icon, notify, openDialog} from './do
 import {date, t} from './i18n.js';
 import {credentialsBadge} from './credentials.js';
 import {isOpen, onVideo, tell, watch} from './jobs.js';
-import {factsOf, operationName, progressText, removeVideo, titleOf} from './library.js';
+import {emerging, factsOf, operationName, progressText, removeVideo, titleOf} from './library.js';
 
 /** @typedef {import('./api.js').Video} Video */
 /** @typedef {import('./create.js').Studio} Studio */
@@ -29,7 +29,7 @@ function stageOf(video) {
     if (!isOpen(video))
         return h('p', {className: 'wrong'}, video.error?.message ?? t('failed'));
     return h('div', {className: 'stack'},
-        video.details.preview ? h('img', {className: 'emerging', src: `${contentUrl(video.id, 'preview')}&at=${video.progress}`, alt: t('preview')}) : h('div', {className: 'haze'}),
+        emerging(video),
         h('progress', {max: 100, ...(video.status === 'queued' ? {} : {value: video.progress}), 'aria-label': t('progress_of', {title: titleOf(video)})}),
         h('p', {className: 'muted'}, progressText(video)));
 }

@@ -21,7 +21,7 @@ export default {
     queued: '待機中', queued_behind: '待機中、前に {n} 件', percent: '{n} %', percent_left: '{n} % · 残り約 {left}', progress_of: '{title} の進み具合', is_finished: '完成: {title}',
     open_video: '開く: {title}', use_again: 'もう一度使う', reused: '言葉と設定を入力欄に戻しました。', reused_without_video: '言葉と設定を入力欄に戻しました。元の動画は含まれません。', no_words: '言葉なし', delete_question: 'この動画を完全に削除しますか？',
 
-    operation: 'つくり方', frames: 'フレーム', made_in: '所要時間', made_at: '作成', expires_at: '保存期限', preview: 'ここまでのフレーム', download: 'ダウンロード', publish: '公開', unpublish: '公開をやめる', is_published: '公開しました。「みつける」に表示されます。', unpublished: '公開をやめました。', title_optional: '題名（空でもかまいません）',
+    operation: 'つくり方', frames: 'フレーム', made_in: '所要時間', made_at: '作成', expires_at: '保存期限', download: 'ダウンロード', publish: '公開', unpublish: '公開をやめる', is_published: '公開しました。「みつける」に表示されます。', unpublished: '公開をやめました。', title_optional: '題名（空でもかまいません）',
     make_of_it: 'この動画から', remix: 'リミックス', extend: '延長', loop: 'ループ', blend: 'ブレンド', fill: '塗り直し', recut: 'カットし直す', interpolate: '補間',
     remix_help: '同じ動きを、別の言葉で。', extend_help: '終わりの先へ続けるか、始まりの前につなげます。', loop_help: '終わりから始まりへの橋をつくり、ずっと再生できるようにします。', blend_help: 'この動画が別の動画に変わっていきます。', fill_help: 'つくり直す部分を塗ってください。ほかは残ります。', recut_help: 'いちばん良い部分を残し、その前後をつくります。',
     remix_do: 'リミックスする', extend_do: '延長する', loop_do: 'ループにする', blend_do: 'ブレンドする', fill_do: '塗り直す', recut_do: 'カットし直す',

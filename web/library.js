@@ -61,16 +61,22 @@ export function moving(video) {
     return {box, start, stop};
 }
 
+/** What is emerging. Its file goes when the video is finished, which may be before it is asked for. @param {Video} video */
+export function emerging(video) {
+    if (!video.details.preview)
+        return h('div', {className: 'haze'});
+    const picture = h('img', {className: 'emerging', src: `${contentUrl(video.id, 'preview')}&at=${video.progress}`, alt: '',
+        onerror: () => picture.replaceWith(h('div', {className: 'haze'}))});
+    return picture;
+}
+
 /** @param {Video} video */
 function pictureOf(video) {
     if (video.status === 'completed')
         return moving(video);
     const box = h('div', {className: 'still'});
     if (isOpen(video)) {
-        if (video.details.preview)
-            box.append(h('img', {className: 'emerging', src: `${contentUrl(video.id, 'preview')}&at=${video.progress}`, alt: ''}));
-        else
-            box.append(h('div', {className: 'haze'}));
+        box.append(emerging(video));
     } else {
         box.append(h('div', {className: 'failed-mark'}, icon('close')));
     }
