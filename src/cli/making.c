@@ -385,7 +385,7 @@ static bool open_inputs(Run *n, SoraError *err)
     return count == 0 || n->signing.credentials == NULL || (n->inputs = sora_inputs_open(list, count, err)) != NULL;
 }
 
-/* Says what it does; a model that does not say what it knows hears the prompt as it is. */
+/* Says what it does; a model that does not say what it knows hears the prompt as it is. What was rewritten is judged again. */
 static bool rewrite_prompt(Run *n, SoraError *err)
 {
     Making *m = n->making;
@@ -406,7 +406,7 @@ static bool rewrite_prompt(Run *n, SoraError *err)
         fprintf(stderr, "sora: the prompt is rewritten: \"%s\"\n", m->rewriting.text);
     m->request.asked = m->rewriting.changed ? m->request.prompt : NULL;
     m->request.prompt = m->rewriting.text;
-    return true;
+    return !m->rewriting.changed || gate_check(m->args->policy, &m->request, n->keep ? NULL : n->output, m->policy, err);
 }
 
 static bool make(Run *n, SoraError *err)

@@ -27,6 +27,9 @@ expect 3 'no-such-rules.txt' "$sora" "a dog walks left" $fast --policy no-such-r
 echo "category dogs No dogs here." >rules.txt
 echo "dogs word dog" >>rules.txt
 expect 2 'refused \(dogs\): No dogs here.' "$sora" "two dogs walk left" $fast --policy rules.txt -o refused.mp4
+# Words that --rewrite brings are judged as if they had been typed.
+expect 2 'refused \(dogs\): No dogs here.' "$sora" "two puppies walk left" -m "$source_dir/models/nano" --steps 1 --frames 1 --rewrite auto --policy rules.txt -o refused.mp4
+[ ! -e refused.mp4 ] || fail "a video that was refused after rewriting was written"
 expect 0 "" "$sora" "two dogs walk left" $fast --policy off --json -o asked.mp4
 grep -q '"policy": "off"' "$work.out" || fail "the parameters do not say that no policy was asked"
 expect 0 "" "$sora" "a dog walks left" $fast --json -o asked.mp4
