@@ -27,9 +27,14 @@ expect 3 'no-such-rules.txt' "$sora" "a dog walks left" $fast --policy no-such-r
 echo "category dogs No dogs here." >rules.txt
 echo "dogs word dog" >>rules.txt
 expect 2 'refused \(dogs\): No dogs here.' "$sora" "two dogs walk left" $fast --policy rules.txt -o refused.mp4
-# Words that --rewrite brings are judged as if they had been typed.
-expect 2 'refused \(dogs\): No dogs here.' "$sora" "two puppies walk left" -m "$source_dir/models/nano" --steps 1 --frames 1 --rewrite auto --policy rules.txt -o refused.mp4
-[ ! -e refused.mp4 ] || fail "a video that was refused after rewriting was written"
+# Words that --rewrite brings are judged as if they had been typed; one line says what they are, another one no.
+checks=$((checks + 1))
+"$sora" "two puppies walk left" -m "$source_dir/models/nano" --steps 1 --frames 1 --rewrite auto --policy rules.txt -o refused.png \
+    2>rewritten.txt
+[ $? = 2 ] || fail "what --rewrite made of a prompt was not judged"
+grep -q 'refused (dogs): No dogs here.' rewritten.txt || fail "a prompt was refused after rewriting without saying why"
+[ ! -e refused.png ] || fail "a picture that was refused after rewriting was written"
+rm rewritten.txt
 expect 0 "" "$sora" "two dogs walk left" $fast --policy off --json -o asked.mp4
 grep -q '"policy": "off"' "$work.out" || fail "the parameters do not say that no policy was asked"
 expect 0 "" "$sora" "a dog walks left" $fast --json -o asked.mp4
