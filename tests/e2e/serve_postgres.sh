@@ -67,7 +67,7 @@ ask 200 "$second/v1/videos/$one/content"
 ask 200 "$first/v1/videos/$one/content"
 
 # a worker is killed in the middle: its lease runs out, and another one makes it
-ask 200 "$first/v1/videos" -F prompt="a bear" -F seconds=4 -F steps=300 -F size=256x256
+ask 200 "$first/v1/videos" -F prompt="a bear" -F seconds=4 -F steps=60 -F size=256x256
 two=$(id)
 until_status "$two" in_progress
 kill -KILL $worker
