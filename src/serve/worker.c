@@ -329,7 +329,17 @@ static bool store_one(Run *r, const char *member, const char *kind, char name[ST
         return true;
     if (!path_of(r, r->made, member, path, sizeof path))
         return error_set(err, SORA_ERROR_INTERNAL, "the engine made no %s", member);
-    return store_file_add(r->slot->worker->server->store, path, kind, strrchr(path, '.'), name, err);
+    /* Each try has a name of its own; what an earlier one may have stored goes, for nobody names it. */
+    for (int i = 0; i < STORE_TRIES; i++) {
+        if (store_file_add(r->slot->worker->server->store, path, kind, strrchr(path, '.'), name, err))
+            return true;
+        if (err->code != SORA_ERROR_IO || access(path, R_OK) != 0)
+            break;
+        log_line("warning", err->message, json_pack("{ss}", "job", r->lease.id));
+        usleep(500000);
+        tell_store(r, NULL); /* the lease holds meanwhile */
+    }
+    return false;
 }
 
 static const char *or_null(const char *s)
