@@ -59,17 +59,24 @@ static bool check_passage(const Plan *p, int i, double from, SoraError *err)
     return !order || error_set(err, SORA_ERROR_INPUT, "begins at %g seconds, not after passage %d", from, i);
 }
 
+bool plan_takes_passages(const SoraRequest *r, SoraError *err)
+{
+    if (r->passage_count < 0 || r->passage_count > PLAN_MAX_PASSAGES || r->passages == NULL)
+        return error_set(err, SORA_ERROR_INPUT, "passages: %d%s, at most %d are accepted", r->passage_count,
+                         r->passages == NULL ? " of none" : "", PLAN_MAX_PASSAGES);
+    if (r->prompt != NULL)
+        return error_set(err, SORA_ERROR_INPUT, "prompt: there are passages, which have words of their own");
+    return true;
+}
+
 bool plan_passages(Plan *p, const SoraRequest *r, SoraError *err)
 {
     if (r->passage_count == 0) {
         p->passages[p->passage_count++] = (PlannedPassage){.prompt = r->prompt};
         return check_prompt(r->prompt, !plan_is_guided(p), err) && join_words(p, err);
     }
-    if (r->passage_count < 0 || r->passage_count > PLAN_MAX_PASSAGES || r->passages == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "passages: %d%s, at most %d are accepted", r->passage_count,
-                         r->passages == NULL ? " of none" : "", PLAN_MAX_PASSAGES);
-    if (r->prompt != NULL)
-        return error_set(err, SORA_ERROR_INPUT, "prompt: there are passages, which have words of their own");
+    if (!plan_takes_passages(r, err))
+        return false;
     for (int i = 0; i < r->passage_count; i++) {
         const SoraPassage *a = &r->passages[i];
         if (!check_prompt(a->prompt, !plan_is_guided(p), err) || !check_passage(p, i, a->from, err))

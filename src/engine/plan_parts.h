@@ -8,6 +8,8 @@
 
 bool plan_check_text(const char *text, const char *what, SoraError *err);
 
+/* Are there no more passages than are accepted, and no prompt besides? passage_count is not 0. */
+bool plan_takes_passages(const SoraRequest *r, SoraError *err);
 /* Words and beginnings of the request's passages, or its one prompt as a passage; p->fps is known. */
 bool plan_passages(Plan *p, const SoraRequest *r, SoraError *err);
 /* How many frames of patches hear each; p->latent is known. */

@@ -13,20 +13,7 @@ void feed_list(Call *call)
 {
     const char *featured = call_query(call, "featured");
     JobPage page = {.feed = true, .featured = featured != NULL && strcmp(featured, "true") == 0};
-    JobList list;
-    SoraError err = {0};
-    bool found;
-    if (!videos_page(call, &page))
-        return;
-    if (!store_job_list(call->server->store, &page, &list, &found, &err)) {
-        call_fail(call, &err);
-        return;
-    }
-    if (found)
-        videos_answer_list(call, &list, true);
-    else
-        call_error(call, 400, "invalid_value", "after", "after: there is no video with the id %.80s", page.after);
-    job_list_deinit(&list);
+    videos_answer_page(call, &page);
 }
 
 static bool is_delete(const Call *call)

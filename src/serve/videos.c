@@ -10,7 +10,8 @@
 #include "serve/server.h"
 #include "store/files.h"
 
-bool videos_page(Call *call, JobPage *page)
+/* limit, order, after. False: the answer is filled. */
+static bool read_page(Call *call, JobPage *page)
 {
     const char *limit = call_query(call, "limit"), *order = call_query(call, "order");
     char *end = NULL;
@@ -29,23 +30,28 @@ bool videos_page(Call *call, JobPage *page)
     return true;
 }
 
-void videos_list(Call *call)
+void videos_answer_page(Call *call, JobPage *page)
 {
-    JobPage page = {.key = call->key.id};
     JobList list;
     SoraError err = {0};
     bool found;
-    if (!videos_page(call, &page))
+    if (!read_page(call, page))
         return;
-    if (!store_job_list(call->server->store, &page, &list, &found, &err)) {
+    if (!store_job_list(call->server->store, page, &list, &found, &err)) {
         call_fail(call, &err);
         return;
     }
     if (found)
-        videos_answer_list(call, &list, false);
+        videos_answer_list(call, &list, page->feed);
     else
-        call_error(call, 400, "invalid_value", "after", "after: there is no video with the id %.80s", page.after);
+        call_error(call, 400, "invalid_value", "after", "after: there is no video with the id %.80s", page->after);
     job_list_deinit(&list);
+}
+
+void videos_list(Call *call)
+{
+    JobPage page = {.key = call->key.id};
+    videos_answer_page(call, &page);
 }
 
 /* How soon to ask again, which python's library heeds: what takes long is asked for less often. */

@@ -30,7 +30,7 @@ json_t *time_json(int64_t milliseconds);
 
 /* {"object": "list", "data": [], first_id, last_id, has_more} of the jobs. */
 void videos_answer_list(Call *call, const JobList *list, bool shared);
-/* limit, order, after. False: the answer is filled. */
-bool videos_page(Call *call, JobPage *page);
+/* The same for a page: whose jobs it shows is the caller's choice; limit, order and after are read from the call. */
+void videos_answer_page(Call *call, JobPage *page);
 
 #endif

@@ -205,6 +205,18 @@ bool store_job_release(Store *store, const JobLease *lease, bool tried, JobHold 
 
 /* --- parts of a transaction --- */
 
+/* The files that it was given go at `now`. */
+static bool drop_inputs(Db *db, const Job *job, int64_t now, SoraError *err)
+{
+    return db_run(db,
+                  &(DbQuery){.sql = "INSERT INTO removals (file, due) SELECT file, CAST($2 AS BIGINT) FROM job_inputs WHERE job "
+                                    "= $1 ON CONFLICT (file)"
+                                    " DO UPDATE SET due = $2",
+                             {db_text(job->id), db_int(now)}},
+                  NULL, err) &&
+           db_run(db, &(DbQuery){.sql = "DELETE FROM job_inputs WHERE job = $1", {db_text(job->id)}}, NULL, err);
+}
+
 bool job_is_over(Db *db, const Job *job, const char *event, SoraError *err)
 {
     char id[STORE_ID_SIZE], body[512];
@@ -214,13 +226,7 @@ bool job_is_over(Db *db, const Job *job, const char *event, SoraError *err)
     snprintf(body, sizeof body,
              "{\"id\": \"%s\", \"object\": \"event\", \"type\": \"%s\", \"created_at\": %lld, \"data\": {\"id\": \"%s\"}}", id,
              event, (long long)(now / 1000), job->id);
-    return db_run(db,
-                  &(DbQuery){.sql = "INSERT INTO removals (file, due) SELECT file, CAST($2 AS BIGINT) FROM job_inputs WHERE job "
-                                    "= $1 ON CONFLICT (file)"
-                                    " DO UPDATE SET due = $2",
-                             {db_text(job->id), db_int(now)}},
-                  NULL, err) &&
-           db_run(db, &(DbQuery){.sql = "DELETE FROM job_inputs WHERE job = $1", {db_text(job->id)}}, NULL, err) &&
+    return drop_inputs(db, job, now, err) &&
            file_drop(db, job->preview, now + 60000, err) &&
            db_run(db, &(DbQuery){.sql = "UPDATE jobs SET preview = NULL, worker = NULL WHERE number = $1", {db_int(job->number)}},
                   NULL, err) &&
@@ -253,13 +259,7 @@ bool job_remove(Db *db, const Job *job, SoraError *err)
     int64_t now = store_now();
     return file_drop(db, job->video, now, err) && file_drop(db, job->thumbnail, now, err) &&
            file_drop(db, job->spritesheet, now, err) && file_drop(db, job->preview, now, err) &&
-           db_run(db,
-                  &(DbQuery){.sql = "INSERT INTO removals (file, due) SELECT file, CAST($2 AS BIGINT) FROM job_inputs WHERE job "
-                                    "= $1 ON CONFLICT (file)"
-                                    " DO UPDATE SET due = $2",
-                             {db_text(job->id), db_int(now)}},
-                  NULL, err) &&
-           db_run(db, &(DbQuery){.sql = "DELETE FROM job_inputs WHERE job = $1", {db_text(job->id)}}, NULL, err) &&
+           drop_inputs(db, job, now, err) &&
            db_run(db, &(DbQuery){.sql = "DELETE FROM likes WHERE job = $1", {db_text(job->id)}}, NULL, err) &&
            db_run(db, &(DbQuery){.sql = "DELETE FROM jobs WHERE number = $1", {db_int(job->number)}}, NULL, err);
 }

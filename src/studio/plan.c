@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/plan_parts.h"
 #include "engine/request_notes.h"
 #include "studio/run.h"
 #include "text/clean.h"
@@ -551,11 +552,8 @@ static bool check_passages(Planning *p, SoraError *err)
     const SoraRequest *r = p->s->request;
     if (r->passage_count == 0)
         return check_words(p, p->s->prompt, 0, err);
-    if (r->passage_count < 0 || r->passage_count > PLAN_MAX_PASSAGES || r->passages == NULL)
-        return error_set(err, SORA_ERROR_INPUT, "passages: %d%s, at most %d are accepted", r->passage_count,
-                         r->passages == NULL ? " of none" : "", PLAN_MAX_PASSAGES);
-    if (r->prompt != NULL)
-        return error_set(err, SORA_ERROR_INPUT, "prompt: there are passages, which have words of their own");
+    if (!plan_takes_passages(r, err))
+        return false;
     for (int i = 0; i < r->passage_count; i++) {
         const SoraPassage *a = &r->passages[i];
         double end = (double)p->s->line.frames / p->s->line.fps;
