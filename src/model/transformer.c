@@ -233,6 +233,18 @@ static bool check_batch(Graph *g, const DitConfig *c, const DitBatch *b, int64_t
     return check_spans(g, b);
 }
 
+/* Where the previous sample has the same grid, its rows of a table are this one's too. */
+static bool grid_again(const DitBatch *b, int sample)
+{
+    return sample > 0 && memcmp(b->grid[sample], b->grid[sample - 1], sizeof b->grid[sample]) == 0;
+}
+
+static float *repeat_rows(float *at, int64_t count)
+{
+    memcpy(at, at - count, (size_t)count * sizeof *at);
+    return at + count;
+}
+
 /* (cos, sin) of the angles of one axis: pairs frequencies, 10000^(-i/pairs). */
 static float *rope_axis(float *out, int64_t position, int pairs)
 {
@@ -252,7 +264,11 @@ static Tensor *rope_table(Graph *g, const DitConfig *c, const DitBatch *b, int64
     float *table = arena_alloc(scratch, (size_t)tokens * (size_t)head_dim * sizeof *table), *at = table;
     if (table == NULL)
         return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
-    for (int i = 0; i < b->samples; i++)
+    for (int i = 0; i < b->samples; i++) {
+        if (grid_again(b, i)) {
+            at = repeat_rows(at, sample_tokens(b, i) * head_dim);
+            continue;
+        }
         for (int64_t f = 0; f < b->grid[i][0]; f++)
             for (int64_t row = 0; row < b->grid[i][1]; row++)
                 for (int64_t column = 0; column < b->grid[i][2]; column++) {
@@ -260,6 +276,7 @@ static Tensor *rope_table(Graph *g, const DitConfig *c, const DitBatch *b, int64
                     at = rope_axis(at, row, third);
                     at = rope_axis(at, column, third);
                 }
+    }
     return graph_input(g, DTYPE_F32, SHAPE(tokens, head_dim), table);
 }
 
@@ -272,6 +289,10 @@ static Tensor *position_table(Graph *g, const DitConfig *c, const DitBatch *b, i
         return graph_fail(g, SORA_ERROR_MEMORY, "transformer: out of memory");
     for (int i = 0; i < b->samples; i++) {
         const int64_t *n = b->grid[i];
+        if (grid_again(b, i)) {
+            at = repeat_rows(at, sample_tokens(b, i) * c->dim);
+            continue;
+        }
         for (int64_t k = 0; k < n[0] * n[1] * n[2]; k++, at += c->dim) {
             const int64_t place[3] = {k / (n[1] * n[2]), k / n[2] % n[1], k % n[2]};
             for (int axis = 0; axis < 3; axis++)

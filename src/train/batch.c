@@ -123,9 +123,11 @@ typedef struct Noised {
     const Given *given;
 } Noised;
 
-static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentSample *from, const Noised *n)
+/* Returns the sum of its weights. */
+static double fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentSample *from, const Noised *n)
 {
     int64_t shape[4];
+    double sum = 0;
     latent_cache_shape(r->latents, b->bucket, shape);
     const int64_t *grid = b->grid[sample];
     int64_t per_sample = grid[0] * grid[1] * grid[2];
@@ -142,12 +144,13 @@ static void fill_tokens(const BatchRules *r, Batch *b, int sample, const LatentS
         float weight = clean ? 0 : b->labels[token].noun != 0 ? (float)r->actor_weight : 1;
         for (int64_t k = 0; k < b->out_width; k++)
             b->weight[token * b->out_width + k] = weight;
-        b->weight_sum += (double)weight * (double)b->out_width;
+        sum += (double)weight * (double)b->out_width;
     }
+    return sum;
 }
 
-/* sigma and what is given are drawn by the caller. */
-static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Noised n, Rng *rng)
+/* sigma and what is given are drawn by the caller. Writes the sample's own rows of the batch, and the sum of its weights. */
+static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Noised n, Rng *rng, double *weights)
 {
     int64_t shape[4];
     latent_cache_shape(r->latents, b->bucket, shape);
@@ -161,7 +164,7 @@ static bool fill_video(const BatchRules *r, Batch *b, int sample, const LatentSa
     rng_fill_normal(rng, noise, (size_t)cells);
     b->timesteps[sample] = 1000 * n.sigma;
     b->t_sample[sample] = b->t_sample[b->samples + sample] = sample;
-    fill_tokens(r, b, sample, from, &n);
+    *weights = fill_tokens(r, b, sample, from, &n);
     free(x0);
     return true;
 }
@@ -201,12 +204,31 @@ static bool draw_text(const BatchRules *r, Batch *b, int sample, const LatentSam
     return add_text(r, b, sample, b->dropped[sample] ? "" : caption, err);
 }
 
-static bool draw_video(const BatchRules *r, Batch *b, int sample, const LatentSample *from, Rng *rng)
+/* A sample whose text is drawn and whose video is not yet. */
+typedef struct Drawing {
+    LatentSample from;
+    Rng rng;
+    double weights;
+    bool ok;
+} Drawing;
+
+typedef struct Drawings {
+    const BatchRules *rules;
+    Batch *batch;
+    Drawing *of;
+} Drawings;
+
+static void draw_video(void *arg, int64_t i, int worker)
 {
+    const Drawings *all = arg;
+    const BatchRules *r = all->rules;
+    Batch *b = all->batch;
+    Drawing *d = &all->of[i];
     Given given;
-    Noised n = {.sigma = (float)noise_draw(&r->noise, r->buckets[b->bucket].shift, rng), .given = &given};
-    draw_given(&r->given, b->grid[sample], rng, &given);
-    return fill_video(r, b, sample, from, n, rng);
+    Noised n = {.sigma = (float)noise_draw(&r->noise, r->buckets[b->bucket].shift, &d->rng), .given = &given};
+    (void)worker;
+    draw_given(&r->given, b->grid[i], &d->rng, &given);
+    d->ok = fill_video(r, b, (int)i, &d->from, n, &d->rng, &d->weights);
 }
 
 void batch_grid(const BatchRules *r, int bucket, int64_t grid[3])
@@ -241,6 +263,27 @@ static int draw_bucket(const BatchRules *r, Rng *rng)
     return i;
 }
 
+/* Samples `stream` + 1 and following: texts one after the other, videos side by side. */
+static bool draw_samples(const BatchRules *r, uint64_t stream, int shards, Batch *b, SoraError *err)
+{
+    Drawing *of = calloc((size_t)b->samples, sizeof *of);
+    bool ok = of != NULL || error_no_memory(err);
+    for (int i = 0; ok && i < b->samples; i++) {
+        Drawing *d = &of[i];
+        rng_init(&d->rng, r->seed, stream + 1 + (uint64_t)i);
+        int shard = rng_int(&d->rng, shards), clip = rng_int(&d->rng, r->buckets[b->bucket].shard_clips);
+        ok = latent_cache_get(r->latents, b->bucket, shard, clip, &d->from, err) && draw_text(r, b, i, &d->from, &d->rng, err);
+    }
+    if (ok)
+        pool_run(r->pool, b->samples, draw_video, &(Drawings){r, b, of});
+    for (int i = 0; ok && i < b->samples; i++) {
+        b->weight_sum += of[i].weights;
+        ok = of[i].ok || error_no_memory(err);
+    }
+    free(of);
+    return ok;
+}
+
 bool batch_draw(const BatchRules *r, const StepPart *part, Batch *b, SoraError *err)
 {
     Rng rng;
@@ -256,16 +299,7 @@ bool batch_draw(const BatchRules *r, const StepPart *part, Batch *b, SoraError *
         return error_set(err, SORA_ERROR_INPUT, "a step of %d times %d samples, at most %d are possible", part->parts, k->batch,
                          STREAMS_OF_A_STEP - 1);
     stream += (uint64_t)part->part * (uint64_t)k->batch;
-    bool ok = latent_cache_team(r->latents, ready, err) && begin(r, bucket, k->batch, b, err);
-    for (int i = 0; ok && i < k->batch; i++) {
-        LatentSample sample;
-        rng_init(&rng, r->seed, stream + 1 + (uint64_t)i);
-        int shard = rng_int(&rng, shards), clip = rng_int(&rng, k->shard_clips);
-        ok = latent_cache_get(r->latents, bucket, shard, clip, &sample, err) &&
-             draw_text(r, b, i, &sample, &rng, err) &&
-             (draw_video(r, b, i, &sample, &rng) || error_set(err, SORA_ERROR_MEMORY, "out of memory"));
-    }
-    return ok;
+    return latent_cache_team(r->latents, ready, err) && begin(r, bucket, k->batch, b, err) && draw_samples(r, stream, shards, b, err);
 }
 
 bool batch_blank(const BatchRules *r, int bucket, Batch *b, SoraError *err)
@@ -291,11 +325,13 @@ bool batch_make(const BatchRules *r, const BatchSamples *from, Batch *b, SoraErr
     bool ok = begin(r, from->bucket, from->count, b, err);
     for (int i = 0; ok && i < from->count; i++) {
         Rng rng;
+        double weights = 0;
         Given nothing = {.grid = {b->grid[i][0], b->grid[i][1], b->grid[i][2]}};
         rng_init(&rng, r->seed, (uint64_t)i);
         ok = add_text(r, b, i, from->captions[i], err) &&
-             (fill_video(r, b, i, &from->samples[i], (Noised){.sigma = from->sigma, .given = &nothing}, &rng) ||
-              error_set(err, SORA_ERROR_MEMORY, "out of memory"));
+             (fill_video(r, b, i, &from->samples[i], (Noised){.sigma = from->sigma, .given = &nothing}, &rng, &weights) ||
+              error_no_memory(err));
+        b->weight_sum += weights;
     }
     return ok;
 }

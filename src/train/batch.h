@@ -4,6 +4,7 @@
 #ifndef SORA_TRAIN_BATCH_H
 #define SORA_TRAIN_BATCH_H
 
+#include "base/pool.h"
 #include "base/rng.h"
 #include "model/config.h"
 #include "text/tokenizer.h"
@@ -37,6 +38,7 @@ typedef struct BatchRules {
     GivenRule given;
     double condition_dropout; /* share of samples whose text is empty */
     double actor_weight;      /* of the loss of patches where something acts */
+    Pool *pool;               /* draws samples side by side; may be NULL */
 } BatchRules;
 
 /* In host memory. Tokens of all samples lie one after the other. */

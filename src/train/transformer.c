@@ -285,6 +285,7 @@ static bool open_parts(DitTrainer *t, Backend *backend, SoraError *err)
     t->latents = latent_cache_new(&cache, err);
     t->rules.latents = t->latents;
     t->rules.tokenizer = t->tokenizer;
+    t->rules.pool = backend->pool;
     return t->latents != NULL;
 }
 
