@@ -23,4 +23,12 @@ static inline uint64_t hash64(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
+/* The same word by word, a quarter of the work: for much data. */
+static inline uint64_t hash64_words(uint64_t hash, const uint32_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ words[i]) * 0x100000001b3u;
+    return hash;
+}
+
 #endif

@@ -3,11 +3,11 @@
 
 typedef struct BlendArgs {
     MakingArgs making;
-    double seconds, strength;
+    double seconds, strength; /* strength: 0 if it was not given */
     int curve;
 } BlendArgs;
 
-static const BlendArgs defaults = {.making = MAKING_DEFAULTS, .strength = 0.6};
+static const BlendArgs defaults = {.making = MAKING_DEFAULTS};
 
 static const Option options[] = {
     MAKING_SECONDS(BlendArgs, seconds,
@@ -31,7 +31,9 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     edit.kind = SORA_EDIT_BLEND;
     edit.seconds = a->seconds;
     edit.curve = (SoraCurve)a->curve; /* in the order of its names */
-    edit.strength = a->strength;
+    edit.strength = a->strength > 0 ? a->strength : 0.6;
+    if (a->strength > 0 && edit.curve == SORA_CURVE_BRIDGE)
+        return error_set(err, SORA_ERROR_INPUT, "--strength is of a mix, and a bridge is made anew anyway: give a --curve or leave it out");
     return making_edit(&a->making, &edit, arguments, count, err);
 }
 

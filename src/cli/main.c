@@ -110,6 +110,8 @@ static int run(const Command *command, const char *path, int argc, char **argv)
     if (!command_line_parse(&line, command, argc, argv, &err))
         return fail(path, &err);
     int code = EXIT_SUCCESS;
+    if (line.twice != NULL && !line.help)
+        fprintf(stderr, "%s: --%s was given more than once; the last one counts\n", path, line.twice->name);
     if (line.help)
         print_help(command, path, stdout);
     else if (!run_on_whole_files(command, &line, &err))

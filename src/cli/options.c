@@ -245,6 +245,17 @@ static bool is_option(const Command *c, const char *arg)
     return arg[2] == 0 && find_letter(c->options, arg[1]) != NULL;
 }
 
+/* Flags say the same again, and a list keeps all. */
+static void note_seen(CommandLine *line, const Option *o)
+{
+    if (o->type == OPTION_FLAG || o->type == OPTION_LIST)
+        return;
+    for (int i = 0; i < line->seen_count; i++)
+        if (line->seen[i] == o && line->twice == NULL)
+            line->twice = o;
+    line->seen[line->seen_count++] = o;
+}
+
 /* The option at argv[*i]; moves *i on to its value when that is the next word. */
 static bool parse_option(CommandLine *line, const Command *c, int argc, char **argv, int *i, SoraError *err)
 {
@@ -272,6 +283,7 @@ static bool parse_option(CommandLine *line, const Command *c, int argc, char **a
             return error_set(err, SORA_ERROR_INPUT, "--%s needs a value", o->name);
         value = argv[++*i];
     }
+    note_seen(line, o);
     return set_value(o, line->values, value, err);
 }
 
@@ -291,7 +303,8 @@ bool command_line_parse(CommandLine *line, const Command *command, int argc, cha
     *line = (CommandLine){0};
     line->values = malloc(command->size + 1);
     line->arguments = malloc(((size_t)argc + 1) * sizeof *line->arguments);
-    if (line->values == NULL || line->arguments == NULL) {
+    line->seen = malloc(((size_t)argc + 1) * sizeof *line->seen);
+    if (line->values == NULL || line->arguments == NULL || line->seen == NULL) {
         command_line_deinit(line);
         return error_set(err, SORA_ERROR_MEMORY, "out of memory");
     }
@@ -317,6 +330,7 @@ void command_line_deinit(CommandLine *line)
 {
     free(line->values);
     free(line->arguments);
+    free(line->seen);
     *line = (CommandLine){0};
 }
 

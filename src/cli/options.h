@@ -80,6 +80,10 @@ typedef struct CommandLine {
     char **arguments; /* what is no option, in order; heap, the strings are argv's */
     int count;
     bool help; /* --help was given: the rest is not looked at */
+    /* Options with a value that were given before: of an earlier one only the later value is left, so twice is named. */
+    const Option **seen; /* heap */
+    int seen_count;
+    const Option *twice; /* the first of them, or NULL */
 } CommandLine;
 
 /* argv[0] is skipped. Understands --name value, --name=value, -x value, -xvalue and "--". Errors are one

@@ -86,11 +86,8 @@ bool run_open(TrainSettings *s, const TrainOptions *o, TrainerKind trainer, Sora
 static uint64_t hash_weights(const AdamW *o)
 {
     uint64_t hash = HASH64_START;
-    for (int i = 0; i < o->count; i++) {
-        const uint32_t *words = (const uint32_t *)(const void *)o->slots[i].value;
-        for (int64_t k = 0; k < o->slots[i].count; k++)
-            hash = (hash ^ words[k]) * 0x100000001b3u;
-    }
+    for (int i = 0; i < o->count; i++)
+        hash = hash64_words(hash, (const uint32_t *)(const void *)o->slots[i].value, (size_t)o->slots[i].count);
     return hash;
 }
 

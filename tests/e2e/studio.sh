@@ -31,6 +31,7 @@ frames 12 "$sora" extend in.mp4 $fast --seconds 0.7 --before -o x.mp4
 frames 25 "$sora" loop in.mp4 $fast -o x.mp4
 frames 20 "$sora" blend in.mp4 in.mp4 $fast --seconds 1 -o x.mp4
 frames 5 "$sora" blend in.mp4 a.png $fast --curve smooth -o x.mp4
+expect 2 'strength is of a mix' "$sora" blend in.mp4 a.png $fast --strength 0.3 -o y.mp4
 "$sora" verify x.mp4 | grep -q 'c2pa.placed' || fail "the credentials of blend"
 frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength mild -o x.mp4
 frames 5 "$sora" remix in.mp4 -p "a cat" $fast --strength 0.33 -o x.mp4

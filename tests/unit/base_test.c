@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json_file.h"
 #include "base/rng.h"
 #include "base/uuid.h"
 
@@ -176,6 +177,31 @@ static void hashes_are_fnv_1a(void **state)
     assert_int_equal(hash64(HASH64_START, "foobar", 6), 0x85944171f73967e8u);
     assert_int_equal(hash64(hash64(HASH64_START, "foo", 3), "bar", 3), 0x85944171f73967e8u);
     assert_int_equal(hash64(HASH64_START, "", 0), HASH64_START);
+    assert_int_equal(hash64_words(HASH64_START, (const uint32_t[]){'f', 'o', 'o', 'b', 'a', 'r'}, 6), 0x85944171f73967e8u);
+}
+
+/* The same values and the same refusals as jansson's own, with strings of all lengths. */
+static void json_is_janssons(void **state)
+{
+    static const char *const TEXTS[] = {
+        "", " ", "{", "[", "{}", " [ ]", "1", "\"a string that stands alone\"", "{\"a\": 1} x", "[1],[2]", "{\"a\": 1},{\"b\": 2}",
+        "[\"a string of some length\", 2]", "[2, \"a string of some length", "{\"a name that is as long as others\"}",
+        "{\"two names that are\": 1, \"two names that are\": 2}", "{\"name of a field\": [\"with \\\"quotes\\\" and \\\\\"]}",
+        "\n[\"a string of some length\",]", "[\"\xff is in a string of some length\"]", "[,\"a string of some length\"]",
+    };
+    char made[64][200];
+    for (int i = 0; i < 64; i++)
+        snprintf(made[i], sizeof made[i], "{\"%0*d\": \"%0*d\", \"xxxxxxxxxxxxxxxx\": 1}", i + 1, 1, 64 - i, 2);
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS + 64; i++) {
+        const char *text = i < 64 ? made[i] : TEXTS[i - 64];
+        json_error_t a, b;
+        json_t *ours = json_load_bytes(text, strlen(text), JSON_REJECT_DUPLICATES, &a);
+        json_t *theirs = json_loadb(text, strlen(text), JSON_REJECT_DUPLICATES, &b);
+        if (theirs == NULL ? ours != NULL || strcmp(a.text, b.text) != 0 || a.line != b.line : !json_equal(ours, theirs))
+            fail_msg("%s: %s, %s", text, a.text, b.text);
+        json_decref(ours);
+        json_decref(theirs);
+    }
 }
 
 int main(void)
@@ -190,6 +216,7 @@ int main(void)
         cmocka_unit_test(memory_in_a_file_keeps_what_it_has),
         cmocka_unit_test(temporary_files_say_where_they_would_be),
         cmocka_unit_test(uuids_are_of_their_version),
+        cmocka_unit_test(json_is_janssons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

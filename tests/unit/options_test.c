@@ -96,6 +96,24 @@ static void values_are_set(void **state)
     assert_string_equal(a.text, "-5");
 }
 
+static void what_is_given_twice_is_named(void **state)
+{
+    static const struct {
+        const char *words, *twice;
+    } cases[] = {
+        {"-n 1 --number=100 --ratio 1", "number"},
+        {"--text a --number 1 -t b -n 2", "text"},
+        {"--number 1 --text a -f -f word", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        SoraError err = {0};
+        CommandLine line;
+        assert_true(parse(&line, cases[i].words, &err));
+        assert_string_equal(line.twice != NULL ? line.twice->name : "", cases[i].twice != NULL ? cases[i].twice : "");
+        command_line_deinit(&line);
+    }
+}
+
 static void help_stops_parsing(void **state)
 {
     SoraError err = {0};
@@ -273,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_set),
+        cmocka_unit_test(what_is_given_twice_is_named),
         cmocka_unit_test(help_stops_parsing),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(too_few_arguments),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "media/video_writer.h"
 #include "policy/policy.h"
 #include "weights/weight_file.h"
@@ -85,6 +86,26 @@ static char *open_credentials(const char *path, SoraError *err)
     return c != NULL ? keep("open") : NULL;
 }
 
+/* Strings at whose closing quotes jansson's buffer grows, from 16 bytes on to 512. */
+static char *read_json(const char *path, SoraError *err)
+{
+    char text[4096] = "[0";
+    shortage_paused = true;
+    for (int n = 14; n < 600; n = 2 * n + 2)
+        snprintf(text + strlen(text), sizeof text - strlen(text), ", {\"%0*d\": \"%0*d\\n\"}", n, n, n - 2, n);
+    strcat(text, "]");
+    shortage_paused = false;
+    json_error_t why;
+    json_t *json = json_load_bytes(text, strlen(text), JSON_REJECT_DUPLICATES, &why);
+    if (json == NULL)
+        error_set(err, json_short_of_memory(&why) ? SORA_ERROR_MEMORY : SORA_ERROR_INPUT, "%s", why.text);
+    shortage_paused = true;
+    char *found = json != NULL ? json_dumps(json, 0) : NULL;
+    json_decref(json);
+    shortage_paused = false;
+    return found;
+}
+
 static char *open_words(const char *path, SoraError *err)
 {
     Vocabulary *v = vocabulary_open(path, err);
@@ -150,6 +171,7 @@ static const Case CASES[] = {
     {"verify without credentials", verify, "plain.png", true},
     {"sign a picture", sign_copy, "signed.png", true},
     {"open credentials", open_credentials, "keys", false},
+    {"read JSON", read_json, "", false},
     {"open words", open_words, "words.json", false},
     {"open a tokenizer", open_tokenizer, "tiny/tokenizer.model", false},
     {"open weights", open_weights, "tiny/transformer/model.safetensors", false},
@@ -176,8 +198,7 @@ static int try(const Case *c, const char *path, const char *right, atomic_long *
     return verdict;
 }
 
-/* Each of them, or about FEW. How many ended otherwise than they should; a signal is none of ours: jansson 2.14 reads
- * on behind a text whose buffer could not grow. */
+/* Each of them, or about FEW. How many ended otherwise than they should. */
 static long sweep(const Case *c, const char *right, atomic_long *left, long calls)
 {
     const char *path = in_dir(c->path);
@@ -195,7 +216,7 @@ static long sweep(const Case *c, const char *right, atomic_long *left, long call
     }
     print_message("%s: %ld calls, every %ldth tried, %ld failures that were said, %ld signals\n", c->name, calls, step,
                   failed, ended);
-    return wrong + (failed < 20 * ended);
+    return wrong + ended;
 }
 
 static void one_failure_is_said(void **state)
