@@ -24,6 +24,8 @@ struct Encoder {
     VaeCache cache;
     float *frames;  /* [stride, height, width, 3]: of the chunk that is being filled */
     float *rows;    /* [height, width, C] of a latent frame */
+    int64_t band;   /* latent rows that a linear code takes at once: it sees nothing beyond its block, so these wait for nothing */
+    float *banded;  /* [stride, band, width, 3], of a chunk; NULL: its frames go whole */
     float *latent;  /* [C, height, width] */
     int filled;     /* frames */
     int64_t chunks; /* that are through, or wait */
@@ -58,6 +60,16 @@ static Rows plan_rows(const Vae *m, const EncodeJob *job, const CanvasShape *sha
     return r;
 }
 
+/* Of a linear code: what a quarter of the limit holds of frames, and of what they are reordered into on the way. */
+static int64_t plan_band(const VaeConfig *c, const EncodeJob *job)
+{
+    enum { TENSORS = 4 };
+    size_t limit = job->limit != 0 ? job->limit : PIPELINE_DECODE_LIMIT;
+    int64_t space = vae_stride_space(c), row = vae_stride_time(c) * space * job->width * 3 * (int64_t)sizeof(float);
+    int64_t rows = (int64_t)(limit / 4) / (TENSORS * row), all = job->height / space;
+    return !c->linear_code || rows > all ? all : rows < 1 ? 1 : rows;
+}
+
 Encoder *encoder_open(const Pipeline *p, const EncodeJob *job, SoraError *err)
 {
     const VaeConfig *c = &p->autoencoder->config;
@@ -77,6 +89,11 @@ Encoder *encoder_open(const Pipeline *p, const EncodeJob *job, SoraError *err)
     e->latent = malloc(cells * sizeof *e->latent);
     bool ok = (e->frames != NULL && e->rows != NULL && e->latent != NULL) || error_no_memory(err);
     e->strips = plan_rows(p->autoencoder, job, &e->shape);
+    e->band = plan_band(c, job);
+    if (ok && e->band < e->shape.height) {
+        size_t numbers = (size_t)(vae_stride_time(c) * e->band * space) * (size_t)job->width * 3;
+        ok = (e->banded = malloc(numbers * sizeof *e->banded)) != NULL || error_no_memory(err);
+    }
     if (ok && e->strips.count > 1)
         ok = (e->strips.frames = file_temporary(err)) != NULL && (e->strips.features = file_temporary(err)) != NULL;
     if (!ok) {
@@ -101,8 +118,31 @@ static bool hand_over(Encoder *e, int64_t i, SoraError *err)
     return e->job.sink(e->job.user, i, e->latent, err);
 }
 
+/* A chunk of a linear code, rows after rows. */
+static bool run_bands(Encoder *e, SoraError *err)
+{
+    Graph *g = e->pipeline->graph;
+    const VaeConfig *c = &e->pipeline->autoencoder->config;
+    size_t row = (size_t)(vae_stride_space(c) * e->job.width * 3), cells = (size_t)(e->shape.width * e->shape.channels);
+    bool ok = true;
+    for (int64_t at = 0, n; at < e->shape.height && ok; at += n) {
+        n = e->band < e->shape.height - at ? e->band : e->shape.height - at;
+        for (int f = 0; f < e->filled; f++)
+            memcpy(e->banded + (size_t)(f * n) * row, e->frames + (size_t)(f * e->shape.height + at) * row,
+                   (size_t)n * row * sizeof *e->banded);
+        graph_reset(g);
+        VaeCache cache = {.started = e->chunks > 0};
+        Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, e->filled, n * vae_stride_space(c), e->job.width, 3), e->banded);
+        graph_download(g, vae_encode_chunk(g, e->pipeline->autoencoder, &cache, x), e->rows + (size_t)at * cells);
+        ok = graph_ok(g, err);
+    }
+    return ok && hand_over(e, e->chunks, err);
+}
+
 static bool run_chunk(Encoder *e, SoraError *err)
 {
+    if (e->banded != NULL)
+        return run_bands(e, err);
     Graph *g = e->pipeline->graph;
     graph_reset(g);
     Tensor *x = graph_input(g, DTYPE_F32, SHAPE(1, e->filled, e->job.height, e->job.width, 3), e->frames);
@@ -246,6 +286,7 @@ void encoder_close(Encoder *e)
     graph_reset(e->pipeline->graph);
     free(e->frames);
     free(e->rows);
+    free(e->banded);
     free(e->latent);
     free(e);
 }

@@ -67,60 +67,16 @@ static float *cut_out(const Encoding *n, int64_t first, int64_t count)
     return part;
 }
 
-float *context_encode_groups(Studio *s, Frames frames, float **lead, SoraError *err)
+float *context_encode_groups(Studio *s, Frames frames, SoraError *err)
 {
     Encoding n = {.studio = s, .frames = frames, .lead = 1 + (LEAD_IN - 1) * s->stride};
     if (!encode(&n, err))
         return NULL;
     float *groups = cut_out(&n, LEAD_IN, n.shape.frames - LEAD_IN);
-    bool ok = groups != NULL && (lead == NULL || (*lead = cut_out(&n, 0, LEAD_IN)) != NULL);
     free(n.all);
-    if (ok)
-        return groups;
-    free(groups);
-    error_no_memory(err);
-    return NULL;
-}
-
-bool offset_measure(Offset *o, const uint8_t *frame, const uint8_t *decoded, int width, int height, SoraError *err)
-{
-    size_t count = 3 * (size_t)width * (size_t)height;
-    double sum[3] = {0};
-    o->pixels = malloc(count * sizeof *o->pixels);
-    if (o->pixels == NULL)
-        return error_no_memory(err);
-    for (size_t i = 0; i < count; i++)
-        sum[i % 3] += frame[i] - decoded[i];
-    for (int c = 0; c < 3; c++)
-        o->mean[c] = sum[c] / ((double)count / 3);
-    for (size_t i = 0; i < count; i++)
-        o->pixels[i] = (int16_t)lround(frame[i] - decoded[i] - o->mean[i % 3]);
-    return true;
-}
-
-void offset_deinit(Offset *o)
-{
-    free(o->pixels);
-    o->pixels = NULL;
-}
-
-void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t count, uint8_t *rgb, int width, int height)
-{
-    const double FRAMES = 3; /* in which what is left of the pixels falls to 37 % */
-    bool both = before->pixels != NULL && after->pixels != NULL;
-    double to = both ? (double)(i + 1) / (double)(count + 1) : after->pixels != NULL, mean[3];
-    float fade[2] = {before->pixels != NULL ? (float)exp(-(double)i / FRAMES) : 0,
-                     after->pixels != NULL ? (float)exp(-(double)(count - 1 - i) / FRAMES) : 0};
-    if (before->pixels == NULL && after->pixels == NULL)
-        return;
-    for (int c = 0; c < 3; c++)
-        mean[c] = (1 - to) * before->mean[c] + to * after->mean[c];
-    for (size_t k = 0; k < 3 * (size_t)width * (size_t)height; k++) {
-        float x = (float)rgb[k] + (float)mean[k % 3];
-        x += fade[0] > 0.01f ? fade[0] * before->pixels[k] : 0;
-        x += fade[1] > 0.01f ? fade[1] * after->pixels[k] : 0;
-        rgb[k] = x <= 0 ? 0 : x >= 255 ? 255 : (uint8_t)(x + 0.5f);
-    }
+    if (groups == NULL)
+        error_no_memory(err);
+    return groups;
 }
 
 Tone tone_of(const uint8_t *rgb, int width, int height)

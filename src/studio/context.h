@@ -12,21 +12,8 @@ typedef struct Frames {
 
 /* A first frame and groups, as a clip of its own: [C, 1 + groups, H, W], heap. NULL on failure. */
 float *context_encode(Studio *s, Frames frames, SoraError *err);
-/* Groups within a video, after a lead-in: [C, groups, H, W], heap. lead not NULL: the latent of that lead-in, [C, 2, H, W]. */
-float *context_encode_groups(Studio *s, Frames frames, float **lead, SoraError *err);
-
-/* What the codec takes from a frame: the frame less what came out of the decoder for it. */
-typedef struct Offset {
-    int16_t *pixels; /* [height, width, 3], less the mean; heap; NULL: nothing is known */
-    double mean[3];
-} Offset;
-
-bool offset_measure(Offset *o, const uint8_t *frame, const uint8_t *decoded, int width, int height, SoraError *err);
-void offset_deinit(Offset *o);
-
-/* Frame `i` of `count` between two places whose offsets are known, or one of them is: in place. The mean goes evenly from one to
- * the other, what is left of the pixels fades within a few frames. */
-void offset_apply(const Offset *before, const Offset *after, int64_t i, int64_t count, uint8_t *rgb, int width, int height);
+/* Groups within a video, after a lead-in: [C, groups, H, W], heap. */
+float *context_encode_groups(Studio *s, Frames frames, SoraError *err);
 
 /* The mean and deviation of a frame's channels, and what makes those of one those of another: x -> gain x + shift. A window's
  * frames differ in this from those before them, though nothing in the picture says so, and it adds up. */

@@ -216,6 +216,26 @@ static bool lead_over(Planning *p, const char *from, const char *to, int64_t fir
     return true;
 }
 
+/* The last groups before a video: beginnings that are its first frame, the nearer the more. A model that was taught to go on from
+ * a frame hardly knows how to arrive at one. */
+static bool lead_up(Planning *p, const char *to, int64_t end, SoraError *err)
+{
+    static const double LEVELS[] = {0.8, 0.9};
+    SoraGiven next = {.path = to, .still = true};
+    int stride = p->s->stride;
+    if (p->s->condition)
+        return true;
+    for (int i = 0; i < 2 && end >= (i + 1) * stride; i++) {
+        Layer *l = show(p, &next, end - (i + 1) * stride, err);
+        if (l == NULL)
+            return false;
+        l->frames = stride;
+        l->kept = false;
+        l->level = LEVELS[i];
+    }
+    return true;
+}
+
 /* --- kinds --- */
 
 static bool plan_extend(Planning *p, SoraError *err)
@@ -227,7 +247,7 @@ static bool plan_extend(Planning *p, SoraError *err)
     Layer *l = show(p, &given, p->edit->at_start ? frames : 0, err);
     if (l != NULL)
         p->s->line.frames = l->frames + frames;
-    return l != NULL;
+    return l != NULL && (!p->edit->at_start || lead_up(p, p->edit->inputs[0], frames, err));
 }
 
 static bool plan_new_loop(Planning *p, SoraError *err)
@@ -266,7 +286,7 @@ static bool plan_loop(Planning *p, SoraError *err)
     if (l != NULL)
         p->s->line.frames = l->frames + frames;
     p->s->line.closed = true;
-    return l != NULL;
+    return l != NULL && lead_over(p, p->edit->inputs[0], p->edit->inputs[0], l->frames, frames, err);
 }
 
 static bool plan_mix(Planning *p, SoraError *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "studio/context.h"
+#include "studio/seam.h"
 #include "studio/window.h"
 
 enum { MAX_GROUPS = 64 };
@@ -25,13 +26,11 @@ typedef struct Run {
     int tail_count;
     uint8_t *last;  /* the frame before the next group; heap; NULL: nothing is there yet */
     int64_t next;   /* frame of the timeline with which the next group begins */
-    Offset before, after;
     float *right;   /* groups that come after it, [C, right_groups, H, W] */
     int right_groups;
-    uint8_t *right_frame; /* for models that see frames: the first one after it */
+    uint8_t *following; /* the first frame after it; heap; NULL: none is kept */
     Tone anchor;    /* of the frame where the words began */
     bool anchored;
-    Tone right_tone; /* of the first frame after it */
     size_t cell;    /* numbers of a latent frame */
     CanvasShape shape; /* of a window's latent */
 } Run;
@@ -203,22 +202,21 @@ static bool is_led(const Studio *s, int64_t t, bool masks)
     return false;
 }
 
-/* The part's frames get the colours of what is beside them. t: of the first one. */
-static void correct(Run *r, int64_t t)
+/* Frames of the part and of the run around it, while the part gets what is beside it. */
+typedef struct Join {
+    int64_t t;     /* frame of the timeline with which the part begins */
+    int last;      /* the run's last frame in the part; the part's own where the run goes on */
+    bool follows;  /* a frame comes before it, and its words are those before */
+    bool reaches;  /* a kept frame comes right after `last` */
+} Join;
+
+/* The part's frames get the colours of what is beside them. */
+static void match_tones(Run *r, const Join *j)
 {
     const Studio *s = r->s;
-    int width = s->line.width, height = s->line.height, frames = r->part.frames, last = (int)(r->place.end - 1 - t);
-    bool reaches = r->place.after && last >= 0 && last < frames;
-    for (int i = 0; i < frames; i++)
-        if (t + i >= r->place.begin && t + i < r->place.end)
-            offset_apply(&r->before, &r->after, t + i - r->place.begin, r->place.end - r->place.begin, video_frame(&r->part, i), width,
-                         height);
-    bool follows = r->last != NULL && !s->new_words;
-    r->anchored = r->anchored && follows; /* other words may ask for other colours */
-    if (is_led(s, t, true) || (!follows && !reaches))
-        return;
+    int width = s->line.width, height = s->line.height, frames = r->part.frames;
     ToneMatch left = {{1, 1, 1}, {0}}, right = left;
-    if (follows) {
+    if (j->follows) {
         Tone from = tone_of(video_frame(&r->part, 0), width, height), to = tone_of(r->last, width, height);
         if (!r->anchored)
             r->anchor = to;
@@ -226,19 +224,47 @@ static void correct(Run *r, int64_t t)
         tone_pull(&to, &r->anchor, ANCHOR_PART);
         left = tone_match(&from, &to);
     }
-    if (reaches) {
-        Tone from = tone_of(video_frame(&r->part, last), width, height);
-        right = tone_match(&from, &r->right_tone);
+    if (j->reaches) {
+        Tone from = tone_of(video_frame(&r->part, j->last), width, height), to = tone_of(r->following, width, height);
+        right = tone_match(&from, &to);
     }
-    bool fades = reaches || is_led(s, t, false);
+    bool fades = j->reaches || is_led(s, j->t, false);
     for (int i = 0; i < frames; i++) {
-        double u = !fades ? 0 : (double)i / (reaches && last > 0 ? last : frames);
+        double u = !fades ? 0 : (double)i / (j->reaches && j->last > 0 ? j->last : frames);
         u = u > 1 ? 1 : u;
-        if (follows)
+        if (j->follows)
             tone_apply(&left, 1 - u, video_frame(&r->part, i), width, height);
-        if (reaches)
+        if (j->reaches)
             tone_apply(&right, u, video_frame(&r->part, i), width, height);
     }
+}
+
+/* Takes the step off between a frame that stays and the part's frame `first`; the frames from there on in direction `way` change. */
+static bool close_seam(Run *r, const uint8_t *given, int first, int way, SoraError *err)
+{
+    Seam seam;
+    int count = way > 0 ? r->part.frames - first : first + 1;
+    count = count < SEAM_FRAMES ? count : SEAM_FRAMES;
+    SeamSides sides = {given, video_frame(&r->part, first), r->s->line.width, r->s->line.height};
+    if (!seam_measure(&seam, &sides, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        seam_close(&seam, i, count, video_frame(&r->part, first + way * i));
+    seam_deinit(&seam);
+    return true;
+}
+
+/* The part's frames are made to go with what is beside them. t: of the first one. */
+static bool correct(Run *r, int64_t t, SoraError *err)
+{
+    int64_t last = r->place.end - 1 - t;
+    bool ends = last >= 0 && last < r->part.frames;
+    Join j = {t, ends ? (int)last : r->part.frames - 1, r->last != NULL && !r->s->new_words, ends && r->place.after};
+    r->anchored = r->anchored && j.follows; /* other words may ask for other colours */
+    if (!is_led(r->s, t, true) && (j.follows || j.reaches))
+        match_tones(r, &j);
+    return (r->last == NULL || close_seam(r, r->last, 0, 1, err)) &&
+           (!j.reaches || close_seam(r, r->following, j.last, -1, err));
 }
 
 /* The part's frames, of which the first is frame t of the timeline. */
@@ -270,12 +296,21 @@ static void drop_groups(Run *r, int keep)
     r->tail_count = keep;
 }
 
+/* heap */
+static uint8_t *copy_frame(const Studio *s, const uint8_t *frame, SoraError *err)
+{
+    uint8_t *copy = malloc(frame_bytes(s));
+    if (copy == NULL)
+        error_no_memory(err);
+    else
+        memcpy(copy, frame, frame_bytes(s));
+    return copy;
+}
+
 static bool set_last(Run *r, const uint8_t *frame, SoraError *err)
 {
-    if (r->last == NULL && (r->last = malloc(frame_bytes(r->s))) == NULL)
-        return error_no_memory(err);
-    memcpy(r->last, frame, frame_bytes(r->s));
-    return true;
+    free(r->last);
+    return (r->last = copy_frame(r->s, frame, err)) != NULL;
 }
 
 /* The next group: its latent is frame `at` of [C, frames, H, W], its last frame is `frame`. */
@@ -308,8 +343,7 @@ static bool know_before(Run *r, SoraError *err)
     float *latent = frames == NULL ? NULL : context_encode(s, (Frames){frames, count}, err);
     size_t size = frame_bytes(s);
     bool ok = latent != NULL && decode(r, &(DecoderPush){latent, 1 + groups, false}, err) &&
-              offset_measure(&r->before, frames + (size_t)(count - 1) * size, video_frame(&r->part, count - 1), s->line.width,
-                             s->line.height, err) && set_last(r, frames, err);
+              set_last(r, frames, err);
     r->next = r->place.begin - groups * s->stride;
     for (int i = 1; i <= groups && ok; i++)
         ok = add_group(r, latent, 1 + groups, i, frames + (size_t)(i * s->stride) * size, err);
@@ -318,31 +352,18 @@ static bool know_before(Run *r, SoraError *err)
     return ok;
 }
 
-/* The groups from frame t on, and what the codec takes from the first one. */
+/* The groups from frame t on. */
 static bool know_after(Run *r, int64_t t, SoraError *err)
 {
     Studio *s = r->s;
-    int groups = s->overlap > 0 ? s->overlap : 1, count = groups * s->stride;
-    uint8_t *next = kept_frames(s, r->place.end, 1, err);
-    if (next == NULL)
-        return false;
-    r->right_tone = tone_of(next, s->line.width, s->line.height);
-    free(next);
-    if (s->condition)
-        return (r->right_frame = kept_frames(s, r->place.end, 1, err)) != NULL;
-    uint8_t *frames = kept_frames(s, t, count, err);
-    float *lead = NULL;
-    Run aside = {.s = s, .shape = r->shape, .cell = r->cell};
-    r->right = frames == NULL ? NULL : context_encode_groups(s, (Frames){frames, count}, &lead, err);
-    bool ok = r->right != NULL && decode(&aside, &(DecoderPush){lead, 2, false}, err) &&
-              decode(&aside, &(DecoderPush){r->right, groups, true}, err) &&
-              offset_measure(&r->after, frames, video_frame(&aside.part, 0), s->line.width, s->line.height, err);
-    r->right_groups = groups;
-    decoder_close(aside.decoder);
-    file_memory_deinit(&aside.part.rgb);
-    free(lead);
-    free(frames);
-    return ok;
+    r->following = kept_frames(s, r->place.end, 1, err);
+    if (r->following == NULL || s->condition)
+        return r->following != NULL;
+    r->right_groups = s->overlap > 0 ? s->overlap : 1;
+    Frames frames = {kept_frames(s, t, r->right_groups * s->stride, err), r->right_groups * s->stride};
+    r->right = frames.rgb == NULL ? NULL : context_encode_groups(s, frames, err);
+    free((void *)frames.rgb);
+    return r->right != NULL;
 }
 
 /* --- forward --- */
@@ -358,7 +379,7 @@ static Step choose_step(const Run *r, int64_t left)
     const Studio *s = r->s;
     bool hurry = r->last == NULL && r->place.end == STUDIO_ENDLESS; /* somebody waits for the first frame */
     int most = hurry ? s->window / 2 : s->window, overlap = r->tail_count < s->overlap ? r->tail_count : s->overlap;
-    int right = r->right_groups > 0 || r->right_frame != NULL ? (r->right_groups > 0 ? r->right_groups : 0) : -1;
+    int right = r->following != NULL ? r->right_groups : -1;
     Step step = {.overlap = overlap};
     if (overlap + left + (right > 0 ? right : 0) <= most) {
         int room = most - (int)left - (right > 0 ? right : 0);
@@ -405,7 +426,7 @@ static bool make_step(Run *r, const Step *step, float **latent, int64_t *frames,
     if (step->reaches) {
         w.right = r->right;
         w.right_groups = r->right_groups;
-        w.last = r->right_frame;
+        w.last = s->condition ? r->following : NULL;
         w.groups += r->right_groups;
     }
     s->making = (int64_t)step->made * s->stride + begins;
@@ -424,8 +445,7 @@ static bool finish_step(Run *r, const Step *step, const float *latent, int64_t f
     int first = begins ? 0 : 1 + step->overlap, count = step->made + begins;
     float *fresh = cut_latent(r, latent, frames, first, count, err);
     bool ok = fresh != NULL && (count == 0 || decode(r, &(DecoderPush){fresh, count, last}, err));
-    if (ok)
-        correct(r, begins ? r->place.begin : r->next);
+    ok = ok && correct(r, begins ? r->place.begin : r->next, err);
     if (ok && begins) {
         r->next = r->place.begin + 1;
         ok = set_last(r, video_frame(&r->part, 0), err);
@@ -530,9 +550,7 @@ static bool decode_stored(Run *r, const FileMemory *all, int64_t groups, SoraErr
         for (int64_t k = 0; k < count && ok; k++)
             put_latent(r, stored(r, all, i + k), joined, count, k);
         ok = ok && decode(r, &(DecoderPush){joined, count, i + count > groups}, err);
-        if (ok)
-            correct(r, t);
-        ok = ok && hand_on(r, t, err);
+        ok = ok && correct(r, t, err) && hand_on(r, t, err);
         free(joined);
     }
     return ok;
@@ -570,11 +588,9 @@ static void deinit(Run *r)
     drop_groups(r, 0);
     decoder_close(r->decoder);
     file_memory_deinit(&r->part.rgb);
-    offset_deinit(&r->before);
-    offset_deinit(&r->after);
     free(r->last);
     free(r->right);
-    free(r->right_frame);
+    free(r->following);
 }
 
 bool run_make(Studio *s, const RunPlace *place, SoraError *err)
@@ -612,7 +628,9 @@ bool run_ring(Studio *s, SoraError *err)
     for (int64_t i = 0, count, t = 0; i < frames && ok; i += count, t += r.part.frames) {
         count = frames - i < s->window ? frames - i : s->window;
         float *part = cut_latent(&r, latent, frames, i, count, err);
-        ok = part != NULL && decode(&r, &(DecoderPush){part, count, i + count == frames}, err) && hand_on(&r, t, err);
+        ok = part != NULL && decode(&r, &(DecoderPush){part, count, i + count == frames}, err);
+        ok = ok && (i > 0 || (r.following = copy_frame(s, video_frame(&r.part, 0), err)) != NULL) &&
+             (i + count < frames || close_seam(&r, r.following, r.part.frames - 1, -1, err)) && hand_on(&r, t, err);
         free(part);
     }
     free(latent);

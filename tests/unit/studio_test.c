@@ -13,6 +13,7 @@
 #include "media/image.h"
 #include "media/video_writer.h"
 #include "studio/context.h"
+#include "studio/seam.h"
 #include "tiny_model.h"
 #include "unit/temp_dir.h"
 
@@ -558,29 +559,42 @@ static void bad_input_is_named(void **state)
     assert_string_equal(err.message, "engine: there is none");
 }
 
-/* What the codec takes from the frame beside a run is given back to the run: all of it next to that frame, the mean everywhere. */
-static void an_offset_is_taken_off(void **state)
+/* A step of the codec's is taken off beside a join and gone SEAM_FRAMES later; where something moved, nothing is changed, the
+ * means stay, and a frame whose size is odd is one as well. */
+static void a_step_is_taken_off(void **state)
 {
+    enum { ACROSS = 61, DOWN = 45, ALL = ACROSS * DOWN * 3 };
+    static uint8_t given[ALL], made[ALL], frame[ALL];
     SoraError err = {0};
-    uint8_t frame[SIZE], decoded[SIZE], near[SIZE], far[SIZE];
-    for (int i = 0; i < SIZE; i++) {
-        frame[i] = (uint8_t)(100 + i % 7);
-        decoded[i] = near[i] = far[i] = (uint8_t)(90 + i % 3);
+    Seam seam;
+    for (int i = 0; i < ALL; i++) {
+        int x = i / 3 % ACROSS, own = i / 3 % 2 != 0 ? 6 : -6;
+        given[i] = (uint8_t)(100 + i % 7);
+        made[i] = (uint8_t)(x < 30 ? 100 + i % 7 + own : 200); /* on the left other tones, on the right another thing */
     }
-    Offset before = {0}, none = {0};
-    assert_true(offset_measure(&before, frame, decoded, WIDTH, HEIGHT, &err));
-    offset_apply(&before, &none, 0, 40, near, WIDTH, HEIGHT);
-    offset_apply(&before, &none, 39, 40, far, WIDTH, HEIGHT);
-    double sum = 0;
-    for (int i = 0; i < SIZE; i++) {
-        assert_true(abs(near[i] - frame[i]) <= 1);
-        sum += far[i] - frame[i];
-        assert_true(abs(far[i] - decoded[i] - (int)(before.mean[i % 3] + 0.5)) <= 1); /* no ghost of the pixels */
+    assert_true(seam_measure(&seam, &(SeamSides){given, made, ACROSS, DOWN}, &err));
+    double last = 1e9;
+    for (int k = 0; k <= SEAM_FRAMES; k++) {
+        double left = 0, mean = 0;
+        memcpy(frame, made, ALL);
+        seam_close(&seam, k, SEAM_FRAMES, frame);
+        for (int i = 0; i < ALL; i++) {
+            int x = i / 3 % ACROSS;
+            left += x < 24 ? abs(frame[i] - made[i]) : 0;
+            mean += frame[i] - made[i];
+            assert_true(x < 36 || abs(frame[i] - made[i]) <= 2);
+            assert_true(k < SEAM_FRAMES || frame[i] == made[i]);
+            assert_true(x >= 24 || k > 0 || abs(frame[i] - given[i]) <= 1);
+        }
+        assert_true(left < last && fabs(mean / ALL) < 0.5);
+        last = left;
     }
-    assert_true(fabs(sum / SIZE) < 0.6);
-    offset_apply(&none, &none, 0, 40, decoded, WIDTH, HEIGHT);
-    assert_int_equal(decoded[5], 90 + 5 % 3);
-    offset_deinit(&before);
+    /* Something comes there later: it gets no part of the step. */
+    memset(frame, 20, ALL);
+    seam_close(&seam, 1, SEAM_FRAMES, frame);
+    for (int i = 0; i < ALL; i++)
+        assert_int_equal(frame[i], 20);
+    seam_deinit(&seam);
 }
 
 static void tones_are_matched(void **state)
@@ -646,7 +660,7 @@ int main(void)
         cmocka_unit_test(words_come_from_the_input_when_there_are_none),
         cmocka_unit_test(models_that_see_frames),
         cmocka_unit_test(bad_input_is_named),
-        cmocka_unit_test(an_offset_is_taken_off),
+        cmocka_unit_test(a_step_is_taken_off),
         cmocka_unit_test(tones_are_matched),
         cmocka_unit_test(inputs_have_roles),
     };
