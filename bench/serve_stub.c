@@ -1,4 +1,4 @@
-/* serve_stub DATA JOBS: sora serve with engines that make nothing: their "video" is 2,000 bytes that are no video, and ready at
+/* serve_stub DATA JOBS [STORE]: sora serve with engines that make nothing: their "video" is 2,000 bytes that are no video, and ready at
  * once. For measuring the server alone; no part of the program. Prints where it listens. */
 #include <jansson.h>
 #include "serve/engine_child.h"
@@ -58,11 +58,12 @@ int main(int argc, char **argv)
     SoraError err = {0};
     if (argc > 1 && strcmp(argv[1], ENGINE_COMMAND) == 0)
         return engine();
-    if (argc != 3) {
-        fprintf(stderr, "usage: serve_stub DATA JOBS\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: serve_stub DATA JOBS [postgres://...]\n");
         return 2;
     }
     ServeOptions o = {.data = argv[1],
+                      .store = argc == 4 ? argv[3] : NULL,
                       .models = {{"sora-2", "stub"}},
                       .model_count = 1,
                       .jobs = atoi(argv[2]),

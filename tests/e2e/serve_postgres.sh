@@ -4,43 +4,11 @@
 test_store=$(realpath "$8")
 . "$(dirname "$0")/lib.sh"
 . "$source_dir/tests/e2e/serve_lib.sh"
-bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
-[ -n "$bin" ] || bin=$(dirname "$(command -v initdb || echo /nothing/initdb)")
-[ -x "$bin/initdb" ] && command -v curl >/dev/null || { echo "SKIPPED: PostgreSQL's server or curl is not installed"; exit 77; }
-"$sora" serve --store postgres://127.0.0.1:1/none --data "$work.data/x" --model "$work.model" 2>&1 | grep -q 'has no PostgreSQL' && {
-    echo "SKIPPED: this build has no PostgreSQL"
-    exit 77
-}
-cluster=$work.cluster
-mkdir "$cluster"
-as_user=
-if [ "$(command id -u)" = 0 ]; then # it refuses to run as root
-    command id postgres >/dev/null 2>&1 || { echo "SKIPPED: as root, and there is no user postgres"; exit 77; }
-    chown postgres "$cluster"
-    as_user="su postgres -c"
-fi
-as() {
-    if [ -n "$as_user" ]; then su postgres -s /bin/sh -c "cd / && $*"; else sh -c "$*"; fi
-}
-port=$((20000 + $$ % 20000))
-pids=
-clean() {
-    kill -KILL $pids 2>/dev/null
-    stop_server -KILL
-    as "$bin/pg_ctl -D $cluster/data -m immediate stop" >/dev/null 2>&1
-    rm -rf "$work" "$work".*
-}
-trap clean EXIT
-as "$bin/initdb -D $cluster/data -A trust -U postgres -N" >"$work.log" 2>&1 &&
-    as "$bin/pg_ctl -D $cluster/data -w -l $cluster/log -o '-p $port -k $cluster -c listen_addresses=127.0.0.1' start" >"$work.log" 2>&1 || {
-    echo "SKIPPED: PostgreSQL does not start here: $(tail -1 "$work.log")"
-    exit 77
-}
-as "$bin/createdb -h 127.0.0.1 -p $port -U postgres unit" && as "$bin/createdb -h 127.0.0.1 -p $port -U postgres sora"
+. "$source_dir/tests/e2e/postgres_lib.sh"
+as "$bin/createdb -h 127.0.0.1 -p $port -U postgres unit"
 checks=$((checks + 1))
 SORA_TEST_POSTGRES=postgres://postgres@127.0.0.1:$port/unit "$test_store" >"$work.out" 2>&1 || fail "the store's test on PostgreSQL: $(grep ERROR "$work.out" | head -3)"
 
-database=postgres://postgres@127.0.0.1:$port/sora
 expect 2 'without keys' "$sora" serve --store "$database" --data "$work.data/shared" --host 0.0.0.0 --model "$work.model" --jobs 0
 start() {
     "$sora" "$@" --store "$database" --data "$work.data/serve" --model "$work.model" --log errors >"$work.url.$1" 2>>"$work.log" &
@@ -76,10 +44,6 @@ until_status "$two" completed failed
 has '"status":"completed"'
 
 # every connection is cut while jobs are asked for and made
-cut() {
-    as "$bin/psql -h 127.0.0.1 -p $port -U postgres -qAt -c \"SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'sora'\" sora" \
-        >/dev/null 2>&1
-}
 for n in 1 2 3 4 5 6; do
     tries=0
     until [ "$(curl -s -o "$work.body" -w '%{http_code}' "$first/v1/videos" -F prompt="job $n" -F seconds=1 -F size=64x48 \
@@ -88,7 +52,7 @@ for n in 1 2 3 4 5 6; do
         sleep 0.1
     done
     echo "$(id)" >>ids
-    cut
+    cut_connections
 done
 [ "$(sort -u ids | wc -l)" = 6 ] || fail "six requests did not make six videos: $(cat ids)"
 while read -r three; do
