@@ -97,7 +97,7 @@ char *metrics_print(Metrics *m, const char *const *categories, Store *store, Sor
     char *text = NULL;
     size_t size;
     JobCounts counts = {0};
-    if (!store_job_counts(store, INT64_MAX, &counts, err))
+    if (!store_job_counts(store, &counts, err))
         return NULL;
     FILE *f = open_memstream(&text, &size);
     if (f == NULL) {

@@ -117,7 +117,8 @@ static bool open_all(Running *r, SoraError *err)
         s->metrics.models[i].name = o->models[i].name;
     s->limiter = limiter_new();
     s->keys = key_cache_new();
-    s->plans = s->limiter != NULL && s->keys != NULL ? plans_open(o->plans, err) : NULL;
+    s->statuses = status_cache_new(o->store != NULL ? STATUS_SECONDS : STATUS_SECONDS_ALONE);
+    s->plans = s->limiter != NULL && s->keys != NULL && s->statuses != NULL ? plans_open(o->plans, err) : NULL;
     s->policy = s->plans != NULL ? policy_open(o->policy, err) : NULL;
     return s->policy != NULL && open_store(r, err) && check_exposure(s, err) && sora_credentials_init(o->credentials, err) &&
            (r->worker = worker_start(s, err)) != NULL;
@@ -195,6 +196,7 @@ static void stop(Running *r)
     plans_close(s->plans);
     limiter_free(s->limiter);
     key_cache_free(s->keys);
+    status_cache_free(s->statuses);
     for (int i = 0; i < SERVE_MOST_MODELS; i++)
         free(s->facts[i].words);
     scratch_remove(&r->scratch);

@@ -10,6 +10,7 @@
 #include "serve/metrics.h"
 #include "serve/plans.h"
 #include "serve/serve.h"
+#include "serve/status_cache.h"
 #include "store/store.h"
 
 typedef struct Waiter Waiter;
@@ -23,6 +24,7 @@ struct Server {
     Metrics metrics;
     Limiter *limiter;
     struct KeyCache *keys;
+    StatusCache *statuses;
     struct Offload *offload;
     Waiter *waiter; /* who answers calls whose job is not over */
     char *uploads;  /* folder for what is being sent */

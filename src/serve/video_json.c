@@ -43,9 +43,9 @@ static json_t *details_of(Call *call, const Job *job, bool shared)
         return NULL;
     add_result(d, job);
     add_request(d, job);
-    JobCounts counts;
-    if (!shared && job->state == JOB_QUEUED && store_job_counts(call->server->store, job->number, &counts, NULL))
-        json_object_set_new(d, "queue_position", json_integer(counts.ahead));
+    int64_t ahead;
+    if (!shared && job->state == JOB_QUEUED && store_job_ahead(call->server->store, job->number, &ahead, NULL))
+        json_object_set_new(d, "queue_position", json_integer(ahead));
     return d;
 }
 

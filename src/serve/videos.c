@@ -55,10 +55,10 @@ void videos_list(Call *call)
 }
 
 /* How soon to ask again, which python's library heeds: what takes long is asked for less often. */
-static void advise_poll(Call *call, const Job *job)
+static void advise_poll(Call *call, const Status *s)
 {
-    if (job->state == JOB_QUEUED || job->state == JOB_IN_PROGRESS)
-        call_add_header(call, "openai-poll-after-ms", store_now() - job->created < 10000 ? "1000" : "2000");
+    if (s->open)
+        call_add_header(call, "openai-poll-after-ms", store_now() - s->created < 10000 ? "1000" : "2000");
 }
 
 static bool get(Call *call, const char *id, Job *job)
@@ -76,12 +76,24 @@ static bool get(Call *call, const char *id, Job *job)
 
 void videos_retrieve(Call *call)
 {
+    Server *s = call->server;
+    uint64_t version = store_job_version(s->store, call->names[0]);
+    Status status;
     Job job;
-    if (!get(call, call->names[0], &job))
-        return;
-    advise_poll(call, &job);
-    call_json(call, 200, video_json(call, &job, false));
-    job_deinit(&job);
+    if (!status_cache_get(s->statuses, call->names[0], call->key.id, version, &status)) {
+        if (!get(call, call->names[0], &job))
+            return;
+        json_t *json = video_json(call, &job, false);
+        char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+        status = (Status){text, text != NULL ? strlen(text) : 0, job.state == JOB_QUEUED || job.state == JOB_IN_PROGRESS,
+                          job.created};
+        if (text != NULL)
+            status_cache_put(s->statuses, job.id, call->key.id, version, &status);
+        json_decref(json);
+        job_deinit(&job);
+    }
+    advise_poll(call, &status);
+    call_text(call, (char *)status.text, "application/json");
 }
 
 void videos_delete(Call *call)

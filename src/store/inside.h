@@ -3,9 +3,12 @@
 #define SORA_STORE_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "store/db.h"
 #include "store/files.h"
 #include "store/store.h"
+
+enum { STORE_VERSIONS = 4096 };
 
 struct Store {
     DbPool *pool;
@@ -13,6 +16,7 @@ struct Store {
     pthread_mutex_t lock;
     pthread_cond_t woken;
     uint64_t wakes; /* how often */
+    atomic_uint_fast64_t versions[STORE_VERSIONS], changes; /* of jobs, by a hash of their ids; of all jobs */
     bool postgres;
     char *url;
     void *listener; /* of PostgreSQL's notices; NULL: none */
@@ -22,6 +26,9 @@ bool schema_make(Db *db, SoraError *err);
 
 /* One statement on a connection of its own. */
 bool store_run(Store *store, const DbQuery *query, int64_t *count, SoraError *err);
+
+/* After a commit: something in the job was written; id NULL: perhaps in any. */
+void store_job_changed(Store *store, const char *id);
 
 /* A row of one integer into *(int64_t *)user; of one text into *(char **)user, which free() takes. */
 bool take_int(void *user, const DbRow *row, SoraError *err);

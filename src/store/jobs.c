@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "store/jobs_inside.h"
 
 static const char *const STATES[] = {"queued", "in_progress", "completed", "failed"};
@@ -140,15 +141,17 @@ static bool check_limits(Db *db, const char *key, const JobLimits *l, int64_t da
     return ok;
 }
 
-static bool insert(Db *db, Job *j, SoraError *err)
+static bool insert(Db *db, Job *j, int64_t credits, SoraError *err)
 {
     return db_run(
         db,
         &(DbQuery){.sql =
-                       "INSERT INTO jobs (id, key, state, priority, model, prompt, size, seconds, request, source, kind, created)"
-                       " VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number",
+                       "INSERT INTO jobs (id, key, state, priority, model, prompt, size, seconds, request, source, kind, created,"
+                       " credits)"
+                       " VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING number",
                    {db_text(j->id), db_text(j->key), db_int(j->priority), db_text(j->model), db_text(j->prompt), db_text(j->size),
-                    db_text(j->seconds), db_text(j->request), db_text(j->source), db_text(j->kind), db_int(j->created)},
+                    db_text(j->seconds), db_text(j->request), db_text(j->source), db_text(j->kind), db_int(j->created),
+                    db_int(credits)},
                    take_int,
                    &j->number},
         NULL, err);
@@ -174,7 +177,7 @@ static bool add_input(Db *db, const Job *j, const char *file, SoraError *err)
 static bool create(Db *db, Job *j, const char *const *inputs, const JobLimits *limits, const JobIdempotency *once,
                    JobCreated *result, SoraError *err)
 {
-    int64_t day = j->created / 86400000;
+    int64_t day = j->created / DAY_MS;
     /* Of two requests with one key the second waits here; so limits hold, and a token is used once. */
     if (db_is_postgres(db) &&
         !db_run(db, &(DbQuery){.sql = "SELECT 1 FROM keys WHERE id = $1 FOR UPDATE", {db_text(j->key)}}, NULL, err))
@@ -185,7 +188,7 @@ static bool create(Db *db, Job *j, const char *const *inputs, const JobLimits *l
         return false;
     if (*result != JOB_CREATED)
         return true;
-    bool ok = insert(db, j, err) && count_usage(db, j, limits->credits, day, err);
+    bool ok = insert(db, j, limits->credits, err) && count_usage(db, j, limits->credits, day, err);
     for (; ok && inputs != NULL && *inputs != NULL; inputs++)
         ok = add_input(db, j, *inputs, err);
     return ok &&
@@ -296,20 +299,43 @@ bool store_job_list(Store *store, const JobPage *page, JobList *list, bool *foun
 static bool take_counts(void *user, const DbRow *row, SoraError *err)
 {
     JobCounts *c = user;
-    *c = (JobCounts){db_row_int(row, 0), db_row_int(row, 1), db_row_int(row, 2)};
+    *c = (JobCounts){db_row_int(row, 0), db_row_int(row, 1)};
     return true;
 }
 
-bool store_job_counts(Store *store, int64_t number, JobCounts *counts, SoraError *err)
+bool store_job_counts(Store *store, JobCounts *counts, SoraError *err)
 {
     return store_run(store,
                      &(DbQuery){.sql = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued'),"
-                                       " (SELECT COUNT(*) FROM jobs WHERE state = 'in_progress'),"
-                                       " (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND number < $1)",
-                                {db_int(number)},
-                                take_counts,
-                                counts},
+                                       " (SELECT COUNT(*) FROM jobs WHERE state = 'in_progress')",
+                                .row = take_counts,
+                                .user = counts},
                      NULL, err);
+}
+
+bool store_job_ahead(Store *store, int64_t number, int64_t *count, SoraError *err)
+{
+    return store_run(store,
+                     &(DbQuery){.sql = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND number < $1",
+                                {db_int(number)},
+                                take_int,
+                                count},
+                     NULL, err);
+}
+
+static atomic_uint_fast64_t *version_of(Store *store, const char *id)
+{
+    return &store->versions[hash64(HASH64_START, id, strlen(id)) % STORE_VERSIONS];
+}
+
+uint64_t store_job_version(Store *store, const char *id)
+{
+    return *version_of(store, id) + store->changes; /* both only grow, so that the sum is another one after each change */
+}
+
+void store_job_changed(Store *store, const char *id)
+{
+    ++*(id != NULL ? version_of(store, id) : &store->changes);
 }
 
 /* --- ending --- */
@@ -339,8 +365,10 @@ static bool change_job(Store *store, const char *id, const char *key, JobChange 
     db_return(store->pool, db);
     job_deinit(&job);
     *found = count > 0;
-    if (ok && *found)
+    if (ok && *found) {
+        store_job_changed(store, id);
         store_wake(store);
+    }
     return ok;
 }
 

@@ -79,6 +79,9 @@ bool store_job_create(Store *store, Job *job, const char *const *inputs, const J
 /* *found: is there such a job of that key? key NULL: of anybody. */
 bool store_job_get(Store *store, const char *id, const char *key, Job *job, bool *found, SoraError *err);
 
+/* Another number since then: this process may have written to the job in between. Other processes' writes are not seen. */
+uint64_t store_job_version(Store *store, const char *id);
+
 typedef struct JobPage {
     const char *key;   /* NULL: of all */
     const char *after; /* id; NULL: from the beginning */
@@ -103,10 +106,12 @@ bool store_job_delete(Store *store, const char *id, const char *key, bool *found
 bool store_job_cancel(Store *store, const char *id, const char *key, bool *found, SoraError *err);
 
 typedef struct JobCounts {
-    int64_t queued, running, ahead; /* ahead: queued ones with a smaller number than `number` */
+    int64_t queued, running;
 } JobCounts;
 
-bool store_job_counts(Store *store, int64_t number, JobCounts *counts, SoraError *err);
+bool store_job_counts(Store *store, JobCounts *counts, SoraError *err);
+/* Queued ones with a smaller number. */
+bool store_job_ahead(Store *store, int64_t number, int64_t *count, SoraError *err);
 
 /* --- for workers --- */
 

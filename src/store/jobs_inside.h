@@ -5,6 +5,8 @@
 #include "store/inside.h"
 #include "store/jobs.h"
 
+enum { DAY_MS = 86400000 }; /* of a key's limits: from midnight on, UTC */
+
 /* In the order in which job_read() takes them. */
 #define JOB_COLUMNS                                                                                                              \
     "number, id, key, state, priority, model, prompt, size, seconds, request, source, result, error_code, error_message,"        \
@@ -16,9 +18,9 @@ bool take_job(void *user, const DbRow *row, SoraError *err); /* into a Job, whic
 
 /* These are parts of a transaction in which the job's row is locked. */
 
-/* The row and all its files. */
+/* The row and all its files. The credits of one that is not over are given back. */
 bool job_remove(Db *db, const Job *job, SoraError *err);
-/* From `from` to failed; those who asked for it are told. */
+/* From `from` to failed: its credits are given back, and those who asked for it are told. */
 bool job_fail(Db *db, const Job *job, JobState from, const char *code, const char *message, SoraError *err);
 /* Its inputs and its preview are not needed any more, and webhooks learn of it. event: "video.completed". */
 bool job_is_over(Db *db, const Job *job, const char *event, SoraError *err);

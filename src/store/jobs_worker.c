@@ -52,6 +52,8 @@ bool store_job_claim(Store *store, const char *worker, Job *job, bool *found, So
         ok = db_end(db, claim(db, worker, job, &count, err), err);
     db_return(store->pool, db);
     *found = ok && count > 0;
+    if (*found)
+        store_job_changed(store, job->id);
     if (!ok)
         job_deinit(job);
     return ok;
@@ -96,6 +98,7 @@ bool store_job_progress(Store *store, const JobLease *lease, int percent, const 
     if (ok)
         ok = db_end(db, progress(db, lease, percent, preview, hold, err), err);
     db_return(store->pool, db);
+    store_job_changed(store, lease->id);
     return ok;
 }
 
@@ -147,6 +150,7 @@ static bool end_job(Store *store, const Ending *e, End end, JobHold *hold, SoraE
         ok = db_end(db, ok, err);
     }
     db_return(store->pool, db);
+    store_job_changed(store, e->lease->id);
     *hold = count > 0 ? JOB_HELD : JOB_LOST;
     job_deinit(&job);
     return ok;
@@ -240,6 +244,16 @@ bool job_is_over(Db *db, const Job *job, const char *event, SoraError *err)
                    NULL, err));
 }
 
+/* What was not made was not used: not its credits, nor one of the day's videos. */
+static bool refund(Db *db, const Job *job, SoraError *err)
+{
+    return db_run(db,
+                  &(DbQuery){.sql = "UPDATE usage SET videos = videos - 1, credits = credits - (SELECT credits FROM jobs WHERE"
+                                    " number = $1) WHERE key = $2 AND day = $3",
+                             {db_int(job->number), db_text(job->key), db_int(job->created / DAY_MS)}},
+                  NULL, err);
+}
+
 bool job_fail(Db *db, const Job *job, JobState from, const char *code, const char *message, SoraError *err)
 {
     assert(job_state_follows(from, JOB_FAILED));
@@ -251,13 +265,15 @@ bool job_fail(Db *db, const Job *job, JobState from, const char *code, const cha
                        " AND state = $5",
                    {db_int(job->number), db_int(store_now()), db_text(code), db_text(message), db_text(job_state_name(from))}},
                NULL, err) &&
+           refund(db, job, err) &&
            job_is_over(db, job, "video.failed", err);
 }
 
 bool job_remove(Db *db, const Job *job, SoraError *err)
 {
     int64_t now = store_now();
-    return file_drop(db, job->video, now, err) && file_drop(db, job->thumbnail, now, err) &&
+    bool unfinished = job->state == JOB_QUEUED || job->state == JOB_IN_PROGRESS;
+    return (!unfinished || refund(db, job, err)) && file_drop(db, job->video, now, err) && file_drop(db, job->thumbnail, now, err) &&
            file_drop(db, job->spritesheet, now, err) && file_drop(db, job->preview, now, err) &&
            drop_inputs(db, job, now, err) &&
            db_run(db, &(DbQuery){.sql = "DELETE FROM likes WHERE job = $1", {db_text(job->id)}}, NULL, err) &&

@@ -214,6 +214,7 @@ bool store_key_revoke(Store *store, const char *id, bool *found, SoraError *err)
     }
     db_return(store->pool, db);
     *found = count > 0;
+    store_job_changed(store, NULL);
     store_wake(store);
     return ok;
 }

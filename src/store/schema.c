@@ -14,7 +14,7 @@
     " fence BIGINT NOT NULL DEFAULT 0, progress BIGINT NOT NULL DEFAULT 0, attempts BIGINT NOT NULL DEFAULT 0,"                  \
     " cancelled BIGINT NOT NULL DEFAULT 0, deleted BIGINT NOT NULL DEFAULT 0, worker TEXT, lease BIGINT NOT NULL DEFAULT 0,"     \
     " video TEXT, thumbnail TEXT, spritesheet TEXT, preview TEXT, published BIGINT NOT NULL DEFAULT 0, title TEXT,"              \
-    " likes BIGINT NOT NULL DEFAULT 0, featured BIGINT NOT NULL DEFAULT 0)"
+    " likes BIGINT NOT NULL DEFAULT 0, featured BIGINT NOT NULL DEFAULT 0, credits BIGINT NOT NULL DEFAULT 0)"
 
 #define AUDIT(serial)                                                                                                            \
     "CREATE TABLE IF NOT EXISTS audit (number " serial ", at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,"        \
@@ -71,6 +71,18 @@ static const char *const GUARD_POSTGRES[] = {
     NULL,
 };
 
+/* What a database of an older version lacks. */
+static bool add_columns(Db *db, SoraError *err)
+{
+    int64_t there = 0;
+    if (db_is_postgres(db))
+        return db_run(db, &(DbQuery){.sql = "ALTER TABLE jobs ADD COLUMN IF NOT EXISTS credits BIGINT NOT NULL DEFAULT 0"}, NULL,
+                      err);
+    return db_run(db, &(DbQuery){.sql = "SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'credits'"}, &there, err) &&
+           (there > 0 ||
+            db_run(db, &(DbQuery){.sql = "ALTER TABLE jobs ADD COLUMN credits BIGINT NOT NULL DEFAULT 0"}, NULL, err));
+}
+
 bool schema_make(Db *db, SoraError *err)
 {
     bool postgres = db_is_postgres(db);
@@ -79,7 +91,8 @@ bool schema_make(Db *db, SoraError *err)
     /* Two processes that begin at once: one waits for the other. */
     bool ok = (!postgres || db_run(db, &(DbQuery){.sql = "SELECT pg_advisory_xact_lock(7386011)"}, NULL, err)) &&
               db_run(db, &(DbQuery){.sql = postgres ? JOBS(SERIAL_POSTGRES) : JOBS(SERIAL_SQLITE)}, NULL, err) &&
-              db_run(db, &(DbQuery){.sql = postgres ? AUDIT(SERIAL_POSTGRES) : AUDIT(SERIAL_SQLITE)}, NULL, err);
+              db_run(db, &(DbQuery){.sql = postgres ? AUDIT(SERIAL_POSTGRES) : AUDIT(SERIAL_SQLITE)}, NULL, err) &&
+              add_columns(db, err);
     for (size_t i = 0; ok && i < sizeof TABLES / sizeof *TABLES; i++)
         ok = db_run(db, &(DbQuery){.sql = TABLES[i]}, NULL, err);
     for (const char *const *guard = postgres ? GUARD_POSTGRES : GUARD_SQLITE; ok && *guard != NULL; guard++)

@@ -17,6 +17,7 @@ bool store_job_publish(Store *store, const char *id, const char *key, bool publi
                    {db_text(id), db_text(key), db_int(published ? store_now() : 0), db_text(title)}},
         &count, err);
     *found = count > 0;
+    store_job_changed(store, id);
     return ok;
 }
 
@@ -28,6 +29,7 @@ bool store_job_feature(Store *store, const char *id, bool featured, bool *found,
         &(DbQuery){.sql = "UPDATE jobs SET featured = $2 WHERE id = $1 AND published > 0", {db_text(id), db_int(featured)}},
         &count, err);
     *found = count > 0;
+    store_job_changed(store, id);
     return ok;
 }
 
@@ -58,6 +60,7 @@ bool store_job_like(Store *store, const char *id, const char *key, bool liked, b
     if (ok)
         ok = db_end(db, like(db, id, key, liked, found, err), err);
     db_return(store->pool, db);
+    store_job_changed(store, id);
     return ok;
 }
 
@@ -203,6 +206,7 @@ bool store_report_decide(Store *store, const char *id, const char *decision, boo
     if (ok)
         ok = db_end(db, decide(db, id, decision, &count, err), err);
     db_return(store->pool, db);
+    store_job_changed(store, NULL);
     *found = count > 0;
     return ok;
 }

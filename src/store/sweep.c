@@ -4,7 +4,7 @@
 
 #include "store/jobs_inside.h"
 
-enum { BATCH = 200, ONCE_MS = 86400000, DAY_MS = 86400000, WAITED_MS = 600000 };
+enum { BATCH = 200, ONCE_MS = 86400000, WAITED_MS = 600000 };
 
 typedef struct Names {
     char names[BATCH][STORE_ID_SIZE];
@@ -95,6 +95,7 @@ static bool expire(Store *store, SoraError *err)
         Db *db = db_borrow(store->pool, err);
         ok = db != NULL && db_begin(db, err) && db_end(db, expire_one(db, old->names[i], err), err);
         db_return(store->pool, db);
+        store_job_changed(store, old->names[i]);
     }
     free(old);
     return ok;

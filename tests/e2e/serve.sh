@@ -253,6 +253,9 @@ until_status "$running" in_progress
 ask 200 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=1
 ask 429 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt=a -F seconds=1
 has 'too_many_jobs'
+ask 400 "$url/v1/videos" -H "Authorization: Bearer $key" -F prompt="a naked woman" -F seconds=1
+ask 200 "$url/v1/key" -H "Authorization: Bearer $key"
+has '"videos":2'
 expect 0 '' "$sora" keys revoke --data "$work.data/serve" "$key_id"
 sleep 1
 ask 401 "$url/v1/videos/$running" -H "Authorization: Bearer $key"
@@ -263,7 +266,7 @@ expect 3 'no key' "$sora" keys revoke --data "$work.data/serve" "$key_id"
 expect 0 '' "$sora" keys list --data "$work.data/serve"
 printed 'guest  \(revoked\)'
 expect 0 '' "$sora" keys show --data "$work.data/serve" "$key_id"
-printed '2 videos'
+printed '0 videos, 0 credits' # neither was finished; what the policy refused was never counted
 ask 200 "$url/v1/admin/audit" -H "Authorization: Bearer $key_admin"
 has '"action":"key.revoked"'
 

@@ -18,6 +18,7 @@
 #include "serve/operation.h"
 #include "serve/plans.h"
 #include "serve/routes.h"
+#include "serve/status_cache.h"
 
 static bool is_public(const char *text)
 {
@@ -124,6 +125,39 @@ static void test_limiter(void **state)
 
 static const ModelFacts NANO = {
     .width = 256, .height = 256, .frames = 17, .fps = 12, .multiple = 32, .stride = 4, .most_frames = 33, .most_side = 512};
+
+static void test_statuses(void **state)
+{
+    StatusCache *cache = status_cache_new(100), *short_lived = status_cache_new(-1);
+    Status s;
+    char *longest = calloc(1, 5000);
+    assert_non_null(cache);
+    assert_non_null(longest);
+    memset(longest, 'x', 4999);
+    assert_false(status_cache_get(cache, "video_1", "k", 1, &s));
+    status_cache_put(cache, "video_1", "k", 1, &(Status){"{}", 2, true, 7});
+    assert_true(status_cache_get(cache, "video_1", "k", 1, &s));
+    assert_string_equal(s.text, "{}");
+    assert_int_equal(s.size, 2);
+    assert_true(s.open);
+    assert_int_equal(s.created, 7);
+    free((char *)s.text);
+    assert_false(status_cache_get(cache, "video_1", "k", 2, &s));     /* it was written to */
+    assert_false(status_cache_get(cache, "video_1", "other", 1, &s)); /* it is another one's */
+    assert_false(status_cache_get(cache, "video_2", "k", 1, &s));
+    status_cache_put(cache, "video_1", "k", 2, &(Status){"[]", 2, false, 7});
+    assert_false(status_cache_get(cache, "video_1", "k", 1, &s));
+    assert_true(status_cache_get(cache, "video_1", "k", 2, &s));
+    assert_string_equal(s.text, "[]");
+    free((char *)s.text);
+    status_cache_put(cache, "video_3", "k", 1, &(Status){longest, 4999, true, 7});
+    assert_false(status_cache_get(cache, "video_3", "k", 1, &s));
+    status_cache_put(short_lived, "video_1", "k", 1, &(Status){"{}", 2, true, 7});
+    assert_false(status_cache_get(short_lived, "video_1", "k", 1, &s)); /* too old */
+    free(longest);
+    status_cache_free(cache);
+    status_cache_free(short_lived);
+}
 
 static void test_fit(void **state)
 {
@@ -249,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_urls),  cmocka_unit_test(test_signature),
+        cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_limiter),   cmocka_unit_test(test_fit),   cmocka_unit_test(test_routes),
         cmocka_unit_test(test_operation), cmocka_unit_test(test_plans), cmocka_unit_test(test_fields),
     };

@@ -318,6 +318,122 @@ static void test_limits(void **state)
     assert_true(store_run(store, &(DbQuery){.sql = "DELETE FROM once WHERE key = 'limited'"}, NULL, &err));
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static KeyUsage used(const char *key)
+{
+    SoraError err = {0};
+    KeyUsageList usage;
+    assert_true(store_key_usage(store, key, 1, &usage, &err));
+    assert_int_equal(usage.count, 1);
+    return usage.days[0];
+}
+
+static void assert_used(int64_t videos, int64_t credits)
+{
+    KeyUsage u = used("limited");
+    assert_int_equal(u.videos, videos);
+    assert_int_equal(u.credits, credits);
+}
+
+/* What a job would have cost is given back once, however it ends without a video; what was made is paid. */
+static void test_refund(void **state)
+{
+    SoraError err = {0};
+    const JobLimits limits = {.credits = 5};
+    char id[6][STORE_ID_SIZE];
+    bool found;
+    JobHold hold;
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(create_limited(&limits, &NOT_ONCE, id[i]), JOB_CREATED);
+    assert_used(6, 30);
+    JobLease lease[4];
+    for (int i = 0; i < 4; i++) {
+        lease[i] = claim(NULL);
+        assert_string_equal(lease[i].id, id[i]);
+    }
+    assert_true(store_job_complete(store, &lease[0], &(JobResult){.json = "{}"}, &hold, &err));
+    assert_used(6, 30);
+    assert_true(store_job_fail(store, &lease[1], "server_error", "no", &hold, &err));
+    assert_used(5, 25);
+    assert_true(store_job_cancel(store, id[2], NULL, &found, &err)); /* in progress: when its worker has stopped */
+    assert_used(5, 25);
+    assert_true(store_job_release(store, &lease[2], false, &hold, &err));
+    assert_used(4, 20);
+    assert_true(store_job_delete(store, id[3], NULL, &found, &err)); /* so is one that is deleted */
+    assert_true(store_job_fail(store, &lease[3], "cancelled", "no", &hold, &err));
+    assert_used(3, 15);
+    assert_true(store_job_cancel(store, id[4], NULL, &found, &err));
+    assert_true(store_job_cancel(store, id[4], NULL, &found, &err));
+    assert_true(store_job_delete(store, id[5], NULL, &found, &err));
+    assert_used(1, 5);
+    for (int i = 0; i < 5; i++)
+        assert_true(store_job_delete(store, id[i], NULL, &found, &err));
+    assert_used(1, 5);
+    assert_true(store_run(store, &(DbQuery){.sql = "DELETE FROM usage WHERE key = 'limited'"}, NULL, &err));
+}
+
+/* A database of before jobs knew their credits. */
+static void test_older_database(void **state)
+{
+    SoraError err = {0};
+    char id[STORE_ID_SIZE];
+    bool found;
+    assert_int_equal(create_limited(&NO_LIMITS, &NOT_ONCE, id), JOB_CREATED);
+    assert_true(store_run(store, &(DbQuery){.sql = "ALTER TABLE jobs DROP COLUMN credits"}, NULL, &err));
+    store_close(store);
+    open_store();
+    assert_used(1, 0);
+    assert_true(store_job_cancel(store, id, NULL, &found, &err));
+    assert_used(0, 0);
+    assert_int_equal(create_limited(&(JobLimits){.credits = 3}, &NOT_ONCE, id), JOB_CREATED);
+    assert_used(1, 3);
+    assert_true(store_job_delete(store, id, NULL, &found, &err));
+    assert_used(0, 0);
+    assert_true(store_run(store, &(DbQuery){.sql = "DELETE FROM usage WHERE key = 'limited'"}, NULL, &err));
+}
+
+/* Whatever writes to a job gives it another version; what only looks does not. */
+static void test_versions(void **state)
+{
+    SoraError err = {0};
+    char id[STORE_ID_SIZE], name[STORE_ID_SIZE], path[128];
+    bool found;
+    JobHold hold;
+    make_job_of("k1", 0, id);
+    uint64_t v = store_job_version(store, id), w;
+#define CHANGES(call)                                                                                                            \
+    assert_true(call);                                                                                                           \
+    w = store_job_version(store, id);                                                                                            \
+    assert_true(w > v);                                                                                                          \
+    v = w
+    Job job = get(id);
+    job_deinit(&job);
+    assert_int_equal(store_job_version(store, id), v);
+    JobLease lease;
+    CHANGES((lease = claim(NULL)).fence > 0);
+    CHANGES(store_job_progress(store, &lease, 5, NULL, &hold, &err));
+    CHANGES(store_job_release(store, &lease, false, &hold, &err));
+    CHANGES((lease = claim(NULL)).fence > 0);
+    snprintf(path, sizeof path, "%s/version", dir);
+    write_file(path, "v");
+    assert_true(store_file_add(store, path, "video", ".mp4", name, &err));
+    CHANGES(store_job_complete(store, &lease, &(JobResult){.video = name, .json = "{}", .expires = store_now() + 50}, &hold, &err));
+    CHANGES(store_job_publish(store, id, "k1", true, "t", &found, &err));
+    CHANGES(store_job_like(store, id, "k2", true, &found, &err));
+    CHANGES(store_job_feature(store, id, true, &found, &err));
+    usleep(60000);
+    CHANGES(store_sweep(store, &err));
+    CHANGES(store_job_delete(store, id, "k1", &found, &err));
+#undef CHANGES
+}
+
 static void test_pages(void **state)
 {
     char id[5][STORE_ID_SIZE];
@@ -390,14 +506,6 @@ static void test_keys(void **state)
     assert_true(store_key_revoke(store, id, &found, &err) && !found);
     assert_true(store_key_revoke(store, "local", &found, &err) && !found);
     api_key_deinit(&key);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
 }
 
 static void test_files(void **state)
@@ -585,6 +693,8 @@ int main(void)
         cmocka_unit_test_setup(test_fence, empty),  cmocka_unit_test_setup(test_attempts, empty),
         cmocka_unit_test_setup(test_order, empty),  cmocka_unit_test_setup(test_cancel_and_delete, empty),
         cmocka_unit_test_setup(test_limits, empty), cmocka_unit_test_setup(test_pages, empty),
+        cmocka_unit_test_setup(test_refund, empty), cmocka_unit_test_setup(test_older_database, empty),
+        cmocka_unit_test_setup(test_versions, empty),
         cmocka_unit_test_setup(test_keys, empty),   cmocka_unit_test_setup(test_files, empty),
         cmocka_unit_test_setup(test_expiry, empty), cmocka_unit_test_setup(test_hooks, empty),
         cmocka_unit_test_setup(test_feed, empty),   cmocka_unit_test_setup(test_parallel, empty),
