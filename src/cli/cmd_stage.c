@@ -18,6 +18,7 @@ typedef struct StageArgs {
     const char *noun, *other;
     int colour, other_colour, action, direction, place, time, weather,
         camera; /* 0: any; else 1 + the stage's number */
+    int style;
     int subjects;
     int count, frames, split;
     OptionSize size;
@@ -25,7 +26,7 @@ typedef struct StageArgs {
     uint64_t seed, first;
 } StageArgs;
 
-static const StageArgs defaults = {.count = 12, .frames = 17, .size = {128, 128}, .fps = 12};
+static const StageArgs defaults = {.style = 1 + STYLE_PLAIN, .count = 12, .frames = 17, .size = {128, 128}, .fps = 12};
 
 /* clang-format off: one option a line */
 #define PACK_OPTION                                                                                                      \
@@ -54,7 +55,8 @@ static const StageArgs defaults = {.count = 12, .frames = 17, .size = {128, 128}
     WORD_OPTION("place", place, STAGE_PLACES, "where"),                                                                  \
     WORD_OPTION("time", time, STAGE_TIMES, "of the day"),                                                                \
     WORD_OPTION("weather", weather, STAGE_WEATHERS, "above it"),                                                         \
-    WORD_OPTION("camera", camera, STAGE_CAMERAS, "how it moves")
+    WORD_OPTION("camera", camera, STAGE_CAMERAS, "how it moves"),                                                        \
+    WORD_OPTION("style", style, STAGE_STYLES, "how it is painted (default plain)")
 /* clang-format on */
 
 static bool find_noun(const Stage *stage, const char *name, int *noun, SoraError *err)
@@ -85,6 +87,8 @@ static bool make_spec(const StageArgs *a, const Stage *stage, StageSpec *spec, S
     s->time = a->time - 1;
     s->weather = a->weather - 1;
     s->camera = a->camera - 1;
+    spec->style = a->style - 1;
+    spec->styled = 1; /* of any */
     s->count = a->subjects > 0 ? a->subjects : STAGE_ANY;
     if (!find_noun(stage, a->noun, &s->noun, err) || !find_noun(stage, a->other, &s->other, err))
         return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stage/scene.h"
+#include "stage/style.h"
 
 /* Mean visible share over the clip. */
 static float mean_visible(const StageClip *clip, int id)
@@ -53,6 +54,8 @@ bool caption_clip(const Play *p, StageClip *clip)
                                              CAPTION_TAGS};
     enum { EACH = sizeof KINDS / sizeof KINDS[0] };
     Facts facts;
+    Rng rng; /* apart from the others, which say the same with and without a style */
+    rng_init(&rng, p->rng.seed ^ 0x571e0ull << 24, p->rng.stream);
     gather(p, clip, &facts);
     clip->captions = calloc(2 * EACH, sizeof *clip->captions);
     if (clip->captions == NULL)
@@ -61,6 +64,7 @@ bool caption_clip(const Play *p, StageClip *clip)
         for (int k = 0; k < EACH; k++) {
             Text text = {0};
             (language == LANGUAGE_EN ? caption_english : caption_japanese)(&facts, KINDS[k], &text);
+            style_say(p->style, (StageLanguage)language, KINDS[k], &rng, &text);
             char *copy = strdup(text.s);
             if (copy == NULL)
                 return false;

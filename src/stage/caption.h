@@ -33,6 +33,7 @@ typedef enum WordClass {
     WORDS_TIMES,
     WORDS_WEATHERS,
     WORDS_CAMERAS,
+    WORDS_STYLES,
     WORDS_OTHERS, /* what captions say besides */
 } WordClass;
 enum { WORD_CLASSES = WORDS_OTHERS + 1 };

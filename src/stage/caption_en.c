@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stage/scene.h"
+#include "stage/style.h"
 
 static const char *const COLOURS[COLOUR_COUNT] = {"",       "red",  "orange", "yellow", "green", "blue",
                                                   "purple", "pink", "brown",  "black",  "white"};
@@ -611,6 +612,9 @@ void caption_english_words(WordClass class, int value, const Noun *noun, Text *o
         break;
     case WORDS_CAMERAS:
         text_add(out, "%s|%s", CAMERA[value], AND_CAMERA[value]);
+        break;
+    case WORDS_STYLES:
+        text_add(out, "%s", style_words(value, LANGUAGE_EN));
         break;
     case WORDS_OTHERS:
         text_add(out, "quickly|slowly|sunny|green|blue sky|sandy|next to|past|above|over|stands in the background|"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stage/scene.h"
+#include "stage/style.h"
 
 static const char *const COLOURS[COLOUR_COUNT] = {
     "",       "赤い", "オレンジ色の", "黄色い", "緑の|緑色の", "青い", "紫の|紫色の", "ピンクの|ピンク色の",
@@ -461,6 +462,9 @@ void caption_japanese_words(WordClass class, int value, const Noun *noun, Text *
         break;
     case WORDS_CAMERAS:
         text_add(out, "%s", CAMERA[value]);
+        break;
+    case WORDS_STYLES:
+        text_add(out, "%s", style_words(value, LANGUAGE_JA));
         break;
     case WORDS_OTHERS:
         text_add(out, "速く|ゆっくり|晴れた|よく晴れている|昼の|隣|周り|後ろ|上|奥|通る|通り|反対側から出てくる|追いかけて|"

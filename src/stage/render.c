@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stage/backdrop.h"
+#include "stage/style.h"
 
 typedef struct Renderer {
     const Play *play;
@@ -14,6 +15,7 @@ typedef struct Renderer {
     Dye dye[MAX_PLAYERS];
     Screen screen;
     uint32_t *row;
+    uint8_t *styled; /* room for a frame, where there is a style */
     uint32_t weather_seed;
 } Renderer;
 
@@ -205,6 +207,8 @@ static void render_frame(Renderer *r, StageClip *clip, int f)
         out[3 * i + 1] = (uint8_t)(v >> 8);
         out[3 * i + 2] = (uint8_t)(v >> 16);
     }
+    if (p->style != STYLE_PLAIN)
+        style_paint(p->style, &(StyleFrame){p->width, p->height, out, r->styled, r->weather_seed, f});
 }
 
 /* Central differences of the centres. */
@@ -235,9 +239,10 @@ bool render_play(const Play *p, StageClip *clip, SoraError *err)
     r.screen =
         (Screen){p->width, p->height, arena_alloc(p->arena, pixels * 4), arena_alloc(p->arena, pixels)};
     r.row = arena_alloc(p->arena, ((size_t)p->width + 8) * 4);
+    r.styled = p->style != STYLE_PLAIN ? arena_alloc(p->arena, 3 * pixels) : NULL;
     clip->rgb = malloc(pixels * 3 * (size_t)p->frames);
     clip->actors = calloc((size_t)p->player_count, sizeof *clip->actors);
-    if (r.screen.px == NULL || r.screen.owner == NULL || r.row == NULL || clip->rgb == NULL ||
+    if ((p->style != STYLE_PLAIN && r.styled == NULL) || r.screen.px == NULL || r.screen.owner == NULL || r.row == NULL || clip->rgb == NULL ||
         clip->actors == NULL || !backdrop_paint(p, &r.backdrop))
         return error_set(err, SORA_ERROR_MEMORY, "stage: out of memory");
     for (int i = 0; i < p->player_count; i++) {

@@ -8,6 +8,7 @@
 #include "stage/motion.h"
 #include "stage/render.h"
 #include "stage/scene.h"
+#include "stage/style.h"
 
 char *stage_default_path(void)
 {
@@ -78,6 +79,7 @@ static bool check_spec(const Stage *stage, const StageSpec *spec, SoraError *err
               in_range(s->action, ACTION_COUNT) && in_range(s->direction, DIRECTION_COUNT) &&
               in_range(s->place, PLACE_COUNT) && in_range(s->time, TIME_COUNT) &&
               in_range(s->weather, WEATHER_COUNT) && in_range(s->camera, CAMERA_COUNT) &&
+              in_range(spec->style, STYLE_COUNT) && spec->styled >= 0 && spec->styled <= 1 &&
               (s->count == STAGE_ANY || (s->count >= 1 && s->count <= 5));
     return ok || error_set(err, SORA_ERROR_INPUT, "stage: scene with a value out of range");
 }
@@ -100,6 +102,8 @@ bool stage_render(const Stage *stage, const StageSpec *spec, StageClip *clip, So
                        .arena = &arena};
         rng_init(&play->rng, spec->seed ^ (spec->split == SPLIT_SEEN ? 0x7e57ull << 48 : 0), spec->index);
         scene_choose(stage, spec, &play->rng, &play->scene);
+        play->style = spec->style == STAGE_ANY ? style_draw(play->rng.seed, spec->index, spec->styled) : spec->style;
+        clip->style = play->style;
         clip->width = spec->width;
         clip->height = spec->height;
         clip->frames = spec->frames;

@@ -58,6 +58,8 @@ typedef struct StageSpec {
     StageSplit split; /* default: train */
     float everyday;   /* share of scenes that are everyday ones of their noun (a dog on a meadow); default: 0.14, of a given
                          noun 0.3. Not used where more than the noun is given, or when the split is unseen */
+    int style;        /* how it is painted; default: STYLE_PLAIN. STAGE_ANY: `styled` of the clips in a style, the others plain */
+    float styled;     /* default: 0. Other draws are the same whatever the style */
     StageScene scene; /* default: all STAGE_ANY. What is given is kept, even where it breaks the split */
 } StageSpec;
 
@@ -98,6 +100,7 @@ typedef struct StageClip {
     double fps;
     uint8_t *rgb;     /* [frames, height, width, 3] */
     StageScene scene; /* resolved: no STAGE_ANY left */
+    int style;        /* likewise */
     StageSplit split; /* SPLIT_UNSEEN when a held-out pair is in it */
     StageActor *actors;
     int actor_count; /* id of an actor = its place here; the first scene.count are the subject */
@@ -122,6 +125,7 @@ const char *stage_time_name(int time);
 const char *stage_weather_name(int weather);
 const char *stage_camera_name(int camera);
 const char *stage_direction_name(int direction);
+const char *stage_style_name(int style);
 bool stage_outdoors(int place); /* where there is daylight and weather */
 
 /* True when the scene (all fields set) is one that the stage would draw: its noun does such things, there, and comes in
@@ -130,9 +134,15 @@ bool stage_scene_fits(const Stage *stage, const StageScene *scene);
 /* True when the scene (all fields set) holds a held-out pair. */
 bool stage_scene_held_out(const Stage *stage, const StageScene *scene);
 
-/* What captions may say, in English and Japanese, as words.json of a model's folder has it (docs/model-format.md); of the
- * nouns only those. A new object; NULL when out of memory. */
-struct json_t *stage_words(const Stage *stage, const int *nouns, int count);
+/* Which of its words a vocabulary has. */
+typedef struct StageWords {
+    const int *nouns; /* only these */
+    int count;
+    bool styles;
+} StageWords;
+/* What captions may say, in English and Japanese, as words.json of a model's folder has it (docs/model-format.md). A new
+ * object; NULL when out of memory. */
+struct json_t *stage_words(const Stage *stage, const StageWords *which);
 
 typedef struct StageFetch {
     const char *out_path; /* NULL: stage_default_path() */

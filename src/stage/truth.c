@@ -56,6 +56,8 @@ char *stage_truth_json(const Stage *stage, const StageClip *clip)
         json_pack("{s:i,s:i,s:i,s:f,s:s,s:o,s:o,s:o}", "width", clip->width, "height", clip->height, "frames",
                   clip->frames, "fps", clip->fps, "split", SPLITS[clip->split], "scene",
                   scene_json(stage, &clip->scene), "captions", captions, "actors", actors);
+    if (root != NULL && clip->style != STYLE_PLAIN)
+        json_object_set_new(root, "style", json_string(stage_style_name(clip->style)));
     char *text = root != NULL ? json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(8)) : NULL;
     json_decref(root);
     return text;

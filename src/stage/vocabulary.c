@@ -11,6 +11,7 @@ static const char *const TIMES[] = {STAGE_TIMES(X)};
 static const char *const WEATHERS[] = {STAGE_WEATHERS(X)};
 static const char *const CAMERAS[] = {STAGE_CAMERAS(X)};
 static const char *const DIRECTIONS[] = {STAGE_DIRECTIONS(X)};
+static const char *const STYLES[] = {STAGE_STYLES(X)};
 #undef X
 
 static const char *name_of(const char *const *names, int count, int i)
@@ -51,6 +52,11 @@ const char *stage_camera_name(int camera)
 const char *stage_direction_name(int direction)
 {
     return name_of(DIRECTIONS, DIRECTION_COUNT, direction);
+}
+
+const char *stage_style_name(int style)
+{
+    return name_of(STYLES, STYLE_COUNT, style);
 }
 
 bool stage_outdoors(int place)

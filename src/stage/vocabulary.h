@@ -64,6 +64,11 @@
     X(STATIC, "static") X(PAN_LEFT, "pan left") X(PAN_RIGHT, "pan right") X(ZOOM_IN, "zoom in") X(ZOOM_OUT, "zoom out")  \
     X(RISE, "rise") X(FOLLOW, "follow")
 
+/* How it is painted; the words of src/cli/styles.json. */
+#define STAGE_STYLES(X)                                                                                                  \
+    X(PLAIN, "plain") X(PENCIL, "pencil") X(WATERCOLOR, "watercolor") X(PIXEL_ART, "pixel-art") X(SEPIA, "sepia")       \
+    X(NIGHT_VISION, "night-vision") X(NOIR, "noir")
+
 /* The first word has the value 0. */
 #define X(id, ...) COLOUR_##id,
 typedef enum StageColour { STAGE_COLOURS(X) COLOUR_COUNT } StageColour;
@@ -85,6 +90,10 @@ typedef enum StageWeather { STAGE_WEATHERS(X) WEATHER_COUNT } StageWeather;
 #undef X
 #define X(id, ...) CAMERA_##id,
 typedef enum StageCamera { STAGE_CAMERAS(X) CAMERA_COUNT } StageCamera;
+#undef X
+
+#define X(id, ...) STYLE_##id,
+typedef enum StageStyle { STAGE_STYLES(X) STYLE_COUNT } StageStyle;
 #undef X
 
 /* STAGE_PLACES(STAGE_CHOICE) is "|meadow|forest|...". */

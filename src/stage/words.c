@@ -17,7 +17,7 @@ static const struct {
     [WORDS_COUNTS] = {"counts", 6},        [WORDS_ACTIONS] = {"actions", ACTION_COUNT},
     [WORDS_DIRECTIONS] = {"directions", DIRECTION_COUNT}, [WORDS_PLACES] = {"places", PLACE_COUNT},
     [WORDS_TIMES] = {"times", TIME_COUNT}, [WORDS_WEATHERS] = {"weathers", WEATHER_COUNT},
-    [WORDS_CAMERAS] = {"cameras", CAMERA_COUNT}, [WORDS_OTHERS] = {"others", 1},
+    [WORDS_CAMERAS] = {"cameras", CAMERA_COUNT}, [WORDS_STYLES] = {"styles", STYLE_COUNT}, [WORDS_OTHERS] = {"others", 1},
 };
 
 /* Without the hole for an adjective, punctuation around it, and "a", "across the" before what is meant. */
@@ -116,14 +116,16 @@ static bool describe(json_t *list, const Nouns *nouns, WordClass class, int valu
     return ok;
 }
 
-json_t *stage_words(const Stage *stage, const int *nouns, int count)
+json_t *stage_words(const Stage *stage, const StageWords *which)
 {
-    Nouns n = {stage, nouns, count};
+    Nouns n = {stage, which->nouns, which->count};
     json_t *root = json_pack("{s:i}", "format", 1);
     bool ok = root != NULL;
     for (int class = 0; ok && class < WORD_CLASSES; class++) {
+        if (class == WORDS_STYLES && !which->styles)
+            continue;
         json_t *list = json_array();
-        int values = class == WORDS_NOUNS ? count : class == WORDS_SCENERY ? pack_count(stage->pack) : CLASSES[class].count;
+        int values = class == WORDS_NOUNS ? which->count : class == WORDS_SCENERY ? pack_count(stage->pack) : CLASSES[class].count;
         ok = list != NULL;
         for (int v = 0; ok && v < values; v++)
             ok = describe(list, &n, (WordClass)class, v);

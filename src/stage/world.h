@@ -47,6 +47,7 @@ typedef struct Ground {
 typedef struct Play {
     const Stage *stage;
     StageScene scene;
+    int style;
     Rng rng;
     int width, height, frames;
     double fps;

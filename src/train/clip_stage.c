@@ -19,7 +19,7 @@ typedef struct StageSource {
     uint64_t seed;
     bool held_out;
     int *nouns, noun_count;
-    double everyday;
+    double everyday, styled;
 } StageSource;
 
 static bool find_nouns(StageSource *s, const ClipSourceConfig *c, SoraError *err)
@@ -143,6 +143,8 @@ static bool get_stage(ClipSource *source, const ClipRequest *r, Clip *clip, Sora
     spec.seed = s->seed;
     spec.index = r->index;
     spec.everyday = (float)s->everyday;
+    spec.style = STAGE_ANY;
+    spec.styled = (float)s->styled;
     if (s->held_out)
         spec.split = r->index % 2 ? SPLIT_UNSEEN : SPLIT_SEEN;
     if (s->noun_count > 0) {
@@ -176,7 +178,7 @@ ClipSource *clip_stage_open(const ClipSourceConfig *config, SoraError *err)
         return NULL;
     }
     *s = (StageSource){.base = {.get = get_stage, .close = close_stage}, .seed = config->seed, .held_out = config->held_out,
-                       .everyday = config->everyday, .stage = stage_open(config->stage_pack, err)};
+                       .everyday = config->everyday, .styled = config->styled, .stage = stage_open(config->stage_pack, err)};
     if (s->stage != NULL && find_nouns(s, config, err) &&
         (stage_noun_count(s->stage) <= MAX_CLASS_NOUNS ||
          error_set(err, SORA_ERROR_UNSUPPORTED, "the stage's pack has %d nouns, training takes %d", stage_noun_count(s->stage),

@@ -83,6 +83,7 @@ typedef struct ClipSourceConfig {
     const char *const *nouns; /* of the stage: only these, repeated for weight; NULL: all */
     int noun_count;
     double everyday;          /* of the stage: share of everyday scenes; negative: the stage's own */
+    double styled;            /* of the stage: share of clips that are painted in a style */
     ClipCaptions captions;    /* of a folder */
     double own_share;         /* of CAPTIONS_MIX: share of clips whose own captions are taken, as people type */
 } ClipSourceConfig;

@@ -144,11 +144,12 @@ static bool read_source(TrainSettings *s, const json_t *data, SoraError *err)
     double seed;
     if (!settings_number(data, (NumberRule){"seed", 1, 0, 1e15}, &seed, err) ||
         !settings_number(data, (NumberRule){"everyday", -1, -1, 1}, &s->source.everyday, err) ||
+        !settings_number(data, (NumberRule){"styled", 0, 0, 1}, &s->source.styled, err) ||
         !settings_text(data, "folder", &s->source.folder, err) || !read_nouns(s, json_object_get(data, "nouns"), err) ||
         !read_caption_choice(s, data, err))
         return false;
-    static const char *const OF_THE_STAGE[] = {"seed", "nouns", "everyday"};
-    for (int i = 0; i < 3 && s->source.folder != NULL; i++)
+    static const char *const OF_THE_STAGE[] = {"seed", "nouns", "everyday", "styled"};
+    for (int i = 0; i < 4 && s->source.folder != NULL; i++)
         if (json_object_get(data, OF_THE_STAGE[i]) != NULL)
             return error_set(err, SORA_ERROR_INPUT, "\"data\": \"%s\" is of Emoji Stage and has no effect on a \"folder\"",
                              OF_THE_STAGE[i]);

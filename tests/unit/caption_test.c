@@ -363,7 +363,7 @@ static void the_vocabulary_is_that_of_the_captions(void **state)
     int nouns[PACK_MAX_NOUNS], count = stage_noun_count(stage);
     for (int i = 0; i < count; i++)
         nouns[i] = i;
-    json_t *json = stage_words(stage, nouns, count);
+    json_t *json = stage_words(stage, &(StageWords){nouns, count, true});
     char *text = json_dumps(json, 0);
     vocabulary = vocabulary_open_memory(text, strlen(text), "words", &err);
     assert_non_null(vocabulary);
@@ -373,12 +373,50 @@ static void the_vocabulary_is_that_of_the_captions(void **state)
     vocabulary_close(vocabulary);
     free(text);
     json_decref(json);
-    json = stage_words(stage, nouns, 1);
+    json = stage_words(stage, &(StageWords){nouns, 1, false});
     json_t *list = json_object_get(json, "nouns");
     assert_int_equal(json_array_size(list), 1);
     assert_string_equal(json_string_value(json_array_get(json_object_get(json_array_get(list, 0), "en"), 0)),
                         stage_noun_name(stage, 0));
+    assert_null(json_object_get(json, "styles")); /* those that were not learned */
     json_decref(json);
+}
+
+/* A style is named, in words that the presets of the command line say, and the rest of a caption is as without it. */
+static void styles_are_named(void **state)
+{
+    static const char *const EN[STYLE_COUNT] = {"", "pencil", "watercolor", "pixel art", "sepia", "night vision", "black and white"};
+    static const char *const JA[STYLE_COUNT] = {"", "鉛筆", "水彩", "アート|ドット絵", "セピア", "暗視", "白黒|モノクロ"};
+    for (int style = 1; style < STYLE_COUNT; style++)
+        for (uint64_t i = 0; i < 20; i++) {
+            SoraError err = {0};
+            StageSpec spec;
+            StageClip plain, styled;
+            stage_spec_init(&spec);
+            spec.width = spec.height = 32;
+            spec.frames = 2;
+            spec.index = i;
+            assert_true(stage_render(stage, &spec, &plain, &err));
+            spec.style = style;
+            assert_true(stage_render(stage, &spec, &styled, &err));
+            assert_int_equal(styled.style, style);
+            assert_int_equal(styled.caption_count, plain.caption_count);
+            for (int k = 0; k < plain.caption_count; k++) {
+                const char *a = plain.captions[k].text, *b = styled.captions[k].text;
+                assert_int_equal(strncmp(a, b, strlen(a)), 0);
+                if (styled.captions[k].language == LANGUAGE_EN && strcasestr(b + strlen(a), EN[style]) == NULL)
+                    fail_msg("\"%s\" does not say %s", b, EN[style]);
+                char names[64], *rest = names, *name;
+                bool named = styled.captions[k].language == LANGUAGE_EN;
+                snprintf(names, sizeof names, "%s", JA[style]);
+                while ((name = strsep(&rest, "|")) != NULL)
+                    named = named || strstr(b + strlen(a), name) != NULL;
+                if (!named)
+                    fail_msg("\"%s\" does not say %s", b, JA[style]);
+            }
+            stage_clip_deinit(&plain);
+            stage_clip_deinit(&styled);
+        }
 }
 
 int main(void)
@@ -388,6 +426,7 @@ int main(void)
         cmocka_unit_test(directions_are_those_of_the_motion), cmocka_unit_test(captions_say_what_is_there),
         cmocka_unit_test(scenery_is_named_only_when_seen),    cmocka_unit_test(common_sentences_are_said),
         cmocka_unit_test(the_vocabulary_is_that_of_the_captions),
+        cmocka_unit_test(styles_are_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -284,6 +284,56 @@ static void everyday_scenes_as_often_as_asked(void **state)
     assert_true(at_home[0] < 40);
 }
 
+/* Styles change pixels alone: who is where stays, and of (seed, index) the same share comes with and without other clips. */
+static void styles_paint_the_same_scene(void **state)
+{
+    SoraError err = {0};
+    StageSpec spec;
+    StageClip plain, styled, again;
+    stage_spec_init(&spec);
+    spec.width = 70; /* odd rests of squares and radii */
+    spec.height = 46;
+    spec.frames = 3;
+    spec.index = 3;
+    size_t bytes = (size_t)70 * 46 * 3 * 3;
+    assert_true(stage_render(stage, &spec, &plain, &err));
+    for (spec.style = 1; spec.style < STYLE_COUNT; spec.style++) {
+        assert_true(stage_render(stage, &spec, &styled, &err) && stage_render(stage, &spec, &again, &err));
+        assert_memory_equal(styled.rgb, again.rgb, bytes);
+        double change = 0, colour = 0;
+        for (size_t i = 0; i < bytes; i += 3) {
+            change += abs(styled.rgb[i] - plain.rgb[i]);
+            colour += abs(styled.rgb[i] - styled.rgb[i + 1]);
+        }
+        assert_true(change / (double)(bytes / 3) > 4);
+        assert_true((spec.style != STYLE_NOIR && spec.style != STYLE_PENCIL) || colour / (double)(bytes / 3) < 2);
+        assert_memory_equal(&styled.scene, &plain.scene, sizeof plain.scene);
+        for (int i = 0; i < plain.actor_count; i++)
+            assert_memory_equal(styled.actors[i].states, plain.actors[i].states, 3 * sizeof(StageState));
+        char *truth = stage_truth_json(stage, &styled);
+        assert_non_null(strstr(truth, stage_style_name(spec.style)));
+        free(truth);
+        stage_clip_deinit(&styled);
+        stage_clip_deinit(&again);
+    }
+    stage_clip_deinit(&plain);
+    spec.style = STYLE_COUNT;
+    assert_false(stage_render(stage, &spec, &styled, &err));
+    int painted = 0;
+    spec.style = STAGE_ANY;
+    spec.width = spec.height = 32;
+    spec.frames = 1;
+    for (int share = 0; share < 2; share++)
+        for (spec.index = 0; spec.index < 60; spec.index++) {
+            spec.styled = 0.3f * (float)share;
+            assert_true(stage_render(stage, &spec, &styled, &err));
+            painted += styled.style != STYLE_PLAIN;
+            assert_true(share > 0 || painted == 0);
+            stage_clip_deinit(&styled);
+        }
+    assert_in_range(painted, 8, 30);
+}
+
 static void truth_boxes_agree_with_pixels(void **state)
 {
     for (int k = 0; k < 40; k++) {
@@ -689,6 +739,7 @@ int main(void)
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(every_wish_is_granted),
         cmocka_unit_test(everyday_scenes_as_often_as_asked),
+        cmocka_unit_test(styles_paint_the_same_scene),
         cmocka_unit_test(truth_boxes_agree_with_pixels),
         cmocka_unit_test(what_goes_behind_comes_out),
         cmocka_unit_test(motion_agrees_with_the_direction),
