@@ -13,6 +13,7 @@ allowed() {
     sample) echo "base tensor model" ;;
     stage) echo "base media" ;;
     policy) echo "base text" ;;
+    screen) echo "base tensor cpu weights media model engine policy credentials sora.h" ;; # engine: where models are
     engine) echo "base tensor cpu cuda weights text media store model sample sora.h" ;;
     studio) echo "base tensor cpu cuda weights text media store model sample stage engine sora.h" ;;
     team) echo "base tensor" ;;
@@ -54,7 +55,7 @@ for folder in src/*/; do
             [ "$used" = "$folder" ] && continue
             case $file:$include in # these commands look inside
             src/cli/cmd_inspect.c:engine/inspect.h) continue ;;
-            src/cli/cmd_convert.c:weights/convert.h | src/cli/cmd_convert.c:weights/lora.h) continue ;;
+            src/cli/cmd_convert.c:weights/convert.h | src/cli/cmd_convert.c:weights/lora.h | src/cli/cmd_convert.c:weights/tfjs.h) continue ;;
             src/cli/cmd_score.c:engine/model_path.h) continue ;;
             esac
             case " $may " in

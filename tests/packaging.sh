@@ -43,7 +43,7 @@ fi
 (cd "$work/root" && find . -type f -o -type l) >"$work/files"
 for file in bin/sora include/sora.h 'lib/.*libsora\.so' "lib/.*libsora\.so\.$version" lib/.*pkgconfig/sora.pc share/man/man1/sora.1 \
     share/bash-completion/completions/sora.bash share/zsh/site-functions/_sora share/fish/vendor_completions.d/sora.fish \
-    share/doc/sora/LICENSE share/doc/sora/NOTICE share/sora/models/nano/model.json; do
+    share/doc/sora/LICENSE share/doc/sora/NOTICE share/sora/models/nano/model.json share/sora/models/pictures/model.safetensors; do
     grep -q "/$file\$" "$work/files" || fail "$file is not installed"
 done
 grep -E 'log\.tsv|/train/' "$work/files" && fail "logs of a training are installed"

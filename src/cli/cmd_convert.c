@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "weights/convert.h"
 #include "weights/lora.h"
+#include "weights/tfjs.h"
 
 typedef struct ConvertArgs {
     int type;
@@ -94,10 +95,23 @@ static void close_loras(Merging *m)
         lora_close(m->files[i]);
 }
 
+/* Its numbers stay as they are. */
+static bool convert_judge(const char *from, const char *to, bool options_given, SoraError *err)
+{
+    if (options_given)
+        return error_set(err, SORA_ERROR_INPUT, "%s: a picture judge keeps its types and has no LoRA: leave the options out", from);
+    if (!mobilenet_convert(from, to, err))
+        return false;
+    printf("%s: a picture judge\n", to);
+    return true;
+}
+
 static bool run(const void *values, char **arguments, int count, SoraError *err)
 {
     const ConvertArgs *a = values;
     bool model = dir_exists(arguments[0]) && !is_file_name(arguments[1]);
+    if (model && tfjs_recognised(arguments[0]))
+        return convert_judge(arguments[0], arguments[1], memcmp(a, &defaults, sizeof defaults) != 0, err);
     if (!model && dir_exists(arguments[1]))
         return error_set(err, SORA_ERROR_INPUT, "%s: it is a folder, expected a file", arguments[1]);
     interrupt_catch();
@@ -127,7 +141,9 @@ const Command CMD_CONVERT = {
         "or .gguf, and only that can hold the q types. Norms, biases and other small tensors keep their 16 "
         "or 32 bits. Memory stays small, whatever the file's size, and OUT appears only when complete.\n\n"
         "With a model's folder as IN and a new folder as OUT, all parts are written, with the tokenizer and the "
-        "configs; q types as GGUF, others as safetensors. The autoencoder keeps its types.",
+        "configs; q types as GGUF, others as safetensors. The autoencoder keeps its types.\n\n"
+        "From the MobileNetV2 of the npm package nsfwjs 4.4.0 (its folder dist/models/mobilenet_v2) it makes the judge of pictures, "
+        "which models/pictures is.",
     .examples = "  sora convert Wan2.1_VAE.pth vae.safetensors --type f16\n"
                 "  sora convert transformer/ wan-Q4_K.gguf --type q4_k --own-names\n"
                 "  sora convert Wan2.1-T2V-14B wan-14b-q4 --type q4_k\n"

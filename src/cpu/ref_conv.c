@@ -185,6 +185,25 @@ bool ref_conv_grad_w(CpuContext *ctx, const Node *node, SoraError *err)
     return true;
 }
 
+bool ref_depthwise(CpuContext *ctx, const Node *node, SoraError *err)
+{
+    const Tensor *x = node->in[0], *w = node->in[1], *b = node->in[2], *y = node->out[0];
+    const int64_t *in = x->shape, *out = y->shape, *size = w->shape + 2, *stride = node->i + CONV_STRIDE;
+    const int64_t *padding = node->i + CONV_PADDING;
+    for (int64_t p = 0, n = tensor_numel(y); p < n; p++) {
+        int64_t c = p % out[4], column = p / out[4] % out[3], row = p / (out[4] * out[3]) % out[2];
+        int64_t frame = p / (out[4] * out[3] * out[2]);
+        double sum = b != NULL ? element(b, c) : 0;
+        for (int64_t k = 0; k < size[0] * size[1]; k++) {
+            int64_t i = row * stride[1] + k / size[1] - padding[2], j = column * stride[2] + k % size[1] - padding[4];
+            if (i >= 0 && i < in[2] && j >= 0 && j < in[3])
+                sum += (double)element(x, ((frame * in[2] + i) * in[3] + j) * in[4] + c) * element(w, c * size[0] * size[1] + k);
+        }
+        ((float *)y->data)[p] = (float)ref_unary_value((Unary)node->i[DEPTHWISE_ACT], sum);
+    }
+    return true;
+}
+
 bool ref_upsample(CpuContext *ctx, const Node *node, SoraError *err)
 {
     const Tensor *x = node->in[0], *y = node->out[0];

@@ -97,6 +97,10 @@ double ref_unary_value(Unary kind, double x)
         return 0.5 * x * (1 + erf(x * SQRT_HALF));
     case UNARY_ABS:
         return fabs(x);
+    case UNARY_RELU:
+        return x > 0 ? x : 0;
+    case UNARY_RELU6:
+        return x > 6 ? 6 : x > 0 ? x : 0;
     default:
         return x;
     }
@@ -116,6 +120,10 @@ static double derivative(Unary kind, double x)
         return 0.5 * (1 + erf(x * SQRT_HALF)) + x * INV_SQRT_2PI * exp(-0.5 * x * x);
     case UNARY_ABS:
         return (x > 0) - (x < 0);
+    case UNARY_RELU:
+        return x > 0;
+    case UNARY_RELU6:
+        return x > 0 && x < 6;
     default:
         return 1;
     }

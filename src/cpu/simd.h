@@ -85,6 +85,16 @@ typedef struct MiniGemm {
 
 enum { MINI_PAD = 32, MINI_PANEL = 64 };
 
+/* Places of a row side by side, n channels each: y[p] = act(b + sum over k of w[k] x[k][p step]). */
+typedef struct DepthwiseRow {
+    float *y;
+    const float *b; /* or NULL */
+    const float *w[DEPTHWISE_TAPS], *x[DEPTHWISE_TAPS];
+    int count; /* of taps */
+    int64_t n, places, step;
+    Unary act;
+} DepthwiseRow;
+
 typedef struct Simd {
     void (*add)(float *out, const float *a, const float *b, int64_t n);
     void (*sub)(float *out, const float *a, const float *b, int64_t n);
@@ -106,6 +116,7 @@ typedef struct Simd {
     void (*norm_grad)(Norm kind, float eps, const NormGradRow *row, int64_t n);
     void (*gate)(float *out, const float *x, const float *y, const float *gate, int64_t n); /* x + y gate */
     void (*mul_add)(float *sum, const float *a, const float *b, int64_t n);                 /* sum += a b */
+    void (*depthwise)(const DepthwiseRow *row);
     /* Each pair of n turned by (cos, sin) of the table, which repeats every d. sign -1 turns back. */
     void (*rope)(float *out, const float *x, const float *table, int64_t d, int64_t n, float sign);
     float (*max)(const float *x, int64_t n);

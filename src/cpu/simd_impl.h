@@ -130,6 +130,11 @@ static inline VF activate(Unary kind, VF x)
         return 0.5f * x * (1.0f + verf(x * 0.707106781186548f, vexp(-0.5f * x * x)));
     case UNARY_ABS:
         return (VF)((VI)x & 0x7fffffff);
+    case UNARY_RELU:
+        return vmax(x, splat(0.0f));
+    case UNARY_RELU6:
+        x = vmax(x, splat(0.0f));
+        return choose(x > splat(6.0f), splat(6.0f), x);
     default:
         return x;
     }
@@ -150,6 +155,10 @@ static inline VF slope(Unary kind, VF x)
         return 0.5f * (1.0f + verf(x * 0.707106781186548f, s)) + 0.398942280401433f * x * s;
     case UNARY_ABS:
         return choose(x > zero, one, choose(x < zero, -one, zero));
+    case UNARY_RELU:
+        return choose(x > zero, one, zero);
+    case UNARY_RELU6:
+        return choose(x > zero, choose(x < splat(6.0f), one, zero), zero);
     default:
         return one;
     }
@@ -217,6 +226,9 @@ static void unary(Unary kind, float *out, const float *x, int64_t n)
 #undef BODY
 #define BODY(LOAD) r = activate(UNARY_GELU_ERF, LOAD(x))
         CASE(UNARY_GELU_ERF);
+#undef BODY
+#define BODY(LOAD) r = activate(UNARY_RELU6, LOAD(x))
+        CASE(UNARY_RELU6);
 #undef BODY
 #define BODY(LOAD) r = activate(kind, LOAD(x))
     default:
@@ -463,6 +475,36 @@ static void norm_silu(float *out, const float *x, const float *w, int64_t rows, 
     }
 }
 
+/* w, the weights of the taps, stays in registers over all places. */
+static inline __attribute__((always_inline)) void depthwise_lanes(const DepthwiseRow *row, int count, Unary act, int64_t i, int64_t left)
+{
+    VF w[DEPTHWISE_TAPS], b = splat(0.0f);
+    if (row->b != NULL)
+        b = left < W ? load_part(row->b + i, left) : load(row->b + i);
+    for (int k = 0; k < count; k++)
+        w[k] = left < W ? load_part(row->w[k] + i, left) : load(row->w[k] + i);
+    for (int64_t p = 0; p < row->places; p++) {
+        VF r = b;
+        for (int k = 0; k < count; k++)
+            r += w[k] * (left < W ? load_part(row->x[k] + p * row->step + i, left) : load(row->x[k] + p * row->step + i));
+        r = activate(act, r);
+        if (left < W)
+            store_part(row->y + p * row->n + i, r, left);
+        else
+            store(row->y + p * row->n + i, r);
+    }
+}
+
+static void depthwise(const DepthwiseRow *row)
+{
+    int64_t i = 0;
+    if (row->count == 9 && row->act == UNARY_RELU6) /* known to the compiler, which then unrolls it */
+        for (; i + W <= row->n; i += W)
+            depthwise_lanes(row, 9, UNARY_RELU6, i, W);
+    for (; i < row->n; i += W)
+        depthwise_lanes(row, row->count, row->act, i, row->n - i);
+}
+
 static void mul_add(float *total, const float *a, const float *b, int64_t n)
 {
 #define BODY(LOAD) r = LOAD(total) + LOAD(a) * LOAD(b)
@@ -655,6 +697,7 @@ const Simd SIMD_NAME = {
     .norm_silu = norm_silu,
     .norm_grad = norm_grad,
     .gate = gate,
+    .depthwise = depthwise,
     .mul_add = mul_add,
     .rope = rope,
     .max = max_of,

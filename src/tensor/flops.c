@@ -30,6 +30,7 @@ double node_flops(const Node *n)
         return 2.0 * (double)tensor_numel(n->in[0]) * (double)out->shape[1];
     }
     case OP_CONV: return of_conv(n->out[0], n->in[1]);
+    case OP_DEPTHWISE: return 2.0 * (double)tensor_numel(n->out[0]) * (double)(n->in[1]->shape[2] * n->in[1]->shape[3]);
     case OP_CONV_GRAD_X: return of_conv(n->in[0], n->in[1]);
     case OP_CONV_GRAD_W: return of_conv(n->in[0], n->out[0]);
     case OP_ATTENTION: return 4 * pairs(n->in[0], n->in[3], n->in[4]);       /* scores, and their product with the values */

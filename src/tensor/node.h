@@ -42,6 +42,7 @@
     X(CONV, conv)                       /* see CONV_X and CONV_STRIDE below */                               \
     X(CONV_GRAD_X, conv_grad_x)         /* in: dy w */                                                       \
     X(CONV_GRAD_W, conv_grad_w)         /* in: dy x */                                                       \
+    X(DEPTHWISE, depthwise)             /* in0: x, in1: w, in2: bias or NULL; CONV_STRIDE, CONV_PADDING, DEPTHWISE_ACT */ \
     X(UPSAMPLE, upsample)               /* nearest, 2x in height and width */                                \
     X(UPSAMPLE_GRAD, upsample_grad)                                                                          \
     X(PERMUTE, permute)                 /* i[]: out dimension d is in dimension i[d] */                      \
@@ -58,7 +59,7 @@ typedef enum Op {
 
 const char *op_name(Op op);
 
-typedef enum Unary { UNARY_NONE, UNARY_SILU, UNARY_GELU_TANH, UNARY_GELU_ERF, UNARY_ABS } Unary;
+typedef enum Unary { UNARY_NONE, UNARY_SILU, UNARY_GELU_TANH, UNARY_GELU_ERF, UNARY_ABS, UNARY_RELU, UNARY_RELU6 } Unary;
 
 typedef enum Norm {
     NORM_LAYER, /* (x - mean) / sqrt(var + eps) */
@@ -72,7 +73,9 @@ enum { CONV_Y, CONV_LAST, CONV_RIM, CONV_OUTPUTS };
 
 /* Its integers: three strides; padding before and after in each dimension; how often rows and columns are repeated, 1 or 2;
  * the dimension of CONV_EDGE and CONV_RIM. The gradients have the first two. */
-enum { CONV_STRIDE = 0, CONV_PADDING = 3, CONV_REPEAT = 9, CONV_DIM, NODE_INTS };
+enum { CONV_STRIDE = 0, CONV_PADDING = 3, CONV_REPEAT = 9, CONV_DIM, NODE_INTS, DEPTHWISE_ACT = CONV_REPEAT };
+
+enum { DEPTHWISE_TAPS = 25 }; /* places of its kernel, at most */
 
 enum { MAX_INPUTS = 8, MAX_OUTPUTS = 4 };
 

@@ -70,6 +70,13 @@ typedef struct ConvShape {
 } ConvShape;
 /* w [Cout, Cin, kt, kh, kw], b [Cout] or NULL. */
 Tensor *op_conv(Graph *g, Tensor *x, Tensor *w, Tensor *b, ConvShape shape);
+/* Each channel of each frame by itself: x [B, T, H, W, C], w [C, 1, kh, kw] of at most DEPTHWISE_TAPS places, b [C] or NULL, all F32;
+ * y = act(w * x + b). shape's strides and padding of time are not used. No gradient. */
+typedef struct DepthwiseShape {
+    ConvShape conv;
+    Unary act;
+} DepthwiseShape;
+Tensor *op_depthwise(Graph *g, Tensor *x, Tensor *w, Tensor *b, DepthwiseShape shape);
 Tensor *op_upsample(Graph *g, Tensor *x); /* nearest, 2x in H and W */
 
 /* A convolution and what stands around it in an autoencoder, in one pass over memory:

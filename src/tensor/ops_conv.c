@@ -157,3 +157,27 @@ Tensor *op_conv(Graph *g, Tensor *x, Tensor *w, Tensor *b, ConvShape shape)
 {
     return op_conv_block(g, &(ConvBlock){.x = x, .w = w, .b = b, .repeat = 1, .shape = shape}, NULL);
 }
+
+Tensor *op_depthwise(Graph *g, Tensor *x, Tensor *w, Tensor *b, DepthwiseShape shape)
+{
+    if (x == NULL || w == NULL)
+        return NULL;
+    const ConvBlock as = {.x = x, .w = w};
+    Node node = {.op = OP_DEPTHWISE, .n_in = 3, .in = {x, w, b}, .i = {[DEPTHWISE_ACT] = shape.act}};
+    if (x->dtype != DTYPE_F32 || x->ndim != 5 || w->dtype != DTYPE_F32 || w->ndim != 4 || w->shape[0] != x->shape[CHANNELS] ||
+        w->shape[1] != 1 || w->shape[2] * w->shape[3] > DEPTHWISE_TAPS || !is_vector(b, x->shape[CHANNELS]))
+        return refuse(g, &as, "x [B, T, H, W, C], w [C, 1, kh, kw], b [C] in F32 expected");
+    int64_t y[5];
+    memcpy(y, x->shape, sizeof y);
+    for (int d = 1; d < 3; d++) {
+        const int *padding = shape.conv.padding + 2 * d;
+        int64_t room = x->shape[1 + d] + padding[0] + padding[1] - w->shape[1 + d];
+        if (room < 0 || shape.conv.stride[d] < 1 || padding[0] < 0 || padding[1] < 0)
+            return refuse(g, &as, "smaller than the kernel");
+        y[1 + d] = room / shape.conv.stride[d] + 1;
+        node.i[CONV_STRIDE + d] = shape.conv.stride[d];
+        node.i[CONV_PADDING + 2 * d] = padding[0];
+        node.i[CONV_PADDING + 2 * d + 1] = padding[1];
+    }
+    return graph_apply(g, &node, 5, y);
+}

@@ -41,6 +41,10 @@ bool part_convert(const WeightPart *part, const char *to, const ConvertOptions *
  * complete; if something is there already, that is an error. */
 bool model_convert(const char *from, const char *to, const ConvertOptions *options, SoraError *err);
 
+/* The picture judge (model/mobilenet_v2.h) from the folder of nsfwjs's MobileNetV2 as its npm package has it (see weights/tfjs.h):
+ * model.safetensors, in which weights stay bytes (see weights/file_source.h), and config.json. Nothing may be under the name to. */
+bool mobilenet_convert(const char *from, const char *to, SoraError *err);
+
 /* The type for "bf16", "q4_k" ...; the words are in CONVERT_TYPES, in one order. */
 #define CONVERT_TYPES "f32|f16|bf16|q8_0|q4_0|q4_1|q5_0|q5_1|q4_k|q5_k|q6_k"
 DType convert_type(int choice);

@@ -11,7 +11,8 @@ typedef enum FileSourceMode {
     FILE_SOURCE_F32,    /* to train: everything is a writable F32 copy */
 } FileSourceMode;
 
-/* Missing tensors, other shapes, types that are no floating numbers and, in copies, numbers that are not finite are
+/* A weight NAME.weight may be bytes (U8) with F32 NAME.scale and NAME.minimum for each row of its first dimension: they are widened,
+ * byte * scale + minimum. Missing tensors, other shapes, types that are no floating numbers and, in copies, numbers that are not finite are
  * errors: file, tensor, fact. */
 typedef struct FileSource {
     ParamSource source; /* for params_init() */

@@ -396,6 +396,27 @@ static Tensor *upsample(Maker *m, int variant)
     return op_upsample(m->g, leaf(m, SHAPE(2, 2, 3, 5, variant ? 16 : 7)));
 }
 
+/* Without recording, since it has no gradient. */
+static Tensor *depthwise(Maker *m, int variant)
+{
+    static const struct {
+        int64_t x[5], w[4];
+        bool bias;
+        ConvShape shape;
+        Unary act;
+    } V[] = {{{1, 2, 5, 7, 3}, {3, 1, 3, 3}, true, {{1, 1, 1}, {0, 0, 1, 1, 1, 1}}, UNARY_NONE},
+             {{2, 1, 8, 6, 33}, {33, 1, 3, 3}, true, {{1, 2, 2}, {0, 0, 0, 1, 0, 1}}, UNARY_RELU6},
+             {{1, 1, 9, 5, 48}, {48, 1, 5, 5}, false, {{1, 1, 3}, {0, 0, 2, 2, 4, 0}}, UNARY_RELU},
+             {{1, 1, 1, 1, 19}, {19, 1, 1, 1}, true, {{1, 1, 1}, {0}}, UNARY_SILU},
+             {{3, 2, 40, 37, 64}, {64, 1, 3, 3}, true, {{1, 1, 2}, {0, 0, 1, 1, 1, 1}}, UNARY_RELU6}};
+    graph_record(m->g, false);
+    Tensor *x = op_scale(m->g, leaf(m, 5, V[variant].x), 3, 0), *w = leaf(m, 4, V[variant].w);
+    Tensor *y = op_depthwise(m->g, x, w, V[variant].bias ? leaf(m, SHAPE(V[variant].w[0])) : NULL,
+                             (DepthwiseShape){V[variant].shape, V[variant].act});
+    graph_record(m->g, true);
+    return y;
+}
+
 static Tensor *permute(Maker *m, int variant)
 {
     static const int P[][5] = {{1, 0, 2, 3, 4}, {0, 4, 1, 2, 3}, {0, 2, 3, 4, 1}, {4, 3, 2, 1, 0},
@@ -439,7 +460,7 @@ const Case CASES[] = {
     {"add_sub_mul", add, 4, 0},
     {"large_add", large_add, 1, LARGE},
     {"scale", scale, 1, 0},
-    {"unary", unary, 4, 0},
+    {"unary", unary, 6, 0},
     {"to_f32", to_f32, 2, 0},
     {"sum", sum, 2, 0},
     {"large_sum", large_sum, 1, LARGE},
@@ -471,6 +492,7 @@ const Case CASES[] = {
     {"conv", conv, 7, 0},
     {"large_conv", large_conv, 7, LARGE},
     {"upsample", upsample, 2, 0},
+    {"depthwise", depthwise, 5, 0},
     {"permute", permute, 7, 0},
     {"permute_many", permute_many, 2, 0},
     {"concat", concat, 3, 0},

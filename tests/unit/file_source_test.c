@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "temp_dir.h"
 #include "weights/file_source.h"
 
 static const int64_t MATRIX[] = {2, 2}, VECTOR[] = {3};
@@ -109,7 +110,7 @@ static void misfits_are_refused(void **state)
         {"none", 1, VECTOR, "net.safetensors: tensor \"none\" is missing"},
         {"vector", 2, MATRIX, "net.safetensors: tensor \"vector\" is [3], expected [2, 2]"},
         {"whole", 1, VECTOR,
-         "net.safetensors: tensor \"whole\" has type I32, expected F32, BF16, F16 or F64"},
+         "net.safetensors: tensor \"whole\" has type I32, expected F32, BF16, F16, F64 or U8"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         File f;
@@ -123,12 +124,64 @@ static void misfits_are_refused(void **state)
     }
 }
 
+/* scale and minimum may be left out, or have another size. */
+static void write_bytes(char *path, size_t size, int scales, int minima)
+{
+    SoraError err = {0};
+    uint8_t bytes[] = {0, 1, 255, 10, 20, 30};
+    float scale[] = {0.5f, 2, 1}, minimum[] = {-1, 3, 0};
+    Tensor w = tensor_over(bytes, DTYPE_U8, 2, (int64_t[]){2, 3});
+    Tensor s = tensor_over(scale, DTYPE_F32, 1, (int64_t[]){scales}), m = tensor_over(minimum, DTYPE_F32, 1, (int64_t[]){minima});
+    snprintf(path, size, "%s/bytes.safetensors", dir);
+    SafetensorsWriter *writer = safetensors_writer_new(&err);
+    assert_true((scales == 0 || safetensors_writer_add(writer, "a.scale", &s, &err)) &&
+                (minima == 0 || safetensors_writer_add(writer, "a.minimum", &m, &err)) &&
+                safetensors_writer_add(writer, "a.weight", &w, &err) && safetensors_writer_add(writer, "other", &w, &err) &&
+                safetensors_writer_save(writer, path, &err));
+    safetensors_writer_free(writer);
+}
+
+static void check_bytes(int scales, int minima, const char *name, const char *message)
+{
+    char path[256];
+    SoraError err = {0};
+    FileSource source;
+    Params params;
+    write_bytes(path, sizeof path, scales, minima);
+    Safetensors *file = safetensors_open(path, &err);
+    assert_non_null(file);
+    file_source_init(&source, file, FILE_SOURCE_MAPPED);
+    params_init(&params, &source.source);
+    Tensor *t = params_get(&params, (Init){INIT_ZERO, 0}, 2, (int64_t[]){2, 3}, "%s", name);
+    if (message == NULL) {
+        assert_non_null(t);
+        assert_numbers(t, (const float[]){-1, -0.5f, 126.5f, 23, 43, 63});
+    } else {
+        assert_null(t);
+        assert_false(params_ok(&params, &err));
+        assert_non_null(strstr(err.message, message));
+    }
+    params_deinit(&params);
+    file_source_deinit(&source);
+    safetensors_close(file);
+}
+
+static void bytes_are_widened(void **state)
+{
+    check_bytes(2, 2, "a.weight", NULL);
+    check_bytes(0, 2, "a.weight", "\"a.scale\", which tensor \"a.weight\" of bytes needs, is missing");
+    check_bytes(2, 0, "a.weight", "\"a.minimum\", which tensor \"a.weight\" of bytes needs, is missing");
+    check_bytes(3, 2, "a.weight", "\"a.scale\", which tensor \"a.weight\" of bytes needs, is not one F32 for each of its rows");
+    check_bytes(2, 2, "other", "\"other\" has type U8, which only weights may have");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_maps_matrices),
         cmocka_unit_test(training_copies_all),
         cmocka_unit_test(misfits_are_refused),
+        cmocka_unit_test(bytes_are_widened),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
