@@ -106,24 +106,59 @@ static void fit_drop(const Middle *all, int n, Track *track)
         track->rebound = fmax(track->rebound, (lowest - y[i]) / whole);
 }
 
+/* Of n of the frames from `first` on, evenly taken of `count`. */
+static bool find_middles(const JudgeVideo *v, int first, int count, int n, Middle *middles, SoraError *err)
+{
+    float *frames = calloc((size_t)(n + 1) * 3 * PIXELS, sizeof *frames), *still = frames + n * 3 * PIXELS;
+    if (frames == NULL)
+        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
+    for (int f = 0; f < n; f++)
+        look_shrink(v->frames[first + look_frame(f, n, count)], v->width, v->height, SIDE, frames + f * 3 * PIXELS);
+    median(frames, n, still);
+    for (int f = 0; f < n; f++)
+        middles[f] = middle_of(frames + f * 3 * PIXELS, still);
+    free(frames);
+    return true;
+}
+
 bool track_video(const JudgeVideo *v, Track *track, SoraError *err)
 {
     *track = (Track){0};
     int n = v->count < MAX_FRAMES ? v->count : MAX_FRAMES;
+    Middle middles[MAX_FRAMES];
     if (n < 3)
         return true;
-    float *frames = malloc((size_t)(n + 1) * 3 * PIXELS * sizeof *frames), *still = frames + n * 3 * PIXELS;
-    if (frames == NULL)
-        return error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    for (int f = 0; f < n; f++)
-        look_shrink(v->frames[look_frame(f, n, v->count)], v->width, v->height, SIDE, frames + f * 3 * PIXELS);
-    median(frames, n, still);
-    Middle middles[MAX_FRAMES];
-    for (int f = 0; f < n; f++)
-        middles[f] = middle_of(frames + f * 3 * PIXELS, still);
+    if (!find_middles(v, 0, v->count, n, middles, err))
+        return false;
     *track = fit(middles, n);
     fit_drop(middles, n, track);
-    free(frames);
+    return true;
+}
+
+/* A way over n frames as a speed. */
+static void speed_of(const Middle *m, int n, double speed[2])
+{
+    if (n < 2)
+        return;
+    Track t = fit(m, n);
+    speed[0] = t.dx / (n - 1);
+    speed[1] = t.dy / (n - 1);
+}
+
+bool track_speeds(const JudgeVideo *v, int at, int span, TrackSpeeds *s, SoraError *err)
+{
+    *s = (TrackSpeeds){0};
+    /* Of a long video the frames around: each as it is, for a speed is by frames. */
+    int first = at - MAX_FRAMES / 2 > 0 ? at - MAX_FRAMES / 2 : 0;
+    int n = v->count - first < MAX_FRAMES ? v->count - first : MAX_FRAMES;
+    int before = at - first < span ? at - first : span, after = first + n - at < span ? first + n - at : span;
+    Middle middles[MAX_FRAMES];
+    if (n < 3 || at < 1 || at >= v->count)
+        return true;
+    if (!find_middles(v, first, n, n, middles, err))
+        return false;
+    speed_of(middles + (at - first - before), before, s->before);
+    speed_of(middles + (at - first), after, s->after);
     return true;
 }
 

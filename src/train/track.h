@@ -20,6 +20,14 @@ typedef struct Track {
 
 /* A video of fewer than three frames has no track: zeros. */
 bool track_video(const JudgeVideo *video, Track *track, SoraError *err);
+/* How fast what moves goes before and after a frame, in widths and heights of the picture a frame. */
+typedef struct TrackSpeeds {
+    double before[2], after[2]; /* across, along */
+} TrackSpeeds;
+/* Over `span` frames before frame `at` and as many from it on, or those that there are; the scene is the whole video's, so what rests for
+ * half of it belongs to the scene. */
+bool track_speeds(const JudgeVideo *video, int at, int span, TrackSpeeds *speeds, SoraError *err);
+
 /* left, right, up or down, or none when it stays where it is. */
 StageDirection track_direction(const Track *track);
 

@@ -459,9 +459,33 @@ static void probe_files_that_are_wrong_are_said(void **state)
     }
 }
 
+/* A square that goes right by three pixels a frame, and from frame 24 on otherwise. */
+static void speeds_on_both_sides(void **state)
+{
+    enum { SIDE = 192, FRAMES = 48, AT = 24, SQUARE = 12 };
+    static uint8_t pixels[FRAMES][SIDE * SIDE * 3];
+    const uint8_t *frames[FRAMES];
+    SoraError err = {0};
+    for (int after = 1; after < 4; after++) {
+        for (int f = 0; f < FRAMES; f++) {
+            int left = 4 + (f < AT ? 3 * f : 3 * AT + after * (f - AT));
+            memset(pixels[f], 60, sizeof pixels[f]);
+            for (int y = 40; y < 40 + SQUARE; y++)
+                memset(pixels[f] + 3 * (y * SIDE + left), 250, 3 * SQUARE);
+            frames[f] = pixels[f];
+        }
+        TrackSpeeds s;
+        assert_true(track_speeds(&(JudgeVideo){frames, FRAMES, SIDE, SIDE}, AT, 8, &s, &err));
+        assert_true(fabs(s.before[0] * SIDE - 3) < 0.3 && fabs(s.before[1] * SIDE) < 0.1);
+        assert_true(fabs(s.after[0] * SIDE - after) < 0.3);
+        assert_true(track_speeds(&(JudgeVideo){frames, FRAMES, SIDE, SIDE}, 0, 8, &s, &err) && s.after[0] == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(speeds_on_both_sides),
         cmocka_unit_test(intervals_are_wilsons),
         cmocka_unit_test(named_colour_is_asked_by_name),
         cmocka_unit_test(rows_and_flips_are_counted),
