@@ -6,7 +6,7 @@
 #include "serve/serve.h"
 
 typedef struct ServeArgs {
-    const char *host, *data, *store, *plans, *policy, *credentials, *web, *memory;
+    const char *host, *data, *store, *files, *plans, *policy, *credentials, *web, *memory;
     OptionList models;
     int port, jobs, threads, job_seconds, keep_hours, grace, tell_prompt, log;
     bool private_urls;
@@ -33,6 +33,13 @@ static const ServeArgs defaults = {.port = 8080, .jobs = 1, .keep_hours = 168, .
          offsetof(ServeArgs, store),                                                                                             \
          "URL",                                                                                                                  \
          .help = "postgres://USER:PASSWORD@HOST/NAME, for several servers and workers (default: SQLite in --data)"},             \
+        {0,                                                                                                                      \
+         "files",                                                                                                                \
+         OPTION_STRING,                                                                                                          \
+         offsetof(ServeArgs, files),                                                                                             \
+         "PLACE",                                                                                                                \
+         .help = "where videos and uploads are: a folder, or s3://BUCKET/PREFIX with the usual AWS_... variables "               \
+                 "(default: files in --data)"},                                                                                  \
         {0,                                                                                                                      \
          "jobs",                                                                                                                 \
          OPTION_INT,                                                                                                             \
@@ -161,6 +168,7 @@ static bool serve(const ServeArgs *a, bool no_http, SoraError *err)
                       .port = a->port,
                       .data = data,
                       .store = a->store,
+                      .files = a->files,
                       .plans = a->plans,
                       .policy = a->policy,
                       .credentials = a->credentials,

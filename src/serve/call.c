@@ -9,6 +9,8 @@
 
 #include "serve/fields.h"
 #include "serve/log.h"
+#include "serve/server.h"
+#include "store/files.h"
 
 const char *call_header(const Call *call, const char *name)
 {
@@ -96,38 +98,56 @@ CallFile *call_find_file(Call *call, const char *field)
     return NULL;
 }
 
-void call_file(Call *call, int fd, int64_t size, const char *type, const char *name)
+/* The bytes that are asked for; false: the answer is filled. */
+static bool choose_range(Call *call)
 {
     Answer *a = &call->answer;
-    const char *same = call_header(call, "If-None-Match"), *if_range = call_header(call, "If-Range");
-    snprintf(a->etag, sizeof a->etag, "\"%s\"", name);
-    a->type = type;
-    a->size = size;
-    a->status = 200;
-    a->first = 0;
-    a->last = size - 1;
-    if (same != NULL && (strcmp(same, a->etag) == 0 || strcmp(same, "*") == 0)) {
-        close(fd);
-        a->status = 304;
-        return;
-    }
-    a->fd = fd;
+    const char *if_range = call_header(call, "If-Range");
+    char range[64];
     if (if_range != NULL && strcmp(if_range, a->etag) != 0)
-        return;
-    switch (range_parse(call_header(call, "Range"), size, &a->first, &a->last)) {
+        return true;
+    switch (range_parse(call_header(call, "Range"), a->size, &a->first, &a->last)) {
     case RANGE_WHOLE:
-        break;
+        return true;
     case RANGE_PART:
         a->status = 206;
-        break;
-    case RANGE_UNSATISFIABLE: {
-        char range[64];
-        close(fd);
-        a->fd = -1;
-        snprintf(range, sizeof range, "bytes */%lld", (long long)size);
-        call_add_header(call, "content-range", range);
-        call_error(call, 416, "range_not_satisfiable", NULL, "the file has %lld bytes", (long long)size);
+        return true;
+    case RANGE_UNSATISFIABLE:
         break;
     }
+    snprintf(range, sizeof range, "bytes */%lld", (long long)a->size);
+    call_add_header(call, "content-range", range);
+    call_error(call, 416, "range_not_satisfiable", NULL, "the file has %lld bytes", (long long)a->size);
+    return false;
+}
+
+void call_file(Call *call, const char *name, const char *type)
+{
+    Answer *a = &call->answer;
+    Store *store = call->server->store;
+    SoraError err = {0};
+    const char *same = call_header(call, "If-None-Match");
+    bool known = store_file_size(store, name, &a->size, &err);
+    a->first = 0;
+    a->last = a->size - 1;
+    if (known) {
+        snprintf(a->etag, sizeof a->etag, "\"%s\"", name);
+        a->type = type;
+        a->status = 200;
+        if (same != NULL && (strcmp(same, a->etag) == 0 || strcmp(same, "*") == 0)) {
+            a->status = 304;
+            return;
+        }
+        if (!choose_range(call))
+            return;
+        a->bare = strcmp(call->method, MHD_HTTP_METHOD_HEAD) == 0;
+        if (a->bare || (a->fd = store_file_open_part(store, name, a->first, a->last, &a->offset, &err)) >= 0)
+            return;
+        *a->etag = 0;
+        a->type = NULL;
     }
+    if (err.code == SORA_ERROR_NOT_FOUND)
+        call_error(call, 404, "video_expired", NULL, "the files of this video have expired");
+    else
+        call_fail(call, &err);
 }

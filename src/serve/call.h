@@ -26,7 +26,8 @@ typedef struct Answer {
     const void *fixed; /* bytes that stay, fixed_size of them, in place of these */
     size_t fixed_size;
     int fd; /* a file, or -1 */
-    int64_t size, first, last;
+    int64_t size, first, last, offset; /* of all of it; the bytes that are sent; where they begin in fd */
+    bool bare; /* a file's headers alone */
     const char *type;
     char etag[STORE_ID_SIZE + 4];
     struct {
@@ -65,8 +66,8 @@ void call_error(Call *call, int status, const char *code, const char *param, con
     __attribute__((format(printf, 5, 6)));
 /* An error of ours: logged in full; who asks is told what helps and no more. */
 void call_fail(Call *call, const SoraError *err);
-/* A file of the store, with ranges; fd is taken. */
-void call_file(Call *call, int fd, int64_t size, const char *type, const char *name);
+/* A file of the store, or the part of it that is asked for. */
+void call_file(Call *call, const char *name, const char *type);
 void call_text(Call *call, char *text, const char *type);              /* takes text */
 void call_add_header(Call *call, const char *name, const char *value); /* name: a constant */
 void call_not_found(Call *call, const char *what, const char *id);

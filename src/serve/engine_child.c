@@ -14,10 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "serve/environment.h"
 
 enum { MOST_LINE = 8 << 20, PIPE = 3 };
-
-extern char **environ;
 
 struct EngineChild {
     pid_t pid; /* 0: it is gone */
@@ -136,7 +135,9 @@ static bool spawn(EngineChild *c, const EnginePlan *plan, int theirs, SoraError 
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl-C is the server's to handle */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    int code = posix_spawn(&c->pid, program, &actions, &attributes, arguments, environ);
+    char **environment = environment_for_children();
+    int code = environment != NULL ? posix_spawn(&c->pid, program, &actions, &attributes, arguments, environment) : ENOMEM;
+    free(environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (code != 0)

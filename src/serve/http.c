@@ -18,6 +18,8 @@
 #include "serve/log.h"
 #include "serve/offload.h"
 #include "serve/routes.h"
+#include "serve/videos.h"
+#include "store/files.h"
 
 enum {
     MOST_CONNECTIONS = 4096,
@@ -108,11 +110,19 @@ void http_sweep(Http *h)
 
 /* --- answers --- */
 
+/* Of an answer that is headers alone; never called. */
+static ssize_t no_bytes(void *user, uint64_t at, char *buffer, size_t size)
+{
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static struct MHD_Response *response_of(Answer *a)
 {
+    if (a->bare)
+        return MHD_create_response_from_callback((uint64_t)(a->last - a->first + 1), 1024, no_bytes, NULL, NULL);
     if (a->fd >= 0) {
         struct MHD_Response *r =
-            MHD_create_response_from_fd_at_offset64((uint64_t)(a->last - a->first + 1), a->fd, (uint64_t)a->first);
+            MHD_create_response_from_fd_at_offset64((uint64_t)(a->last - a->first + 1), a->fd, (uint64_t)a->offset);
         a->fd = r != NULL ? -1 : a->fd;
         return r;
     }
@@ -277,6 +287,8 @@ static void take_body(Exchange *e, const char *data, size_t size)
 /* Files are decoded and stored; pictures may be fetched, and videos copied. */
 static bool takes_long(const Call *c)
 {
+    if (store_files_are_far(c->server->store) && (c->run == videos_content || c->run == videos_remix))
+        return true;
     return c->file_count > 0 || json_object_get(c->fields, "input_reference") != NULL ||
            json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL;
 }

@@ -48,5 +48,6 @@ void images_answer(Call *call, const Job *job)
     else
         call_error(call, 500, job->error_code, NULL, "%s",
                    job->error_message != NULL ? job->error_message : "the picture could not be made");
-    store_job_delete(call->server->store, job->id, NULL, &found, NULL); /* it was handed over */
+    if (job->state != JOB_COMPLETED || call->answer.status == 200) /* else it is still there, to be asked for again */
+        store_job_delete(call->server->store, job->id, NULL, &found, NULL);
 }

@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "serve/environment.h"
 #include "serve/server.h"
 #include "serve/system.h"
 
 enum { MOST_OUTPUT = 4 << 20, SECONDS = 60 };
-
-extern char **environ;
 
 typedef struct Tool {
     char *text;
@@ -62,7 +61,9 @@ static bool run_tool(Tool *t, const char *command, const char *path)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    bool ok = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, environ) == 0;
+    char **environment = environment_for_children();
+    bool ok = environment != NULL && posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, environment) == 0;
+    free(environment);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     ok = ok && read_all(t, ends[0], pid);

@@ -97,10 +97,13 @@ static CallFile *new_file(Call *call)
     return f;
 }
 
-static bool write_bytes(const char *path, const void *data, size_t size, SoraError *err)
+static bool write_bytes(const char *path, const char *data, size_t size, SoraError *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, data, size) == (ssize_t)size;
+    bool ok = fd >= 0;
+    for (ssize_t n; ok && size > 0; data += n, size -= (size_t)n)
+        if ((n = write(fd, data, size)) <= 0)
+            ok = false;
     if (!ok)
         error_system(err, "upload", "cannot store");
     if (fd >= 0)
@@ -120,7 +123,7 @@ static bool take_url(Call *call, const char *field, const char *url, InputUse us
             call_error(call, 400, "invalid_image_url", field, "%s: the data URL is damaged, or not base64", field);
             return false;
         }
-        ok = write_bytes(f->path, bytes, size, &err);
+        ok = write_bytes(f->path, (const char *)bytes, size, &err);
         free(bytes);
     } else if (ok && !fetch_file(url, f->path, call->server->options->private_urls, &err)) {
         call_error(call, 400, "invalid_image_url", field, "%s: %s", field, err.message);
@@ -156,24 +159,9 @@ bool upload_take(Call *call, const char *field, InputUse use, char name[STORE_ID
 bool upload_copy(Call *call, const char *file, char name[STORE_ID_SIZE])
 {
     SoraError err = {0};
-    char buffer[65536];
-    int64_t size;
     CallFile *f = new_file(call);
-    int in = f != NULL ? store_file_open(call->server->store, file, &size, &err) : -1;
-    int out = in >= 0 ? open(f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    ssize_t n = -1;
-    while (out >= 0 && (n = read(in, buffer, sizeof buffer)) > 0)
-        if (write(out, buffer, (size_t)n) != n) {
-            n = -1;
-            break;
-        }
-    if (in >= 0 && n < 0)
-        error_system(&err, "upload", "cannot copy");
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    if (n == 0 && store_file_add(call->server->store, f->path, "upload", "", name, &err))
+    if ((f != NULL || error_no_memory(&err)) && store_file_fetch(call->server->store, file, f->path, &err) &&
+        store_file_add(call->server->store, f->path, "upload", "", name, &err))
         return true;
     call_fail(call, &err);
     return false;

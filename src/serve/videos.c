@@ -147,8 +147,6 @@ static void send_content(Call *call, const Job *job)
 {
     const char *variant = call_query(call, "variant"), *type;
     const char *file = file_of(job, variant != NULL ? variant : "video", &type);
-    SoraError err = {0};
-    int64_t size;
     if (type == NULL) {
         call_error(call, 400, "invalid_value", "variant", "variant: \"%.40s\" is none of video, thumbnail, spritesheet, preview",
                    variant);
@@ -158,13 +156,7 @@ static void send_content(Call *call, const Job *job)
         call_error(call, 404, "video_not_ready", NULL, "the video is %s; there is nothing to download",
                    job_state_name(job->state));
     } else {
-        int fd = store_file_open(call->server->store, file, &size, &err);
-        if (fd >= 0)
-            call_file(call, fd, size, type, file);
-        else if (err.code == SORA_ERROR_NOT_FOUND)
-            call_error(call, 404, "video_expired", NULL, "the files of this video have expired");
-        else
-            call_fail(call, &err);
+        call_file(call, file, type);
     }
 }
 

@@ -20,6 +20,7 @@ enum {
     TICK_MS = 100,       /* how long a cancellation may take to be seen, besides the step itself */
     STORE_MS = 250,      /* between two words to the store while progress is made */
     ALIVE_MS = 5000,     /* and when none is */
+    AWAY_SECONDS = 600,  /* that a store may be away while a job waits for it */
     STOP_SECONDS = 5,    /* for the engine to stop by itself; then it is ended */
     STORE_TRIES = 8,
 };
@@ -53,6 +54,7 @@ typedef struct Run {
     double stepped;
     int step;
     double stop_by; /* 0: it is not to stop */
+    double away;    /* since when the store has been; 0: it is there */
     bool stopping, lost;
     json_t *made;
     char code[64], message[256]; /* of a failure; code "" for none */
@@ -63,45 +65,6 @@ static void fail_run(Run *r, const char *code, const char *message)
 {
     snprintf(r->code, sizeof r->code, "%s", code);
     snprintf(r->message, sizeof r->message, "%s", message);
-}
-
-/* --- inputs --- */
-
-static bool copy_out(Store *store, const char *name, const char *path, SoraError *err)
-{
-    char buffer[65536];
-    int64_t size;
-    int in = store_file_open(store, name, &size, err);
-    if (in < 0)
-        return false;
-    int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    ssize_t n = out >= 0 ? 0 : -1;
-    while (out >= 0 && (n = read(in, buffer, sizeof buffer)) > 0)
-        if (write(out, buffer, (size_t)n) != n) {
-            n = -1;
-            break;
-        }
-    bool ok = n == 0 || error_system(err, path, "cannot copy an input");
-    close(in);
-    if (out >= 0 && close(out) != 0)
-        ok = false;
-    return ok;
-}
-
-/* The files that the operation names in the store get paths in the job's folder. */
-static bool fetch_inputs(Run *r, SoraError *err)
-{
-    json_t *input;
-    size_t i;
-    json_array_foreach (json_object_get(r->operation, "inputs"), i, input) {
-        const char *name = json_string_value(json_object_get(input, "file")), *dot = name != NULL ? strrchr(name, '.') : NULL;
-        char path[4096];
-        snprintf(path, sizeof path, "%s/input-%zu%s", r->scratch.path, i, dot != NULL ? dot : "");
-        if (name == NULL || !copy_out(r->slot->worker->server->store, name, path, err))
-            return name != NULL ? false : error_set(err, SORA_ERROR_INPUT, "operation: an input has no file");
-        json_object_set_new(input, "file", json_string(path));
-    }
-    return true;
 }
 
 /* --- the engine's process --- */
@@ -168,6 +131,61 @@ static void look_at_store(Run *r)
     }
 }
 
+/* --- waiting for the store --- */
+
+/* A store that is away (a full disk, a network, a database) is waited for as long as somebody wants the job: what was made is not
+ * thrown away for it. Once more? */
+static bool wait_for_store(Run *r, const char *what, const SoraError *err)
+{
+    double now = clock_seconds();
+    if (err->code != SORA_ERROR_IO)
+        return false;
+    if (r->away == 0) {
+        r->away = now;
+        log_line("warning", err->message, json_pack("{ss ss}", "job", r->lease.id, "waits", what));
+    }
+    double waited = now - r->away;
+    if (waited > AWAY_SECONDS || r->lost || r->stop_by > 0 || r->slot->worker->hand_back)
+        return false;
+    usleep(waited < 5 ? 250000 : 2000000);
+    tell_store(r, NULL); /* the lease holds meanwhile, and a cancellation is heard */
+    if (r->slot->worker->hand_back)
+        r->stop_by = now;
+    return true;
+}
+
+/* --- inputs --- */
+
+/* The files that the operation names in the store get paths in the job's folder. */
+static bool fetch_inputs(Run *r, SoraError *err)
+{
+    json_t *input;
+    size_t i;
+    json_array_foreach (json_object_get(r->operation, "inputs"), i, input) {
+        const char *name = json_string_value(json_object_get(input, "file")), *dot = name != NULL ? strrchr(name, '.') : NULL;
+        char path[4096];
+        snprintf(path, sizeof path, "%s/input-%zu%s", r->scratch.path, i, dot != NULL ? dot : "");
+        if (name == NULL)
+            return error_set(err, SORA_ERROR_INPUT, "operation: an input has no file");
+        r->away = 0;
+        while (!store_file_fetch(r->slot->worker->server->store, name, path, err))
+            if (!wait_for_store(r, "for an input", err))
+                return false;
+        json_object_set_new(input, "file", json_string(path));
+    }
+    return true;
+}
+
+static bool make_folder(Run *r, SoraError *err)
+{
+    char beside[4096];
+    snprintf(beside, sizeof beside, "%s/job", r->slot->worker->server->uploads);
+    while (!scratch_make(&r->scratch, beside, err))
+        if (!wait_for_store(r, "for room on the disk", err))
+            return false;
+    return true;
+}
+
 /* --- messages of the engine --- */
 
 static void on_progress(Run *r, const json_t *m)
@@ -217,6 +235,7 @@ static const char *code_name(SoraErrorCode code)
            : code == SORA_ERROR_MEMORY      ? "out_of_memory"
            : code == SORA_ERROR_UNSUPPORTED ? "unsupported"
            : code == SORA_ERROR_CANCELLED   ? "cancelled"
+           : code == SORA_ERROR_IO          ? "storage_error"
                                             : "server_error";
 }
 
@@ -330,16 +349,11 @@ static bool store_one(Run *r, const char *member, const char *kind, char name[ST
     if (!path_of(r, r->made, member, path, sizeof path))
         return error_set(err, SORA_ERROR_INTERNAL, "the engine made no %s", member);
     /* Each try has a name of its own; what an earlier one may have stored goes, for nobody names it. */
-    for (int i = 0; i < STORE_TRIES; i++) {
-        if (store_file_add(r->slot->worker->server->store, path, kind, strrchr(path, '.'), name, err))
-            return true;
-        if (err->code != SORA_ERROR_IO || access(path, R_OK) != 0)
-            break;
-        log_line("warning", err->message, json_pack("{ss}", "job", r->lease.id));
-        usleep(500000);
-        tell_store(r, NULL); /* the lease holds meanwhile */
-    }
-    return false;
+    r->away = 0;
+    while (!store_file_add(r->slot->worker->server->store, path, kind, strrchr(path, '.'), name, err))
+        if (access(path, R_OK) != 0 || !wait_for_store(r, "to store what was made", err))
+            return false;
+    return true;
 }
 
 static const char *or_null(const char *s)
@@ -347,7 +361,6 @@ static const char *or_null(const char *s)
     return *s != 0 ? s : NULL;
 }
 
-/* A store that is away for a while is waited for, as long as the lease may hold. */
 static bool complete(Run *r, SoraError *err)
 {
     Server *server = r->slot->worker->server;
@@ -363,15 +376,11 @@ static bool complete(Run *r, SoraError *err)
     ok = ok && (text != NULL || error_no_memory(err));
     int64_t expires = server->options->keep_hours > 0 ? store_now() + (int64_t)server->options->keep_hours * 3600000 : 0;
     JobResult result = {or_null(f.video), or_null(f.thumbnail), or_null(f.spritesheet), text, expires};
-    for (int i = 0; ok && i < STORE_TRIES; i++) {
-        if (store_job_complete(server->store, &r->lease, &result, &hold, err)) {
-            r->lost = hold == JOB_LOST;
-            break;
-        }
-        log_line("warning", err->message, json_pack("{ss}", "job", r->lease.id));
-        ok = i + 1 < STORE_TRIES;
-        usleep(500000);
-    }
+    r->away = 0;
+    while (ok && !store_job_complete(server->store, &r->lease, &result, &hold, err))
+        ok = wait_for_store(r, "to say that it is finished", err);
+    if (ok)
+        r->lost = hold == JOB_LOST;
     free(text);
     return ok;
 }
@@ -434,9 +443,7 @@ static void make(Run *r)
         return;
     }
     json_object_set_new(r->operation, "model", json_string(s->worker->server->options->models[model].path));
-    char beside[4096];
-    snprintf(beside, sizeof beside, "%s/job", s->worker->server->uploads);
-    if (!scratch_make(&r->scratch, beside, &err) || !fetch_inputs(r, &err)) {
+    if (!make_folder(r, &err) || !fetch_inputs(r, &err)) {
         log_line("error", err.message, json_pack("{ss}", "job", r->lease.id));
         fail_run(r, "storage_error", "the server could not prepare the job");
         return;

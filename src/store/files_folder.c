@@ -15,18 +15,13 @@ typedef struct Folder {
     char *path;
 } Folder;
 
-/* "KIND_<32 digits>.EXT" is in "<last two digits>/". NULL: no such name, or no memory. */
+/* "KIND_<32 digits>.EXT" is in "<last two digits>/". NULL: no memory. */
 static char *path_of(const Folder *f, const char *name, SoraError *err)
 {
-    const char *id = strchr(name, '_');
-    if (id == NULL || strlen(id) < 33 || strchr(name, '/') != NULL || strspn(id + 1, "0123456789abcdef") != 32) {
-        error_set(err, SORA_ERROR_INPUT, "store: \"%.64s\" is not a file of ours", name);
-        return NULL;
-    }
     size_t size = strlen(f->path) + strlen(name) + 5;
     char *path = malloc(size);
     if (path != NULL)
-        snprintf(path, size, "%s/%.2s/%s", f->path, id + 31, name);
+        snprintf(path, size, "%s/%.2s/%s", f->path, strchr(name, '_') + 31, name);
     else
         error_no_memory(err);
     return path;
@@ -72,20 +67,21 @@ static bool add(Files *files, const char *path, const char *name, SoraError *err
     return ok;
 }
 
-static int open_file(Files *files, const char *name, int64_t *size, SoraError *err)
+static bool size_of(Files *files, const char *name, int64_t *size, SoraError *err)
 {
     char *path = path_of((Folder *)files, name, err);
-    if (path == NULL)
-        return -1;
-    int fd = file_open(path, err);
     struct stat s;
-    if (fd >= 0 && fstat(fd, &s) != 0) {
-        error_system(err, path, "cannot read");
-        close(fd);
-        fd = -1;
-    }
-    if (fd >= 0)
-        *size = s.st_size;
+    bool ok = path != NULL && (stat(path, &s) == 0 || error_system(err, path, "cannot read"));
+    *size = ok ? s.st_size : 0;
+    free(path);
+    return ok;
+}
+
+static int open_file(Files *files, const char *name, int64_t first, int64_t last, int64_t *offset, SoraError *err)
+{
+    char *path = path_of((Folder *)files, name, err);
+    int fd = path != NULL ? file_open(path, err) : -1;
+    *offset = first;
     free(path);
     return fd;
 }
@@ -104,7 +100,7 @@ static void close_files(Files *files)
     free(files);
 }
 
-static const FilesDriver FOLDER = {add, open_file, remove_file, close_files};
+static const FilesDriver FOLDER = {add, size_of, open_file, remove_file, close_files, false};
 
 Files *files_folder_open(const char *path, SoraError *err)
 {

@@ -49,7 +49,7 @@ Store *store_open(const StorePlan *plan, SoraError *err)
     ok = db != NULL && schema_make(db, err);
     if (db != NULL)
         db_return(s->pool, db);
-    ok = ok && (s->files = files_folder_open(plan->files, err)) != NULL && (!s->postgres || store_listen(s, err));
+    ok = ok && (s->files = files_open(plan->files, err)) != NULL && (!s->postgres || store_listen(s, err));
     if (ok)
         return s;
     store_close(s);

@@ -18,7 +18,7 @@ typedef struct Store Store;
 
 typedef struct StorePlan {
     const char *database; /* the path of an SQLite file, or postgres://USER:PASSWORD@HOST/NAME */
-    const char *files;    /* a folder */
+    const char *files;    /* a folder, or s3://BUCKET/PREFIX (store/s3.h) */
     int connections;      /* to the database at once; 0: 8 */
 } StorePlan;
 

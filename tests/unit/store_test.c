@@ -1,4 +1,5 @@
-/* The store: states of jobs, fences, limits, keys, files. With SORA_TEST_POSTGRES=postgres://... the same on PostgreSQL. */
+/* The store: states of jobs, fences, limits, keys, files. With SORA_TEST_POSTGRES=postgres://... the same on PostgreSQL,
+ * with SORA_TEST_FILES=s3://... on S3. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,11 +27,11 @@ static const JobIdempotency NOT_ONCE;
 static void open_store(void)
 {
     char path[128], files[128];
-    const char *postgres = getenv("SORA_TEST_POSTGRES");
+    const char *postgres = getenv("SORA_TEST_POSTGRES"), *place = getenv("SORA_TEST_FILES");
     SoraError err = {0};
     snprintf(path, sizeof path, "%s/store.sqlite", dir);
     snprintf(files, sizeof files, "%s/files", dir);
-    store = store_open(&(StorePlan){.database = postgres != NULL ? postgres : path, .files = files}, &err);
+    store = store_open(&(StorePlan){.database = postgres != NULL ? postgres : path, .files = place != NULL ? place : files}, &err);
     if (store == NULL)
         print_error("%s\n", err.message);
     assert_non_null(store);
@@ -551,6 +552,48 @@ static void test_files(void **state)
         assert_int_equal(store_file_open(store, WRONG[i], &size, &err), -1);
 }
 
+/* One that goes to S3 in three parts, the last one small. */
+static void test_large_file(void **state)
+{
+    enum { SIZE = (16 << 20) + 3 };
+    SoraError err = {0};
+    char path[128], copy[128], name[STORE_ID_SIZE];
+    int64_t size = 0, offset = -1;
+    unsigned char *bytes = malloc(SIZE), *read_back = malloc(SIZE), part[10];
+    assert_non_null(bytes);
+    assert_non_null(read_back);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+    snprintf(path, sizeof path, "%s/large", dir);
+    snprintf(copy, sizeof copy, "%s/copy", dir);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, SIZE, f), SIZE);
+    assert_int_equal(fclose(f), 0);
+    assert_true(store_file_add(store, path, "video", ".mp4", name, &err));
+    assert_true(store_file_size(store, name, &size, &err));
+    assert_int_equal(size, SIZE);
+    int fd = store_file_open_part(store, name, (8 << 20) - 5, (8 << 20) + 4, &offset, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, part, 10, offset), 10);
+    assert_memory_equal(part, bytes + (8 << 20) - 5, 10);
+    close(fd);
+    assert_true(store_file_fetch(store, name, copy, &err));
+    f = fopen(copy, "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(read_back, 1, SIZE, f), SIZE);
+    assert_int_equal(fgetc(f), EOF);
+    fclose(f);
+    assert_memory_equal(read_back, bytes, SIZE);
+    assert_false(store_file_fetch(store, name, copy, &err)); /* something is there */
+    assert_true(store_file_remove(store, name, &err));
+    assert_true(store_file_remove(store, name, &err));
+    assert_false(store_file_size(store, name, &size, &err));
+    assert_int_equal(err.code, SORA_ERROR_NOT_FOUND);
+    free(bytes);
+    free(read_back);
+}
+
 static void test_expiry(void **state)
 {
     SoraError err = {0};
@@ -694,7 +737,7 @@ int main(void)
         cmocka_unit_test_setup(test_order, empty),  cmocka_unit_test_setup(test_cancel_and_delete, empty),
         cmocka_unit_test_setup(test_limits, empty), cmocka_unit_test_setup(test_pages, empty),
         cmocka_unit_test_setup(test_refund, empty), cmocka_unit_test_setup(test_older_database, empty),
-        cmocka_unit_test_setup(test_versions, empty),
+        cmocka_unit_test_setup(test_versions, empty), cmocka_unit_test_setup(test_large_file, empty),
         cmocka_unit_test_setup(test_keys, empty),   cmocka_unit_test_setup(test_files, empty),
         cmocka_unit_test_setup(test_expiry, empty), cmocka_unit_test_setup(test_hooks, empty),
         cmocka_unit_test_setup(test_feed, empty),   cmocka_unit_test_setup(test_parallel, empty),
