@@ -337,9 +337,12 @@ static PagerEntry *weight_of(Pager *p, const Node *node, int *which)
     return NULL;
 }
 
-/* Is there room to keep it as it is widened? Without a limit a third of the machine's memory is for that. */
+/* Is a weight to be kept as it is widened, and is there room? Without a limit a third of the machine's memory is for that.
+ * Products in F32 take so much longer that widening at every use is 1 to 2 % of them: weights stay as they are in the file. */
 static bool keep(Pager *p, size_t bytes)
 {
+    if (p->inner->operand == DTYPE_F32)
+        return false;
     size_t third = (size_t)sysconf(_SC_PHYS_PAGES) / 3 * (size_t)sysconf(_SC_PAGESIZE);
     if (p->limit > 0 || p->kept + bytes > third)
         return false;
