@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/pack_int8.h"
-#include "cpu/weigh_int8.h"
+#include "cpu/panels_int8.h"
 
 /* Queries whose scores are in cache at one time, and keys, at most on any level. */
 enum { QUERIES = 96, KEY_BLOCK = 512 };
@@ -25,7 +24,7 @@ typedef struct Sample {
 typedef struct AttentionPlan {
     Heads h;
     bool panels;       /* keys and values are packed in panels */
-    bool int8;         /* queries and keys are in 8 bits */
+    const Int8Attention *int8; /* queries and keys are in 8 bits; NULL: they are not */
     int64_t key_bytes; /* of a packed key */
     int64_t value_bytes;
     const float *q, *k, *v;
@@ -79,7 +78,7 @@ static void pack_head(const AttentionPlan *p, int64_t task, float *mean)
     void (*pack)(void *, const float *, int64_t, int64_t, int64_t, bool) =
         p->panels ? h->mini->pack_panels : h->mini->pack_b;
     int64_t b = task / h->heads, head = task % h->heads, keys = keys_of(p, b), step = keys > 0 ? block_of(p, b) : 1;
-    if (p->int8 && keys > 0)
+    if (p->int8 != NULL && keys > 0)
         find_mean(p, mean, p->k + h->cu_k[b] * h->n + head * h->d, keys);
     for (int64_t first = 0; first < keys; first += step) {
         int64_t count = keys - first < step ? keys - first : step;
@@ -89,7 +88,7 @@ static void pack_head(const AttentionPlan *p, int64_t task, float *mean)
             prefetch_rows(p->v + at + h->d, h->n, count, h->d);
         }
         if (p->int8)
-            int8_pack_keys(keys_at(p, b, head, first), &(Int8Keys){p->k + at, mean, h->n, count, h->d, h->d_k});
+            p->int8->pack_keys(keys_at(p, b, head, first), &(Int8Keys){p->k + at, mean, h->n, count, h->d, h->d_k});
         else
             pack(keys_at(p, b, head, first), p->k + at, h->n, h->d, count, true);
         pack(values_at(p, b, head, first), p->v + at, h->n, count, h->d, false);
@@ -135,7 +134,7 @@ static void weigh_exactly(const AttentionPlan *p, Worker *w, const Task *t, cons
     int64_t count = shape->keys, columns = shape->ldw;
     const char *keys = keys_at(p, t->b, t->head, first);
     if (p->int8)
-        int8_scores(shape, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->scores);
+        p->int8->scores(shape, &(Int8Queries){w->q, w->steps}, keys, w->scores);
     else
         h->mini->multiply(&(MiniShape){t->rows, round_up(count, 16), h->d_k, h->d_k, columns, false, p->panels}, w->q,
                           keys, w->scores);
@@ -163,7 +162,7 @@ static void guess_int8(const AttentionPlan *p, Worker *w, const WeighShape *shap
     WeighShape panel = *shape;
     panel.ldw = MINI_PANEL;
     panel.keys = shape->keys < MINI_PANEL ? shape->keys : MINI_PANEL;
-    int8_scores(&panel, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->scores);
+    p->int8->scores(&panel, &(Int8Queries){w->q, w->steps}, keys, w->scores);
     for (int64_t r = 0; r < shape->m; r++)
         w->max[r] = shape->factor * p->h.simd->max(w->scores + r * panel.ldw, panel.keys);
 }
@@ -180,7 +179,7 @@ static bool weigh_quickly(const AttentionPlan *p, Worker *w, const Task *t, cons
     else if (first == 0)
         h->mini->guess_max(shape, w->q, keys, w->max);
     if (p->int8)
-        int8_weigh(shape, &(Int8Queries){(const uint8_t *)w->q, w->steps}, keys, w->weights);
+        p->int8->weigh(shape, &(Int8Queries){w->q, w->steps}, keys, w->weights);
     else
         h->mini->weigh_panels(shape, w->q, keys, w->weights);
     for (int64_t r = 0; r < t->rows; r++)
@@ -210,7 +209,7 @@ static void attend(const AttentionPlan *p, Worker *w, const Task *t)
         prefetch_rows(p->out + at + h->d, h->n, t->rows, h->d);
     }
     if (p->int8)
-        pack_int8_rows((uint8_t *)w->q, w->steps, &(Int8Rows){p->q + at, h->n, t->rows, h->d, h->d_k});
+        p->int8->pack_queries(w->q, w->steps, &(Int8Rows){p->q + at, h->n, t->rows, h->d, h->d_k});
     else
         h->mini->pack_a(w->q, p->q + at, h->n, t->rows, h->d, h->d_k);
     int64_t step = keys > 0 ? block_of(p, t->b) : 1;
@@ -295,11 +294,12 @@ bool fast_attention(CpuContext *ctx, const Node *node, SoraError *err)
               .v = node->in[2]->data,
               .out = node->out[0]->data};
     p.panels = p.h.mini->pack_panels != NULL;
-    p.int8 = ctx->int8 && ctx->int8_panels == NULL && p.h.bias == NULL && node->in[0]->shape[0] >= ctx->int8_smallest &&
-             node->in[1]->shape[0] >= ctx->int8_smallest;
-    if (p.int8)
-        p.h.d_k = round_up(p.h.d, INT8_PAD);
-    p.key_bytes = p.int8 ? int8_key_bytes(p.h.d_k) : p.h.d_pad * p.h.mini->size;
+    if (ctx->int8 && p.h.bias == NULL && node->in[0]->shape[0] >= ctx->int8_smallest &&
+        node->in[1]->shape[0] >= ctx->int8_smallest) {
+        p.int8 = ctx->int8_panels != NULL ? &ctx->int8_panels->attention : &int8_attention_avx512;
+        p.h.d_k = round_up(p.h.d, p.int8->unit);
+    }
+    p.key_bytes = p.int8 ? p.int8->key_bytes(p.h.d_k) : p.h.d_pad * p.h.mini->size;
     p.value_bytes = round_up(p.h.d, MINI_PANEL) * p.h.mini->size;
     attention_clear_rest(node->out[0], p.h.cu_q, p.h.samples);
     Sample *samples = list_samples(&p.h);

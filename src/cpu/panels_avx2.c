@@ -202,29 +202,6 @@ void panels_guess_max(const WeighShape *s, const void *queries, const void *keys
     }
 }
 
-/* 2^x for x <= 127, within 2e-7 of it: 2^round(x) times a polynomial (minimax) for the rest. Below -125 it is as if x were
- * that: denormal numbers are slow. Above 127 it is as if x were that. NaN stays NaN. */
-static inline __m256 exp2_of(__m256 x)
-{
-    const __m256 magic = _mm256_set1_ps(12582912.0f); /* 1.5 * 2^23: adding it rounds to a whole number */
-    x = _mm256_min_ps(_mm256_set1_ps(127.0f), _mm256_max_ps(_mm256_set1_ps(-125.0f), x));
-    __m256 shifted = _mm256_add_ps(x, magic), f = _mm256_sub_ps(x, _mm256_sub_ps(shifted, magic));
-    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(1.32764725e-3f), f, _mm256_set1_ps(9.67554096e-3f));
-    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(5.55071309e-2f));
-    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(2.40221202e-1f));
-    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(6.93146944e-1f));
-    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(1.0f));
-    __m256i power = _mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23), _mm256_set1_epi32(127 << 23));
-    return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
-}
-
-/* Ones in the first n of 8 lanes. */
-static inline __m256 first8(int64_t n)
-{
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n < 8 ? (int)n : 8), lanes));
-}
-
 /* Scores of up to ROWS queries become weights in the registers where they were summed. keys: of this panel; tail: whether
  * they may be fewer than its columns. */
 static inline __attribute__((always_inline)) void weigh(const WeighShape *s, const PanelProduct *p, int64_t first, int rows,

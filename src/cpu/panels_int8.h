@@ -4,8 +4,8 @@
 #ifndef SORA_CPU_PANELS_INT8_H
 #define SORA_CPU_PANELS_INT8_H
 
-#include "cpu/pack_int8.h"
 #include "cpu/panels_avx2.h"
+#include "cpu/weigh_int8.h"
 
 enum { INT8_UNIT = 32 }; /* k is padded to a multiple of this */
 
@@ -29,6 +29,7 @@ typedef struct Int8Panels {
     void (*multiply)(const Int8Product *p);
     /* As unpack_int8_row(); n is a multiple of 8. */
     void (*unpack_row)(float *out, const int32_t *c, float a_scale, const Int8Columns *columns, const float *bias, int64_t n);
+    Int8Attention attention; /* weights are F32 */
 } Int8Panels;
 
 extern const Int8Panels int8_avx2, int8_avx_vnni;

@@ -5,10 +5,20 @@
 #include "cpu/lanes_bf16.h"
 #include "cpu/pack_int8.h"
 
-enum { ROWS = 6, VECTORS = MINI_PANEL / 16 }; /* of sums in registers, as in mini_bf16.c */
+enum {
+    ROWS = 6, /* of sums in registers, as in mini_bf16.c */
+    VECTORS = MINI_PANEL / 16,
+    UNIT = 64
+};
 
 /* Sums are declared as what they are: gcc 12 copies __m512i, which are words of 64 bits to it, to memory and back. */
 typedef int32_t Words __attribute__((vector_size(64)));
+
+/* Elements [k / 4][MINI_PANEL][4], steps and sums. */
+static int64_t key_bytes(int64_t k)
+{
+    return k + (int64_t)(sizeof(float) + sizeof(int32_t));
+}
 
 /* The parts of a panel. */
 static const float *steps_of(const char *panel, int64_t k)
@@ -21,10 +31,10 @@ static const int32_t *sums_of(const char *panel, int64_t k)
     return (const int32_t *)(steps_of(panel, k) + MINI_PANEL);
 }
 
-void int8_pack_keys(void *panels, const Int8Keys *keys)
+static void pack_keys(void *panels, const Int8Keys *keys)
 {
     char *panel = panels;
-    for (int64_t first = 0; first < keys->keys; first += MINI_PANEL, panel += MINI_PANEL * int8_key_bytes(keys->k)) {
+    for (int64_t first = 0; first < keys->keys; first += MINI_PANEL, panel += MINI_PANEL * key_bytes(keys->k)) {
         int64_t n = keys->keys - first < MINI_PANEL ? keys->keys - first : MINI_PANEL;
         PackSource b = {keys->x + first * keys->ld, DTYPE_F32, keys->d, n, 1, keys->ld};
         Int8Columns columns = {(float *)(panel + MINI_PANEL * keys->k), NULL};
@@ -139,11 +149,11 @@ static void run(void (*const by_rows[])(const Block *), void (*whole)(const Bloc
 {
     const WeighShape *s = b.s;
     char *out = b.out;
-    for (int64_t j = 0; j < s->keys; j += MINI_PANEL, b.panel += MINI_PANEL * int8_key_bytes(s->k)) {
+    for (int64_t j = 0; j < s->keys; j += MINI_PANEL, b.panel += MINI_PANEL * key_bytes(s->k)) {
         b.keys = s->keys - j;
         for (b.first = 0; b.first < s->m; b.first += ROWS) {
             int64_t rows = s->m - b.first < ROWS ? s->m - b.first : ROWS;
-            b.q = queries->q + b.first * s->k;
+            b.q = (const uint8_t *)queries->q + b.first * s->k;
             b.scales = queries->scales + b.first;
             b.out = out + (b.first * s->ldw + j) * size;
             (rows == ROWS && b.keys >= MINI_PANEL ? whole : by_rows[rows])(&b);
@@ -151,13 +161,13 @@ static void run(void (*const by_rows[])(const Block *), void (*whole)(const Bloc
     }
 }
 
-void int8_scores(const WeighShape *s, const Int8Queries *queries, const void *panels, float *scores)
+static void scores_of(const WeighShape *s, const Int8Queries *queries, const void *panels, float *scores)
 {
     static void (*const BY_ROWS[])(const Block *) = {NULL, score1, score2, score3, score4, score5, score6};
     run(BY_ROWS, score6, (Block){.s = s, .panel = panels, .out = scores}, queries, sizeof *scores);
 }
 
-void int8_weigh(const WeighShape *s, const Int8Queries *queries, const void *panels, void *weights)
+static void weights_of(const WeighShape *s, const Int8Queries *queries, const void *panels, void *weights)
 {
     static void (*const BY_ROWS[])(const Block *) = {NULL, weigh1, weigh2, weigh3, weigh4, weigh5, weigh6};
     memset(s->totals, 0, (size_t)(16 * s->m) * sizeof *s->totals);
@@ -165,3 +175,11 @@ void int8_weigh(const WeighShape *s, const Int8Queries *queries, const void *pan
     for (int64_t r = 0; r < s->m; r++)
         s->totals[r] = _mm512_reduce_add_ps(_mm512_loadu_ps(s->totals + 16 * r));
 }
+
+static void pack_queries(void *out, float *scales, const Int8Rows *rows)
+{
+    pack_int8_rows(out, scales, rows);
+}
+
+const Int8Attention int8_attention_avx512 = {.unit = UNIT, .key_bytes = key_bytes, .pack_queries = pack_queries,
+                                             .pack_keys = pack_keys, .scores = scores_of, .weigh = weights_of};

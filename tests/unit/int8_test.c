@@ -166,13 +166,13 @@ static float *attend(Backend *backend, const Scores *s, const float *q, const fl
     return out;
 }
 
-/* Scores are then exact, and what is left is the rounding of weights and values to BF16. At a deviation of 150 the weights
+/* Scores are then exact, and what is left is the rounding of weights and values, to BF16 at most. At a deviation of 150 the weights
  * cannot be taken against a guess from the first keys. */
-static void scores_of_whole_numbers_are_exact(void **state)
+static void check_scores(const CpuOptions *options)
 {
     static const Scores SCORES[] = {{256, 256, 64, 1}, {301, 514, 72, 1}, {300, 1100, 128, 2}, {300, 1100, 64, 150}};
     Backend *int8, *plain;
-    open_backends(&INT8[0], &int8, &plain);
+    open_backends(options, &int8, &plain);
     for (size_t i = 0; i < sizeof SCORES / sizeof SCORES[0]; i++) {
         const Scores *s = &SCORES[i];
         float *q = whole_numbers(s->queries, s->width, 1, 3 * i), *k = paired_keys(s->keys, s->width, 3 * i + 1);
@@ -192,10 +192,50 @@ static void scores_of_whole_numbers_are_exact(void **state)
     cpu_backend_free(plain);
 }
 
+static void scores_of_whole_numbers_are_exact(void **state)
+{
+    for (int i = 0; i < INT8_COUNT; i++)
+        check_scores(&INT8[i]);
+}
+
+/* What attention is without rounding: within a hundredth, and there is rounding. Both instructions give the same bits. */
+static void attention_is_near(void **state)
+{
+    static const Scores SCORES[] = {{257, 300, 96, 8000}, {261, 259, 40, 8000}};
+    Backend *with, *without, *plain;
+    open_backends(&INT8[1], &with, &plain);
+    cpu_backend_free(plain);
+    open_backends(&INT8[2], &without, &plain);
+    for (size_t i = 0; i < sizeof SCORES / sizeof SCORES[0]; i++) {
+        const Scores *s = &SCORES[i];
+        int64_t nq = s->queries * s->width, nk = s->keys * s->width;
+        float *x = malloc((size_t)(nq + 2 * nk) * sizeof *x), *q = x, *k = x + nq, *v = k + nk;
+        Rng rng;
+        rng_init(&rng, 8, i);
+        for (int64_t e = 0; e < nq + 2 * nk; e++)
+            x[e] = (float)rng_normal(&rng) + (float)(e % s->width); /* the mean differs by channel */
+        for (int64_t e = 0; e < nq; e++)
+            q[e] -= (float)(e % s->width);
+        float *a = attend(with, s, q, k, v), *b = attend(without, s, q, k, v), *c = attend(plain, s, q, k, v);
+        assert_memory_equal(a, b, (size_t)nq * sizeof *a);
+        double squares = 0;
+        for (int64_t e = 0; e < nq; e++)
+            squares += pow((double)a[e] - c[e], 2);
+        double off = sqrt(squares / (double)nq);
+        if (!(off < 0.01 && off > 1e-6))
+            fail_msg("case %zu: off by %g", i, off);
+        free(x), free(a), free(b), free(c);
+    }
+    cpu_backend_free(with);
+    cpu_backend_free(without);
+    cpu_backend_free(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(whole_numbers_are_exact),
                                        cmocka_unit_test(vnni_changes_nothing),
-                                       cmocka_unit_test(scores_of_whole_numbers_are_exact)};
+                                       cmocka_unit_test(scores_of_whole_numbers_are_exact),
+                                       cmocka_unit_test(attention_is_near)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
