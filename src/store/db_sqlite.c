@@ -26,7 +26,8 @@ static bool fail(SqliteDb *s, SoraError *err)
     SoraErrorCode kind = code == SQLITE_NOMEM                              ? SORA_ERROR_MEMORY
                          : code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? SORA_ERROR_INPUT
                                                                            : SORA_ERROR_IO;
-    return error_set(err, kind, "store: %s", sqlite3_errmsg(s->handle));
+    int why = code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(s->handle) : 0;
+    return error_set(err, kind, "store: %s%s%s", sqlite3_errmsg(s->handle), why != 0 ? ": " : "", why != 0 ? strerror(why) : "");
 }
 
 static Statement *prepare(SqliteDb *s, const char *sql, SoraError *err)
