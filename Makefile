@@ -16,9 +16,9 @@ test: all
 	$(MESON) test -C $(BUILD) --print-errorlogs
 
 # The tests that try a part of their cases, with all of them: every changed bit of a signed file, a kill before
-# every step of a training, a failure of every allocation. Some minutes.
+# every step of a training, a failure of every allocation; and the Debian packages. Some minutes.
 sweep: all
-	SORA_SWEEP=1 $(MESON) test -C $(BUILD) --print-errorlogs 'e2e reference' 'train resume' shortage
+	SORA_SWEEP=1 $(MESON) test -C $(BUILD) --print-errorlogs 'e2e reference' 'train resume' shortage package
 
 # Everything once more under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, with asserts.
 asan: build-asan/build.ninja

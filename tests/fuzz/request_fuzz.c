@@ -1,10 +1,12 @@
-/* What a client can send, behind the HTTP library: names with brackets, values, ranges, data URLs, operations and plans as JSON.
+/* What a client can send, behind the HTTP library: names with brackets, values, ranges, data URLs, addresses, operations and plans as
+ * JSON.
  * The first byte chooses; the rest is the text, of a form as lines NAME=VALUE. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
+#include "serve/fetch.h"
 #include "serve/fields.h"
 #include "serve/operation.h"
 #include "serve/plans.h"
@@ -72,6 +74,9 @@ static void check_rest(const char *text)
     size_t size;
     const Route *route;
     const char *names[CALL_MOST_NAMES] = {NULL};
+    SoraError err = {0};
+    if (!fetch_check(text, &err))
+        assert(err.code == SORA_ERROR_INPUT);
     if (fields_size(text, &width, &height))
         assert(width > 0 && height > 0 && width < 100000 && height < 100000);
     unsigned char *bytes = data_url_decode(text, &size);
