@@ -90,6 +90,9 @@ export async function ask(method, path, options = {}) {
 /** @param {string} id @param {'video' | 'thumbnail' | 'spritesheet' | 'preview'} [variant] */
 export const contentUrl = (id, variant = 'video') => `/v1/videos/${encodeURIComponent(id)}/content?variant=${variant}`;
 
+/** @param {string} id */
+export const liveUrl = (id) => `/v1/live/${encodeURIComponent(id)}/frames`;
+
 /** Fields that hold files go as a form, all others as JSON. Objects within a form get names in brackets.
  * @param {string} path @param {Record<string, any>} fields @returns {Promise<Video>} */
 function make(path, fields) {
@@ -137,6 +140,13 @@ export const api = {
     cancel: (id) => ask('POST', one(id, '/cancel')),
     /** @param {string} id */
     remove: (id) => ask('DELETE', one(id)),
+
+    /** @param {{prompt: string, model?: string}} fields @returns {Promise<{id: string, fps: number}>} */
+    beginLive: (fields) => ask('POST', '/v1/live', {json: fields}),
+    /** @param {string} id @param {string} prompt */
+    changeLive: (id, prompt) => ask('POST', named('/v1/live', id), {json: {prompt}}),
+    /** @param {string} id */
+    endLive: (id) => ask('DELETE', named('/v1/live', id)),
 
     /** @param {{featured?: boolean, after?: string | null}} page @returns {Promise<VideoList>} */
     feed: ({featured, after}) => ask('GET', `/v1/feed?limit=24${featured ? '&featured=true' : ''}${after ? `&after=${encodeURIComponent(after)}` : ''}`),

@@ -33,7 +33,7 @@ export default {
     recut_says: '残す: {from} 秒から {to} 秒。前につくる: {before} 秒、後につくる: {after} 秒。', handle_before: '前につくる秒数', handle_from: '残す部分の始まり', handle_to: '残す部分の終わり', handle_after: '後につくる秒数',
 
     storyboard_help: '一本の動画をカードで語ります。カードの言葉はその秒から効きます。境目を動かすと時間が変わります。', whole_seconds: '全体の秒数', card_words: '起こること', card_n: 'カード {n}', card_begins: 'カード {n} の始まり', begins_at: '始まる秒', move_left: '左へ', move_right: '右へ', remove_card: 'カードを外す', add_card: 'カードを追加', card_empty: 'カード {n} に言葉がありません。',
-    live_help: 'つくりながら再生します。入力すると、次の部分から変わります。', live_placeholder: 'イルカが海から跳ぶ', start: '始める', stop: '止める', next_piece: '次の部分: {state}', piece_seconds: '一つの部分の秒数', keep_pieces: '部分をライブラリーに残す',
+    live_help: 'つくりながら再生します。入力すると、約一秒後に変わります。', live_placeholder: 'イルカが海から跳ぶ', start: '始める', stop: '止める', live_begins: '最初のこまがまもなく届きます',
     explore_help: 'ここで公開された動画。', recent: '新着', featured: '注目', feed_empty: 'まだ公開された動画はありません。自分の動画を開いて「公開」を押してください。', like_n: '{title} にいいね、現在 {n}', feature: '注目に入れる', report: '通報', report_why: 'どんな問題がありますか？', reported: 'ありがとうございます。担当者が確認します。',
 
     verify_help: '動画や画像を入れてください。コンテンツ認証情報が正しいか、ここでつくられたものかを調べます。ファイルは保存しません。', drop_any: 'ここにファイルを入れる', checking: '確認中…', credentials: 'コンテンツ認証情報',

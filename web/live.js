@@ -1,128 +1,84 @@
-// A video that goes on while it plays: each piece is made from the end of the one before and of the words that stand in the
-// line when it begins. The next piece is in the making while one plays.
-import {api, contentUrl} from './api.js';
-import {attempt, fill, h, icon, numberField, field, randomSeed} from './dom.js';
+// A video that never ends, shown while it is made: the server sends frame after frame into an <img>, and what is typed is heard by
+// the next window, about a second later.
+import {api, liveUrl} from './api.js';
+import {attempt, fill, h, icon} from './dom.js';
 import {t} from './i18n.js';
-import {finished} from './jobs.js';
-import {lengthOf, sizesOf} from './create.js';
 import {promptField} from './prompt.js';
 
-/** @typedef {{id: string, from: number, words: string}} Piece from: the second at which what is new begins */
+const TYPED_MS = 700; // after the last key, what stands in the line is said
 
-const OVERLAP = 0.5; // seconds of the piece before that a new one sees
-
-/** Makes pieces, one ahead of what plays. */
-class Maker {
-    /** @param {import('./create.js').Studio} studio @param {() => string} words @param {() => number} seconds */
-    constructor(studio, words, seconds) {
-        this.model = studio.models[0];
-        this.words = words;
-        this.seconds = seconds;
-        this.stopped = new AbortController();
-        /** @type {Piece | null} */
-        this.last = null;
-    }
-
-    /** @param {(text: string) => void} say @returns {Promise<Piece>} */
-    async next(say) {
-        const words = this.words(), fields = {prompt: words, model: this.model?.id, seed: randomSeed()};
-        const begun = this.last === null
-            ? await api.create({...fields, size: sizesOf(this.model)[0][0], seconds: lengthOf(this.model)})
-            : await api.studio({...fields, operation: 'recut', videos: [{id: this.last.id}], from: -OVERLAP, after: this.seconds()});
-        const video = await finished(begun, (v) => say(t('percent', {n: v.progress})), this.stopped.signal);
-        if (video.status === 'failed')
-            throw new Error(video.error?.message ?? t('failed'));
-        this.last = {id: video.id, from: begun.details.operation === 'recut' ? OVERLAP : 0, words};
-        return this.last;
-    }
-}
-
-/** Two players: one plays, the other has the next piece ready. @param {HTMLElement} stage */
-function players(stage) {
-    const both = [0, 1].map(() => h('video', {muted: true, playsInline: true, preload: 'auto', 'aria-label': t('live')}));
-    let shown = 0;
-    fill(stage, ...both);
-    return {
-        /** @param {Piece} piece */
-        async load(piece) {
-            const player = both[1 - shown];
-            player.src = contentUrl(piece.id);
-            await new Promise((resolve, reject) => {
-                player.addEventListener('loadeddata', resolve, {once: true});
-                player.addEventListener('error', () => reject(new Error(t('cannot_show'))), {once: true});
-            });
-            player.currentTime = piece.from;
-        },
-        /** Resolves when it has ended. @param {AbortSignal} signal */
-        async play(signal) {
-            shown = 1 - shown;
-            both[shown].classList.add('shown');
-            await both[shown].play();
-            both[1 - shown].classList.remove('shown');
-            await new Promise((resolve) => {
-                both[shown].addEventListener('ended', resolve, {once: true});
-                signal.addEventListener('abort', resolve, {once: true});
-            });
-        },
-        stop: () => both.forEach((p) => p.pause()),
-    };
-}
+/** Waits until the first frame is there. @param {HTMLImageElement} picture @param {AbortSignal} stopped */
+const firstFrame = (picture, stopped) => new Promise((resolve, reject) => {
+    const look = () => stopped.aborted || picture.naturalWidth > 0 ? resolve(undefined) : setTimeout(look, 100);
+    picture.addEventListener('error', () => stopped.aborted ? resolve(undefined) : reject(new Error(t('cannot_show'))), {once: true});
+    look();
+});
 
 /** @param {import('./create.js').Studio} studio */
 export function liveView(studio) {
     const line = promptField({label: t('prompt_label'), placeholder: t('live_placeholder'), rows: 2});
     if (studio.models[0])
         line.use(studio.models[0].id);
-    const seconds = numberField(lengthOf(studio.models[0]), {min: 0.5, max: 8, step: 0.5}), keep = h('input', {type: 'checkbox'});
-    const stage = h('div', {className: 'stage live-stage'}, h('div', {className: 'haze'})), said = h('p', {className: 'muted', 'aria-live': 'polite'}), now = h('p', {className: 'now'});
-    /** @type {Maker | null} */
-    let maker = null;
+    const haze = h('div', {className: 'haze'}), stage = h('div', {className: 'stage live-stage'}, haze);
+    const said = h('p', {className: 'muted', 'aria-live': 'polite'}), now = h('p', {className: 'now', 'aria-live': 'polite'});
+    /** @type {{id: string, words: string, stopped: AbortController} | null} */
+    let running = null;
+    let timer = 0;
     const stop = () => {
-        maker?.stopped.abort();
-        maker = null;
+        const ended = running;
+        running = null;
+        clearTimeout(timer);
+        if (ended) {
+            ended.stopped.abort();
+            api.endLive(ended.id).catch(() => {});
+        }
         set();
     };
+    const say = async () => {
+        const words = line.value().trim();
+        if (!running || words === '' || words === running.words)
+            return;
+        await api.changeLive(running.id, words);
+        running.words = words;
+        now.textContent = words;
+    };
+    line.input.addEventListener('input', () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => attempt(say), TYPED_MS);
+    });
     const start = async () => {
-        if (line.value() === '') {
+        const words = line.value().trim();
+        if (words === '') {
             line.input.focus();
             throw new Error(t('prompt_missing'));
         }
-        maker = new Maker(studio, () => line.value(), () => Number(seconds.value) || 1);
+        said.textContent = t('live_begins');
+        const {id} = await api.beginLive({prompt: words, model: studio.models[0]?.id});
+        const mine = running = {id, words, stopped: new AbortController()};
+        now.textContent = words;
         set();
+        const picture = h('img', {alt: t('live'), src: liveUrl(id)});
+        fill(stage, haze, picture);
         try {
-            await run(maker);
-        } finally {
-            if (maker)
-                stop();
-        }
-    };
-    /** @param {Maker} m */
-    const run = async (m) => {
-        const say = (/** @type {string} */ text) => { said.textContent = t('next_piece', {state: text}); };
-        const screen = players(stage);
-        let piece = await m.next(say);
-        /** @type {Piece | null} */
-        let played = null;
-        while (!m.stopped.signal.aborted) {
-            await screen.load(piece);
-            now.textContent = piece.words;
-            const [next] = await Promise.all([m.next(say), screen.play(m.stopped.signal)]);
-            if (played && !keep.checked)
-                await api.remove(played.id).catch(() => {});
-            played = piece;
-            piece = next;
-        }
-        screen.stop();
-    };
-    const toggle = h('button', {type: 'button', className: 'button primary large', onclick: () => maker ? stop() : attempt(start)});
-    const set = () => {
-        fill(toggle, icon(maker ? 'pause' : 'play'), h('span', null, t(maker ? 'stop' : 'start')));
-        if (!maker)
+            await firstFrame(picture, mine.stopped.signal);
+            picture.classList.add('shown');
             said.textContent = '';
+        } catch (error) {
+            stop();
+            throw error;
+        }
+    };
+    const toggle = h('button', {type: 'button', className: 'button primary large', onclick: () => running ? stop() : attempt(start)});
+    const set = () => {
+        fill(toggle, icon(running ? 'pause' : 'play'), h('span', null, t(running ? 'stop' : 'start')));
+        if (!running) {
+            said.textContent = '';
+            stage.querySelector('img')?.removeAttribute('src'); // or it would read on; the last frame goes
+            fill(stage, haze);
+        }
     };
     set();
     return {element: h('div', {className: 'view'}, h('h1', null, t('live')), h('p', {className: 'lead'}, t('live_help')),
         h('div', {className: 'live-box'}, stage, h('div', {className: 'stack'}, line.element,
-            h('div', {className: 'knobs'}, field(t('piece_seconds'), seconds), h('label', {className: 'check'}, keep, h('span', null, t('keep_pieces')))),
             h('div', {className: 'row'}, toggle), now, said))), stop};
 }

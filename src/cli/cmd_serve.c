@@ -8,11 +8,11 @@
 typedef struct ServeArgs {
     const char *host, *data, *store, *files, *plans, *policy, *credentials, *web, *memory;
     OptionList models;
-    int port, jobs, threads, job_seconds, keep_hours, grace, tell_prompt, log;
+    int port, jobs, live, threads, job_seconds, keep_hours, grace, tell_prompt, log;
     bool private_urls;
 } ServeArgs;
 
-static const ServeArgs defaults = {.port = 8080, .jobs = 1, .keep_hours = 168, .grace = 30, .log = 0};
+static const ServeArgs defaults = {.port = 8080, .jobs = 1, .live = 1, .keep_hours = 168, .grace = 30, .log = 0};
 
 #define COMMON_OPTIONS                                                                                                           \
     {'m',                                                                                                                        \
@@ -111,6 +111,8 @@ static const Option serve_options[] = {
     {0, "plans", OPTION_STRING, offsetof(ServeArgs, plans), "FILE", .help = "what keys may do, by plan (docs/server.md)"},
     {0, "policy", OPTION_STRING, offsetof(ServeArgs, policy), "FILE",
      .help = "rules that add to the lists or switch parts off (docs/safety.md)"},
+    {0, "live", OPTION_INT, offsetof(ServeArgs, live), "N",
+     .help = "live videos made at the same time, each in a process of its own beside the jobs (default 1)", .min = 0, .max = 64},
     {0, "private-urls", OPTION_FLAG, offsetof(ServeArgs, private_urls),
      .help = "webhooks and image_url may reach addresses of this machine and of private networks"},
     {0, "web", OPTION_STRING, offsetof(ServeArgs, web), "DIR", .help = "the page's files from there, to work on them"},
@@ -173,6 +175,7 @@ static bool serve(const ServeArgs *a, bool no_http, SoraError *err)
                       .policy = a->policy,
                       .credentials = a->credentials,
                       .jobs = a->jobs,
+                      .live = a->live,
                       .threads = a->threads,
                       .job_seconds = a->job_seconds,
                       .keep_hours = a->keep_hours,

@@ -28,6 +28,7 @@ typedef struct Answer {
     int fd; /* a file, or -1 */
     int64_t size, first, last, offset; /* of all of it; the bytes that are sent; where they begin in fd */
     bool bare; /* a file's headers alone */
+    struct Live *live; /* that is watched, in place of all this; NULL: none */
     const char *type;
     char etag[STORE_ID_SIZE + 4];
     struct {

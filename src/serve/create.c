@@ -8,9 +8,11 @@
 #include "serve/access.h"
 #include "serve/body.h"
 #include "serve/fields.h"
+#include "serve/live.h"
 #include "serve/server.h"
 #include "serve/uploads.h"
 #include "serve/videos.h"
+#include "store/social.h"
 
 #define VISIBLE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 
@@ -338,13 +340,55 @@ static bool take_passages(Call *call, Draft *d)
     return check_together(call, d);
 }
 
-static bool refuse_characters(Call *call)
+/* Does the prompt, or one of the passages, have that name? */
+static bool is_named(const Draft *d, const char *name)
 {
-    const json_t *list = json_object_get(call->fields, "characters");
-    if (list == NULL || json_is_null(list) || (json_is_array(list) && json_array_size(list) == 0))
+    bool found = d->op.prompt != NULL && strstr(d->op.prompt, name) != NULL;
+    for (int i = 0; i < d->op.passage_count; i++)
+        found = found || strstr(d->op.passages[i].prompt, name) != NULL;
+    return found;
+}
+
+/* The video begins with the first frame of the character's own. */
+static bool use_character(Call *call, Draft *d, const char *id)
+{
+    SoraError err = {0};
+    Character c;
+    bool found, ok = false;
+    int i = d->op.input_count;
+    if (!store_character_get(call->server->store, id, call->key.id, &c, &found, &err)) {
+        call_fail(call, &err);
+        return false;
+    }
+    if (!found)
+        call_not_found(call, "character", id);
+    else if (!is_named(d, c.name))
+        call_error(call, 400, "invalid_value", "characters", "characters: the prompt does not have the name of the character: %.80s",
+                   c.name);
+    else
+        ok = upload_copy(call, c.file, d->files[i]);
+    if (ok)
+        d->op.inputs[d->op.input_count++] = (OperationInput){INPUT_FIRST, d->files[i]};
+    character_deinit(&c);
+    return ok;
+}
+
+static bool take_characters(Call *call, Draft *d)
+{
+    const json_t *list = json_object_get(call->fields, "characters"), *first = json_array_get(list, 0);
+    const char *id = json_string_value(json_object_get(first, "id"));
+    if (list == NULL || json_is_null(list) || (json_is_array(list) && first == NULL))
         return true;
-    call_error(call, 400, "unsupported_parameter", "characters",
-               "characters: no model here can put a character into a video; give a picture as input_reference");
+    if (json_array_size(list) > 1)
+        call_error(call, 400, "unsupported_parameter", "characters",
+                   "characters: at most one, for its video is what the new one begins with");
+    else if (id == NULL)
+        call_error(call, 400, "invalid_value", "characters", "characters: a list of one object with the id of a character is expected");
+    else if (call_find_file(call, "input_reference") != NULL || json_object_get(call->fields, "input_reference") != NULL)
+        call_error(call, 400, "invalid_value", "characters",
+                   "characters: a video begins with its character or with its input_reference, not with both");
+    else
+        return use_character(call, d, id);
     return false;
 }
 
@@ -353,8 +397,9 @@ void videos_create(Call *call)
     Draft d = {.kind = "video", .seconds = 4, .op = {.kind = OPERATION_GENERATE}};
     bool storyboard = json_array_size(json_object_get(call->fields, "passages")) > 0;
     if (only(call, CREATE) && take_text(call, "prompt", !storyboard, &d.op.prompt) && take_passages(call, &d) &&
-        take_model(call, &d) && refuse_characters(call) && take_seconds(call, 0.1, LONGEST_SECONDS, &d.seconds) &&
-        take_size(call, &d, "720x1280") && take_knobs(call, &d) && take_input(call, &d, "input_reference", INPUT_FIRST) &&
+        take_model(call, &d) && take_seconds(call, 0.1, LONGEST_SECONDS, &d.seconds) &&
+        take_size(call, &d, "720x1280") && take_knobs(call, &d) && take_characters(call, &d) &&
+        take_input(call, &d, "input_reference", INPUT_FIRST) &&
         take_input(call, &d, "last_reference", INPUT_LAST)) {
         fit_seconds(call, &d);
         submit(call, &d);
@@ -565,4 +610,28 @@ void images_generate(Call *call)
         wrong(call, "n", &err);
     else if (take_size(call, &d, "1024x1024") && take_knobs(call, &d))
         submit(call, &d);
+}
+
+/* --- live --- */
+
+bool videos_read_live(Call *call, Operation *operation, int *model)
+{
+    static const char *const KNOWN[] = {"prompt", "model", "size", "seed", "steps", "guidance_scale", "negative_prompt", NULL};
+    Draft d = {.kind = "video", .op = *operation};
+    if (!only(call, KNOWN) || !take_text(call, "prompt", true, &d.op.prompt) || !take_model(call, &d) || !take_knobs(call, &d) ||
+        (json_object_get(call->fields, "size") != NULL && !take_size(call, &d, NULL)))
+        return false;
+    settle_size(call, &d);
+    d.seconds = LIVE_SECONDS;
+    if (!check_plan(call, &d))
+        return false;
+    *operation = d.op;
+    *model = d.model;
+    return true;
+}
+
+bool videos_read_words(Call *call, const char **prompt)
+{
+    static const char *const KNOWN[] = {"prompt", NULL};
+    return only(call, KNOWN) && take_text(call, "prompt", true, prompt);
 }

@@ -1,10 +1,13 @@
 /* An engine in a process of its own, from the side of the server. Lines of JSON go both ways over a socket:
  *
  *     server   {"do": "make", "folder": PATH, "operation": {...}}      {"do": "stop"}
+ *              {"do": "live", "operation": {...}}      {"do": "words", "prompt": "..."}
  *     engine   {"is": "ready", "model": {...}}                         once, when the model is open
  *              {"is": "progress", "phase": "denoise", "done": 3, "total": 30}
  *              {"is": "preview", "file": "preview-2.jpg"}              in the folder
  *              {"is": "made", "video": "video.mp4", "thumbnail": ..., "spritesheet": ..., "width": ...}
+ *              {"is": "frame", "jpeg": BASE64}                         of a live video, as fast as they are taken
+ *              {"is": "ended"}                                         it was stopped
  *              {"is": "failed", "code": 1, "message": "..."}           then it waits for the next
  *
  * The engine's process ends when the socket does. What it sends is checked: it decodes files of strangers. */

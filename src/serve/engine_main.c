@@ -1,6 +1,7 @@
 /* The process of an engine: takes operations from descriptor 3, makes them with sora.h, and says what becomes of them. The
  * protocol is in engine_child.h. It sees no network, no database and no keys but those that sign. */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sora.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "media/picture.h"
 #include "serve/engine_child.h"
 #include "serve/operation.h"
 #include "serve/stills.h"
@@ -25,6 +27,7 @@ typedef struct Process {
     int tell_prompt;
     char *line;
     size_t size;
+    json_t *words; /* message with the newest of a live video; NULL: none since they were asked for */
     bool stop; /* the operation at hand is to end */
     bool gone; /* so is the process */
 } Process;
@@ -84,13 +87,19 @@ static json_t *hear(Process *p, int milliseconds)
     }
 }
 
-/* While something is made the server can only say that it is to stop. */
+/* While something is made the server can only say that it is to stop, and of a live video what is to happen. */
 static bool goes_on(Process *p)
 {
-    json_t *m = hear(p, 0);
-    if (m != NULL)
-        p->stop = true;
-    json_decref(m);
+    for (json_t *m; !p->gone && (m = hear(p, 0)) != NULL;) {
+        const char *what = json_string_value(json_object_get(m, "do"));
+        if (what != NULL && strcmp(what, "words") == 0) {
+            json_decref(p->words);
+            p->words = json_incref(m);
+        } else {
+            p->stop = true;
+        }
+        json_decref(m);
+    }
     return !p->stop && !p->gone;
 }
 
@@ -103,7 +112,7 @@ typedef struct Making {
     const char *folder;
     int previews;
     double previewed; /* when, by clock_seconds() */
-    json_t *notes;
+    json_t *notes, *words; /* words: message with those of a live video that the engine has */
 } Making;
 
 static bool on_progress(const SoraProgress *progress, void *user)
@@ -287,6 +296,70 @@ static void make(Process *p, const json_t *message)
     json_decref(m.notes);
 }
 
+/* --- live --- */
+
+static bool encode_jpeg(const Image *image, char **data, size_t *size, SoraError *err)
+{
+    FILE *f = open_memstream(data, size);
+    if (f == NULL)
+        return error_no_memory(err);
+    bool ok = jpeg_write(f, image, &(PictureText){0}, "a frame", err);
+    return (fclose(f) == 0 || error_no_memory(err)) && ok;
+}
+
+static bool on_live_frame(const uint8_t *rgb, int width, int height, int64_t i, void *user, SoraError *err)
+{
+    Making *m = user;
+    char *jpeg = NULL, *text = NULL;
+    size_t size = 0;
+    bool ok = encode_jpeg(&(Image){width, height, (uint8_t *)rgb}, &jpeg, &size, err); /* read only */
+    ok = ok && ((text = malloc(size / 3 * 4 + 8)) != NULL || error_no_memory(err));
+    if (ok) {
+        EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)jpeg, (int)size);
+        say(m->process, json_pack("{ss ss}", "is", "frame", "jpeg", text));
+    }
+    free(text);
+    free(jpeg);
+    return ok && goes_on(m->process);
+}
+
+/* The newest words; they are the engine's until it asks again. */
+static const char *on_live_words(void *user)
+{
+    Making *m = user;
+    goes_on(m->process);
+    json_decref(m->words);
+    m->words = m->process->words;
+    m->process->words = NULL;
+    return json_string_value(json_object_get(m->words, "prompt"));
+}
+
+static void make_live(Process *p, const json_t *message)
+{
+    SoraError err = {0};
+    Operation o;
+    SoraGiven given[2];
+    SoraPassage passages[OPERATION_MOST_PASSAGES];
+    SoraRequest request;
+    Making m = {.process = p, .folder = "", .notes = json_array()};
+    p->stop = false;
+    bool ok = (m.notes != NULL || error_no_memory(&err)) && operation_read(&o, json_object_get(message, "operation"), &err);
+    if (ok) {
+        fill_request(&request, given, passages, &o, &m);
+        request.frame = NULL;
+        request.preview = NULL;
+        ok = sora_live(p->engine, &request, &(SoraLive){on_live_frame, on_live_words, &m, NULL}, &err);
+    }
+    if (ok)
+        say(p, json_pack("{ss}", "is", "ended"));
+    else
+        say_failed(p, &err);
+    json_decref(m.words);
+    json_decref(p->words);
+    p->words = NULL;
+    json_decref(m.notes);
+}
+
 /* --- what the model can --- */
 
 static bool can(const SoraEngine *engine, int width, int height, int frames)
@@ -355,6 +428,8 @@ int engine_main(int argc, char **argv)
         const char *what = json_string_value(json_object_get(m, "do"));
         if (what != NULL && strcmp(what, "make") == 0)
             make(&p, m);
+        else if (what != NULL && strcmp(what, "live") == 0)
+            make_live(&p, m);
         json_decref(m);
     }
     sora_engine_close(p.engine);

@@ -15,6 +15,7 @@
 #include "serve/access.h"
 #include "serve/body.h"
 #include "serve/call.h"
+#include "serve/live.h"
 #include "serve/log.h"
 #include "serve/offload.h"
 #include "serve/routes.h"
@@ -118,6 +119,11 @@ static ssize_t no_bytes(void *user, uint64_t at, char *buffer, size_t size)
 
 static struct MHD_Response *response_of(Answer *a)
 {
+    if (a->live != NULL) {
+        struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 << 10, live_read, a->live, live_leave);
+        a->live = r != NULL ? NULL : a->live;
+        return r;
+    }
     if (a->bare)
         return MHD_create_response_from_callback((uint64_t)(a->last - a->first + 1), 1024, no_bytes, NULL, NULL);
     if (a->fd >= 0) {
@@ -202,6 +208,8 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     free(c->answer.text);
     if (c->answer.fd >= 0)
         close(c->answer.fd);
+    if (c->answer.live != NULL)
+        live_leave(c->answer.live);
     free(e->names);
     free((char *)c->path);
     free(e);
@@ -287,10 +295,12 @@ static void take_body(Exchange *e, const char *data, size_t size)
 /* Files are decoded and stored; pictures may be fetched, and videos copied. */
 static bool takes_long(const Call *c)
 {
+    if (c->run == live_create)
+        return true;
     if (store_files_are_far(c->server->store) && (c->run == videos_content || c->run == videos_remix))
         return true;
     return c->file_count > 0 || json_object_get(c->fields, "input_reference") != NULL ||
-           json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL;
+           json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL || json_object_get(c->fields, "characters") != NULL;
 }
 
 static void run(Exchange *e)

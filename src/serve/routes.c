@@ -5,6 +5,7 @@
 #include "serve/admin.h"
 #include "serve/feed.h"
 #include "serve/hooks_api.h"
+#include "serve/live.h"
 #include "serve/system.h"
 #include "serve/videos.h"
 
@@ -39,6 +40,12 @@ const Route ROUTES[] = {
     {"GET", "/v1/feed", "videos", feed_list, "listFeed", "what was published: ?featured=true", NULL, "VideoList"},
     {"POST", "/v1/images/generations", "videos", images_generate, "createImage", "make a picture; the answer has it",
      "CreateImage", "Images"},
+    {"POST", "/v1/live", "videos", live_create, "beginLive", "a video that never ends, made while it is watched", "CreateLive",
+     "Live"},
+    {"GET", "/v1/live/{live_id}/frames", "videos", live_watch, "watchLive",
+     "JPEG pictures one after the other: multipart/x-mixed-replace", NULL, NULL},
+    {"POST", "/v1/live/{live_id}", "videos", live_change, "changeLive", "what happens from now on", "ChangeLive", "Live"},
+    {"DELETE", "/v1/live/{live_id}", "videos", live_end, "endLive", "end it", NULL, "Deleted"},
     {"GET", "/v1/models", "videos", models_list, "listModels", "the models", NULL, "ModelList"},
     {"GET", "/v1/models/{model}", "videos", models_retrieve, "getModel", "a model", NULL, "Model"},
     {"GET", "/v1/models/{model}/words", "videos", models_words, "getWords", "the words that a model knows", NULL, NULL},

@@ -19,6 +19,7 @@
 #include "serve/hooks_api.h"
 #include "serve/http.h"
 #include "serve/key_cache.h"
+#include "serve/live.h"
 #include "serve/log.h"
 #include "serve/offload.h"
 #include "serve/waiter.h"
@@ -144,7 +145,8 @@ static bool listen_all(Running *r, SoraError *err)
         return true;
     }
     s->waiter = waiter_start(s, err);
-    s->offload = s->waiter != NULL ? offload_start(err) : NULL;
+    s->lives = s->waiter != NULL ? lives_new(s) : NULL;
+    s->offload = s->lives != NULL ? offload_start(err) : NULL;
     r->hooks_started = s->offload != NULL && pthread_create(&r->hooks, NULL, hooks_loop, s) == 0;
     r->http = r->hooks_started ? http_start(s, &port, err) : NULL;
     if (r->http == NULL || !store_key_any(s->store, &any, err))
@@ -186,7 +188,9 @@ static void stop(Running *r)
     worker_stop(r->worker, s->options->grace); /* meanwhile requests are answered, and /readyz says no */
     waiter_stop(s->waiter);
     offload_stop(s->offload);
+    lives_stop(s->lives);
     http_stop(r->http);
+    lives_free(s->lives);
     waiter_free(s->waiter);
     offload_free(s->offload);
     if (r->hooks_started)

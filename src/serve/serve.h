@@ -30,6 +30,7 @@ typedef struct ServeOptions {
     size_t job_memory;                        /* bytes of address space of each engine; 0: no limit */
     int job_seconds;                          /* after which one is ended; 0: never */
     int keep_hours;                           /* until a result's files go; 0: never */
+    int live;                                 /* videos made live at the same time; 0: none */
     int grace;                                /* seconds that running jobs get when the server stops */
     int tell_prompt;                          /* TELL_NOWHERE ... */
     bool private_urls;                        /* webhooks and image_url may reach addresses that are not public */

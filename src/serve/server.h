@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 typedef struct Waiter Waiter;
+typedef struct Lives Lives;
 
 struct Server {
     const ServeOptions *options;
@@ -26,6 +27,7 @@ struct Server {
     struct KeyCache *keys;
     StatusCache *statuses;
     struct Offload *offload;
+    Lives *lives;
     Waiter *waiter; /* who answers calls whose job is not over */
     char *uploads;  /* folder for what is being sent */
     bool loopback;  /* nobody else can reach it */

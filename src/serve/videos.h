@@ -3,6 +3,7 @@
 #define SORA_SERVE_VIDEOS_H
 
 #include "serve/call.h"
+#include "serve/operation.h"
 #include "store/jobs.h"
 
 void videos_create(Call *call);
@@ -32,5 +33,9 @@ json_t *time_json(int64_t milliseconds);
 void videos_answer_list(Call *call, const JobList *list, bool shared);
 /* The same for a page: whose jobs it shows is the caller's choice; limit, order and after are read from the call. */
 void videos_answer_page(Call *call, JobPage *page);
+
+/* What a live video is begun with, and what happens from then on; false: the answer is filled. The strings are the call's. */
+bool videos_read_live(Call *call, Operation *operation, int *model);
+bool videos_read_words(Call *call, const char **prompt);
 
 #endif

@@ -78,7 +78,7 @@ ask 404 -X DELETE "$url/v1/videos/$second"
 for wrong in '-F seconds=4' '-F prompt= -F seconds=4' '-F prompt=a -F seconds=x' '-F prompt=a -F seconds=0' '-F prompt=a -F size=12' \
     '-F prompt=a -F size=0x0' '-F prompt=a -F model=none' '-F prompt=a -F colour=red' '-F prompt=a -F seed=-1' '-F prompt=a -F steps=1.5' \
     '-F prompt=a -F seconds=1e9' '-F prompt=a -F input_reference[file_id]=file_1' '-F prompt=a -F input_reference[image_url]=data:nothing' \
-    '-F prompt[x]=a' '-F prompt=a -F characters[][id]=char_1'; do
+    '-F prompt[x]=a' '-F prompt=a -F characters=x'; do
     ask 400 "$url/v1/videos" $wrong
     has '"error":\{"message":"([^"\\]|\\.)+","type":"invalid_request_error","param":("[^"]+"|null),"code":"[^"]+"\}'
 done
@@ -183,6 +183,17 @@ lacks "$video"
 ask 200 "$url/v1/videos/characters" -F name=Fox -F video=@video.mp4
 ask 200 "$url/v1/videos/characters/$(id)"
 has '"name":"Fox"'
+fox=$(id)
+ask 200 "$url/v1/videos" -F prompt="Fox runs" -F seconds=1 -F size=64x48 -F "characters[][id]=$fox"
+character_video=$(id)
+until_status "$character_video" completed failed
+has '"status":"completed"'
+ask 200 "$url/v1/videos/$character_video/content"
+cp "$work.body" character.mp4
+for wrong in '-F prompt=Fox -F characters[][id]=char_1:404' "-F prompt=bear -F characters[][id]=$fox:400" "-F prompt=Fox -F characters[]=$fox:400" \
+    "-F prompt=Fox -F characters[][id]=$fox -F characters[][id]=$fox:400" "-F prompt=Fox -F characters[][id]=$fox -F input_reference=@reference.webp:400"; do
+    ask "${wrong##*:}" "$url/v1/videos" ${wrong%:*}
+done
 ask 400 "$url/v1/videos/characters" -F name=Fox -F video=@bad.png
 
 # --- videos of videos ---
@@ -204,6 +215,48 @@ ask 404 "$url/v1/videos/video_none/remix" -H 'content-type: application/json' -d
 ask 400 "$url/v1/videos/extensions" -F "video[id]=$video" -F prompt=a
 ask 400 "$url/v1/videos/extensions" -F "video[id]=$video" -F prompt=a -F seconds=119
 
+# --- live: frames come until it is ended, and it hears what is said ---
+ask 200 "$url/v1/live" -H 'content-type: application/json' -d '{"prompt": "a fox", "size": "64x48"}'
+has '"object":"live"'
+live=$(id)
+curl -s -D "$work.head" -o frames "$url/v1/live/$live/frames" &
+watcher=$!
+frames_there() {
+    grep -ac '^--sora-frame' frames 2>/dev/null
+}
+tries=0
+until [ "$(frames_there)" -ge 20 ] 2>/dev/null || [ $tries = 1200 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+[ "$(frames_there)" -ge 20 ] || fail "few live frames came: $(frames_there)"
+head_has '^content-type: multipart/x-mixed-replace; boundary=sora-frame'
+grep -aq 'JFIF' frames || fail "live frames are no JPEG pictures"
+ask 200 "$url/v1/live/$live" -H 'content-type: application/json' -d '{"prompt": "a bear"}'
+ask 400 "$url/v1/live/$live" -H 'content-type: application/json' -d '{"prompt": "a naked woman"}'
+has 'moderation_blocked'
+ask 400 "$url/v1/live/$live" -H 'content-type: application/json' -d '{"words": "a bear"}'
+ask 400 "$url/v1/live/$live/frames"
+ask 429 "$url/v1/live" -H 'content-type: application/json' -d '{"prompt": "another"}'
+ask 200 -X DELETE "$url/v1/live/$live"
+wait $watcher || fail "the frames did not end well: $?"
+tries=0
+until [ "$(curl -s -o "$work.body" -w '%{http_code}' -X DELETE "$url/v1/live/$live")" = 404 ] || [ $tries = 100 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+ask 404 "$url/v1/live/$live/frames"
+ask 400 "$url/v1/live" -H 'content-type: application/json' -d '{"prompt": "a", "seconds": 5}'
+# one that nobody watches any more ends by itself, so that there is room for another
+ask 200 "$url/v1/live" -H 'content-type: application/json' -d '{"prompt": "a fox", "size": "64x48"}'
+tries=0
+until [ "$(curl -s -o "$work.body" -w '%{http_code}' "$url/v1/live" -H 'content-type: application/json' -d '{"prompt": "b"}')" = 200 ] || [ $tries = 300 ]; do
+    sleep 0.2
+    tries=$((tries + 1))
+done
+has '"object":"live"'
+ask 200 -X DELETE "$url/v1/live/$(id)"
+
 # --- cancelling within a step, deleting what runs ---
 ask 200 "$url/v1/videos" -F prompt=long -F seconds=4 -F steps=1000 -F size=256x256
 long=$(id)
@@ -223,7 +276,7 @@ until_status "$(id)" completed
 ask 200 "$url/v1/videos" -F prompt=crash -F seconds=4 -F steps=400 -F size=256x256
 crash=$(id)
 until_status "$crash" in_progress
-kill -SEGV "$(pgrep -P $server_pid)"
+kill -SEGV "$(pgrep -o -P $server_pid)"
 until_status "$crash" in_progress queued
 until_status "$crash" completed failed
 has '"status":"completed"'

@@ -208,10 +208,29 @@ test('live goes on, and hears what is typed', {timeout: LONG}, async () => {
     await page.waitForSelector('.live-stage');
     await page.locator('main textarea').fill('a dolphin jumps out of the sea');
     await page.getByRole('button', {name: 'Start'}).click();
-    await page.waitForSelector('.live-stage video.shown');
+    await page.waitForSelector('.live-stage img.shown', {timeout: LONG});
+    const sight = () => page.evaluate(() => {
+        const picture = document.querySelector('.live-stage img'), canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 16;
+        const context = canvas.getContext('2d');
+        context.drawImage(picture, 0, 0, 16, 16);
+        return [picture.naturalWidth, ...context.getImageData(0, 0, 16, 16).data].join();
+    });
+    const first = await sight();
+    await page.waitForFunction((seen) => {
+        const picture = document.querySelector('.live-stage img'), canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 16;
+        const context = canvas.getContext('2d');
+        context.drawImage(picture, 0, 0, 16, 16);
+        return [picture.naturalWidth, ...context.getImageData(0, 0, 16, 16).data].join() !== seen;
+    }, first, {timeout: LONG}); // it moves
     await page.locator('main textarea').fill('a penguin walks left');
+    const heard = page.waitForRequest((r) => r.method() === 'POST' && /\/v1\/live\/live_/.test(r.url()));
+    assert.deepEqual((await heard).postDataJSON(), {prompt: 'a penguin walks left'});
     await page.waitForFunction(() => document.querySelector('.now')?.textContent === 'a penguin walks left');
+    const ended = page.waitForResponse((r) => r.request().method() === 'DELETE' && r.url().includes('/v1/live/'));
     await page.getByRole('button', {name: 'Stop'}).click();
+    assert.equal((await ended).status(), 200);
     await page.waitForSelector('button:has-text("Start")');
 });
 

@@ -28,4 +28,4 @@ if [ "$(cat "$packages/wanted" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" >"$packages/wanted"
 fi
 node "$packages/node_modules/typescript/bin/tsc" -p "$here/tsconfig.json" || exit 1
-PAGE_PACKAGES=$packages PAGE_SORA=$sora PAGE_MODEL=$model PAGE_BROWSER=$browser exec node --test "$here/page.test.mjs"
+PAGE_PACKAGES=$packages PAGE_SORA=$sora PAGE_MODEL=$model PAGE_BROWSER=$browser exec node --test ${PAGE_ONLY:+--test-name-pattern="$PAGE_ONLY"} "$here/page.test.mjs"
