@@ -390,7 +390,8 @@ const SoraNote *sora_video_note(const SoraVideo *video, int i);
 
 /* Writes by extension: .mp4 .webm .gif, .png .jpg .webp (one frame; several become NAME-0001.png ...). Appears
  * under its name only when complete. The prompt (as title) and the parameters (as comment) are stored in the file, for
- * everybody to read, but for what private_prompt leaves out. It is not signed, and `sora trace` does not learn of it. */
+ * everybody to read, but for what private_prompt leaves out. The sound of an edit's input goes along where the video begins as the
+ * input does and that kind of file takes it (docs/studio.md). It is not signed, and `sora trace` does not learn of it. */
 bool sora_video_write(const SoraVideo *video, const char *path, SoraError *err);
 void sora_video_free(SoraVideo *video);
 

@@ -84,7 +84,13 @@ static void on_note(const SoraNote *note, void *user)
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
 {
     Run *n = user;
-    return delivery_frame(&n->delivery, video, i, err);
+    bool ok = delivery_frame(&n->delivery, video, i, err);
+    if (ok && i == 0 && n->delivery.silent.code != SORA_OK) {
+        char text[sizeof n->delivery.silent.message + 32];
+        snprintf(text, sizeof text, "the sound is left out: %s", n->delivery.silent.message);
+        on_note(&(SoraNote){"sound", text}, n);
+    }
+    return ok;
 }
 
 /* --- what was given for nothing --- */

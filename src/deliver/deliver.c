@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "credentials/sign.h"
+#include "engine/video.h"
 #include "trace/trace_record.h"
 
 static bool finish(void *user, const char *temporary, const char *path, SoraError *err)
@@ -37,6 +38,8 @@ static bool begin(Delivery *d, const SoraVideo *video, SoraError *err)
     d->writer = video_writer_open_scaled(d->plan.path, &format, d->plan.scale > 0 ? d->plan.scale : 1, err);
     if (d->writer != NULL && d->plan.credentials != NULL)
         video_writer_on_finish(d->writer, &d->finish);
+    if (d->writer != NULL && video->sound != NULL)
+        video_writer_add_sound(d->writer, video->sound, &d->silent);
     return d->writer != NULL;
 }
 

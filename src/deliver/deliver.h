@@ -27,6 +27,7 @@ typedef struct Delivery {
     DeliveryPlan plan; /* may be filled up to the first frame, or the first finish */
     SoraSigned result; /* after commit, or finish; of several pictures the last one's */
     char *path;        /* after commit: the file's name */
+    SoraError silent;  /* after the first frame: why the sound that the video should have is not in the file; else no error */
     VideoWriter *writer;
     Fingerprint fingerprint;
     FileFinish finish; /* signs a file by its temporary name; for files that are written in other ways */

@@ -105,5 +105,6 @@ void sora_video_free(SoraVideo *video)
     notes_deinit(&video->notes);
     free(video->prompt);
     free(video->parameters);
+    free(video->sound);
     free(video);
 }

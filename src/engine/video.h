@@ -14,6 +14,7 @@ struct SoraVideo {
     FileMemory rgb; /* bytes [frames, height, width, 3] */
     char *prompt; /* NULL: it is not told */
     char *parameters;
+    char *sound; /* heap; a video whose sound goes along, from its beginning on; NULL: none */
     Notes notes; /* about the request */
     char id[UUID_SIZE];
 };

@@ -17,6 +17,7 @@ typedef struct Message {
     MessageKind kind;
     int width, height;
     double fps;
+    unsigned traits; /* of a video */
     uint64_t bytes;
     SoraError error;
 } Message;

@@ -138,16 +138,16 @@ struct ForeignVideo {
     int width, height;
     double fps;
     uint8_t *rgb;
-    bool ended, sound;
+    bool ended;
+    unsigned traits;
     char title[sizeof((SoraError *)0)->message];
 };
 
 static bool send_frames(VideoReader *r, const Outlet *out, SoraError *err)
 {
-    /* It has no bytes after it, and of the error only the text: a sound, and the title. */
-    Message m = {MESSAGE_SIZE, video_reader_width(r), video_reader_height(r), video_reader_fps(r), 0, {0}};
+    /* It has no bytes after it, and of the error only the text: the title. */
+    Message m = {MESSAGE_SIZE, video_reader_width(r), video_reader_height(r), video_reader_fps(r), video_reader_traits(r), 0, {0}};
     const char *title = video_reader_metadata(r, "title");
-    m.error.code = video_reader_has_sound(r) ? SORA_ERROR_UNSUPPORTED : SORA_OK;
     snprintf(m.error.message, sizeof m.error.message, "%s", title != NULL ? title : "");
     const uint8_t *rgb = NULL;
     if (!outlet_send(out, &m, NULL))
@@ -188,7 +188,7 @@ static bool open_child(ForeignVideo *v, const ForeignLimits *l, SoraError *err)
     v->width = m.width;
     v->height = m.height;
     v->fps = m.fps;
-    v->sound = m.error.code != SORA_OK;
+    v->traits = m.traits;
     memcpy(v->title, m.error.message, sizeof v->title);
     v->title[sizeof v->title - 1] = 0;
     if (m.kind != MESSAGE_SIZE || !check_video(v))
@@ -205,7 +205,7 @@ static bool open_here(ForeignVideo *v, SoraError *err)
     v->width = video_reader_width(v->reader);
     v->height = video_reader_height(v->reader);
     v->fps = video_reader_fps(v->reader);
-    v->sound = video_reader_has_sound(v->reader);
+    v->traits = video_reader_traits(v->reader);
     const char *title = video_reader_metadata(v->reader, "title");
     snprintf(v->title, sizeof v->title, "%s", title != NULL ? title : "");
     return true;
@@ -266,9 +266,9 @@ double foreign_video_fps(const ForeignVideo *v)
     return v->fps;
 }
 
-bool foreign_video_has_sound(const ForeignVideo *v)
+unsigned foreign_video_traits(const ForeignVideo *v)
 {
-    return v->sound;
+    return v->traits;
 }
 
 const char *foreign_video_title(const ForeignVideo *v)

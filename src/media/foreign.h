@@ -35,7 +35,7 @@ bool foreign_video_read(ForeignVideo *v, const uint8_t **rgb, SoraError *err);
 int foreign_video_width(const ForeignVideo *v);
 int foreign_video_height(const ForeignVideo *v);
 double foreign_video_fps(const ForeignVideo *v); /* 0: it does not say */
-bool foreign_video_has_sound(const ForeignVideo *v);
+unsigned foreign_video_traits(const ForeignVideo *v); /* VIDEO_SOUND ... */
 const char *foreign_video_title(const ForeignVideo *v); /* what its metadata say, cut to 255 bytes; "": nothing. The video's */
 void foreign_video_close(ForeignVideo *v); /* NULL is allowed */
 

@@ -95,11 +95,12 @@ static bool open_codec(Muxer *m, const SinkKind *kind, const VideoFormat *format
     return code >= 0 || ffmpeg_error(err, m->path, "cannot start the encoder", code);
 }
 
-static bool write_header(Muxer *m, const VideoFormat *format, SoraError *err)
+static bool open_stream(Muxer *m, const VideoFormat *format, SoraError *err)
 {
     m->stream = avformat_new_stream(m->format, NULL);
     m->packet = av_packet_alloc();
-    if (m->stream == NULL || m->packet == NULL)
+    m->apart = av_packet_alloc();
+    if (m->stream == NULL || m->packet == NULL || m->apart == NULL)
         return ffmpeg_out_of_memory(err, m->path);
     m->stream->time_base = m->codec->time_base;
     m->stream->avg_frame_rate = m->codec->framerate;
@@ -108,9 +109,17 @@ static bool write_header(Muxer *m, const VideoFormat *format, SoraError *err)
         code = av_dict_set(&m->format->metadata, "title", format->title, 0);
     if (code >= 0 && format->comment != NULL)
         code = av_dict_set(&m->format->metadata, "comment", format->comment, 0);
+    return code >= 0 || muxer_error(m, "cannot begin the file", code, err);
+}
+
+/* With the first frame: a sound may have come until then. */
+static bool begin(Muxer *m, SoraError *err)
+{
     AVDictionary *dict = NULL;
-    if (code >= 0)
-        code = av_dict_set(&dict, "movflags", "+faststart", 0); /* of MP4; the others leave it alone */
+    if (m->begun)
+        return true;
+    m->begun = true;
+    int code = av_dict_set(&dict, "movflags", "+faststart", 0); /* of MP4; the others leave it alone */
     if (code >= 0)
         code = avformat_write_header(m->format, &dict);
     av_dict_free(&dict);
@@ -124,12 +133,85 @@ bool muxer_open(Muxer *m, const SinkKind *kind, const char *path, const VideoFor
 {
     *m = (Muxer){0};
     return open_file(m, kind, path, err) && open_codec(m, kind, format, pixels, options, err) &&
-           write_header(m, format, err);
+           open_stream(m, format, err);
+}
+
+/* --- sound --- */
+
+bool muxer_add_sound(Muxer *m, Sound *sound, SoraError *why)
+{
+    const SoundFormat *f = sound_format(sound);
+    enum AVCodecID codec = (enum AVCodecID)f->codec;
+    if (avformat_query_codec(m->format->oformat, codec, FF_COMPLIANCE_NORMAL) != 1)
+        return error_set(why, SORA_ERROR_UNSUPPORTED, "%s: %s takes no sound of %s", m->path, m->format->oformat->name,
+                         avcodec_get_name(codec));
+    AVStream *s = avformat_new_stream(m->format, NULL);
+    AVCodecParameters *p = s != NULL ? s->codecpar : NULL;
+    if (p == NULL || (f->extra_size > 0 && (p->extradata = av_mallocz((size_t)f->extra_size + AV_INPUT_BUFFER_PADDING_SIZE)) == NULL))
+        return ffmpeg_out_of_memory(why, m->path);
+    memcpy(p->extradata != NULL ? p->extradata : (uint8_t[1]){0}, f->extra, (size_t)f->extra_size);
+    p->extradata_size = f->extra_size;
+    p->codec_type = AVMEDIA_TYPE_AUDIO;
+    p->codec_id = codec;
+    p->sample_rate = f->rate;
+    p->frame_size = f->frame_size;
+    p->initial_padding = f->initial_padding;
+    p->block_align = f->block_align;
+    p->profile = f->profile;
+    p->bits_per_coded_sample = f->bits;
+    p->bit_rate = f->bit_rate;
+    if (f->layout == 0 || av_channel_layout_from_mask(&p->ch_layout, f->layout) < 0)
+        av_channel_layout_default(&p->ch_layout, f->channels);
+    s->time_base = (AVRational){f->time_base[0], f->time_base[1]};
+    m->sound = sound;
+    m->sound_stream = s;
+    return true;
+}
+
+static void end_sound(Muxer *m)
+{
+    sound_close(m->sound);
+    m->sound = NULL;
+}
+
+/* What of the sound begins before that many frames are over. A sound that is damaged ends where it is; the video goes on. */
+static int write_sound(Muxer *m, int64_t frames)
+{
+    int code = 0;
+    while (m->sound != NULL && code >= 0) {
+        AVRational base = {sound_format(m->sound)->time_base[0], sound_format(m->sound)->time_base[1]};
+        if (m->next.data == NULL && (!sound_read(m->sound, &m->next, NULL) || m->next.data == NULL)) {
+            end_sound(m);
+            break;
+        }
+        if (av_compare_ts(m->next.dts, base, frames, m->codec->time_base) >= 0)
+            break;
+        code = av_new_packet(m->apart, m->next.size);
+        if (code < 0)
+            break;
+        memcpy(m->apart->data, m->next.data, (size_t)m->next.size);
+        m->apart->pts = m->next.pts;
+        m->apart->dts = m->next.dts;
+        m->apart->duration = m->next.duration;
+        m->apart->flags = AV_PKT_FLAG_KEY;
+        m->apart->stream_index = m->sound_stream->index;
+        m->next.data = NULL;
+        av_packet_rescale_ts(m->apart, base, m->sound_stream->time_base);
+        code = av_interleaved_write_frame(m->format, m->apart);
+        if (code == AVERROR(EINVAL)) { /* times that do not rise */
+            end_sound(m);
+            code = 0;
+        }
+    }
+    return code;
 }
 
 bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err)
 {
+    if (!begin(m, err))
+        return false;
     int code = avcodec_send_frame(m->codec, frame);
+    m->frames += frame != NULL;
     while (code >= 0) {
         code = avcodec_receive_packet(m->codec, m->packet);
         if (code == AVERROR(EAGAIN) || code == AVERROR_EOF)
@@ -139,6 +221,9 @@ bool muxer_encode(Muxer *m, AVFrame *frame, SoraError *err)
         m->packet->stream_index = m->stream->index;
         if (m->packet->duration == 0)
             m->packet->duration = 1; /* or the last frame would last no time */
+        int64_t due = m->packet->dts;
+        if ((code = write_sound(m, due)) < 0)
+            break;
         av_packet_rescale_ts(m->packet, m->codec->time_base, m->stream->time_base);
         code = av_interleaved_write_frame(m->format, m->packet);
         if (code >= 0 && m->io_error != 0)
@@ -151,7 +236,9 @@ bool muxer_finish(Muxer *m, SoraError *err)
 {
     if (!muxer_encode(m, NULL, err))
         return false;
-    int code = av_write_trailer(m->format);
+    int code = write_sound(m, m->frames);
+    if (code >= 0)
+        code = av_write_trailer(m->format);
     avio_flush(m->io);
     if (code >= 0)
         code = m->io->error;
@@ -169,8 +256,10 @@ void muxer_close(Muxer *m)
         m->format->pb = NULL;
         avformat_free_context(m->format);
     }
+    end_sound(m);
     avcodec_free_context(&m->codec);
     av_packet_free(&m->packet);
+    av_packet_free(&m->apart);
     if (m->io != NULL)
         av_freep(&m->io->buffer);
     avio_context_free(&m->io);

@@ -169,4 +169,4 @@ static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraEr
 }
 
 const SinkKind SINK_GIF = {".gif",      "gif",  "gif",      false, 50,  open_sink,
-                           write_frame, commit, close_sink, 0,     NULL};
+                           write_frame, commit, close_sink, 0,     NULL, NULL};

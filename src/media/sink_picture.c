@@ -144,7 +144,7 @@ static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraEr
 
 #define PICTURE(extension, side, write)                                                                      \
     {                                                                                                        \
-        extension, NULL, NULL, false, 240, open_sink, write_frame, commit, close_sink, side, write           \
+        extension, NULL, NULL, false, 240, open_sink, write_frame, commit, close_sink, side, write, NULL     \
     }
 const SinkKind SINK_PNG = PICTURE(".png", 0, png_write);
 const SinkKind SINK_JPG = PICTURE(".jpg", 0, jpeg_write);

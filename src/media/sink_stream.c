@@ -82,7 +82,13 @@ static bool commit(void *sink, const FileFinish *finish, char **new_name, SoraEr
     return muxer_finish(&s->muxer, err) && muxer_commit(&s->muxer, finish, new_name, err);
 }
 
+static bool add_sound(void *sink, Sound *sound, SoraError *why)
+{
+    StreamSink *s = sink;
+    return muxer_add_sound(&s->muxer, sound, why);
+}
+
 const SinkKind SINK_MP4 = {".mp4",      "mp4",  "libx264",  true, 240, open_sink,
-                           write_frame, commit, close_sink, 0,    NULL};
+                           write_frame, commit, close_sink, 0,    NULL, add_sound};
 const SinkKind SINK_WEBM = {".webm",     "webm", "libvpx-vp9", false, 240, open_sink,
-                            write_frame, commit, close_sink,   0,     NULL};
+                            write_frame, commit, close_sink,   0,     NULL, add_sound};

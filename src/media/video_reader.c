@@ -2,12 +2,12 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/avstring.h>
 #include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/file.h"
+#include "media/container.h"
 #include "media/ffmpeg.h"
 #include "media/filter.h"
 
@@ -25,34 +25,6 @@ struct VideoReader {
     double fps;
     bool ended; /* the filter has been told that no more frames come */
 };
-
-/* Containers of videos; none that is a list of other files. */
-static const char CONTAINERS[] =
-    "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,ogg,asf,gif,"
-    "apng,webp_pipe,yuv4mpegpipe,ivf,nut,mxf,dv";
-
-static bool open_container(VideoReader *r, SoraError *err)
-{
-    FileMap map; /* for its clear errors about folders and missing files */
-    if (!file_map_open(&map, r->path, err))
-        return false;
-    file_map_close(&map);
-    char *url = av_asprintf("file:%s", r->path);
-    AVDictionary *options = NULL;
-    int code = url ? av_dict_set(&options, "protocol_whitelist", "file", 0) : AVERROR(ENOMEM);
-    if (code >= 0)
-        code = av_dict_set(&options, "format_whitelist", CONTAINERS, 0);
-    if (code >= 0)
-        code = avformat_open_input(&r->format, url, NULL, &options);
-    av_dict_free(&options);
-    av_free(url);
-    if (code == AVERROR(EINVAL)) /* the whitelist's answer */
-        code = AVERROR_INVALIDDATA;
-    if (code < 0)
-        return ffmpeg_error(err, r->path, "not a video", code);
-    code = avformat_find_stream_info(r->format, NULL);
-    return code >= 0 || ffmpeg_error(err, r->path, "damaged video", code);
-}
 
 static bool open_decoder(VideoReader *r, const VideoReaderOptions *o, SoraError *err)
 {
@@ -188,7 +160,7 @@ VideoReader *video_reader_open(const char *path, const VideoReaderOptions *optio
         ffmpeg_out_of_memory(err, path);
         return NULL;
     }
-    bool end = false, ok = open_container(r, err) && open_decoder(r, options, err) && decode(r, &end, err);
+    bool end = false, ok = (r->format = container_open(path, err)) != NULL && open_decoder(r, options, err) && decode(r, &end, err);
     if (ok && end)
         ok = error_set(err, SORA_ERROR_INPUT, "%s: no frames in this video", path);
     if (!ok || !open_scaler(r, options, err) || !push(r, err)) {
@@ -241,12 +213,30 @@ double video_reader_fps(const VideoReader *r)
     return r->fps;
 }
 
-bool video_reader_has_sound(const VideoReader *r)
+/* Rates of the whole and between frames that differ by more than a fiftieth. */
+static bool is_variable(const AVStream *s)
 {
+    double mean = av_q2d(s->avg_frame_rate), base = av_q2d(s->r_frame_rate);
+    return s->avg_frame_rate.den > 0 && s->r_frame_rate.den > 0 && mean > 0 && fabs(base / mean - 1) > 0.02;
+}
+
+unsigned video_reader_traits(const VideoReader *r)
+{
+    const AVCodecParameters *p = r->stream->codecpar;
+    const AVPixFmtDescriptor *pixels = av_pix_fmt_desc_get((enum AVPixelFormat)r->source_format);
+    unsigned traits = is_variable(r->stream) ? VIDEO_VARIABLE : 0;
     for (unsigned i = 0; i < r->format->nb_streams; i++)
         if (r->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
-            return true;
-    return false;
+            traits |= VIDEO_SOUND;
+    /* VP8 and VP9 keep transparency beside the picture, where this decoder does not look. */
+    const AVDictionaryEntry *beside = av_dict_get(r->stream->metadata, "alpha_mode", NULL, 0);
+    bool own = p->codec_id != AV_CODEC_ID_GIF && r->source_format != AV_PIX_FMT_PAL8; /* these always could */
+    if ((own && pixels != NULL && (pixels->flags & AV_PIX_FMT_FLAG_ALPHA)) ||
+        (beside != NULL && strcmp(beside->value, "1") == 0))
+        traits |= VIDEO_ALPHA;
+    if (p->color_trc == AVCOL_TRC_SMPTE2084 || p->color_trc == AVCOL_TRC_ARIB_STD_B67)
+        traits |= VIDEO_HDR;
+    return traits;
 }
 
 const char *video_reader_metadata(const VideoReader *r, const char *key)

@@ -30,7 +30,14 @@ bool video_reader_read(VideoReader *r, const uint8_t **rgb, SoraError *err);
 int video_reader_width(const VideoReader *r);
 int video_reader_height(const VideoReader *r);
 double video_reader_fps(const VideoReader *r); /* 0: it does not say */
-bool video_reader_has_sound(const VideoReader *r);
+/* What it has that its frames here do not show. */
+enum {
+    VIDEO_SOUND = 1,
+    VIDEO_ALPHA = 2,    /* transparency */
+    VIDEO_HDR = 4,      /* the light of PQ or HLG, which is shown as if it were that of sRGB */
+    VIDEO_VARIABLE = 8, /* its frames do not come at one rate */
+};
+unsigned video_reader_traits(const VideoReader *r);
 
 /* The file's text for "title", "comment" ...; NULL: none. The reader's. */
 const char *video_reader_metadata(const VideoReader *r, const char *key);

@@ -144,6 +144,17 @@ VideoWriter *video_writer_open_scaled(const char *path, const VideoFormat *forma
     return w;
 }
 
+bool video_writer_add_sound(VideoWriter *w, const char *path, SoraError *why)
+{
+    if (w->kind->add_sound == NULL)
+        return error_set(why, SORA_ERROR_UNSUPPORTED, "%s: a %s has no sound", w->path, w->kind->extension);
+    Sound *sound = sound_open(path, why);
+    if (sound != NULL && w->kind->add_sound(w->sink, sound, why))
+        return true;
+    sound_close(sound);
+    return false;
+}
+
 bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err)
 {
     w->frames++;

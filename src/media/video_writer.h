@@ -48,6 +48,10 @@ VideoWriter *video_writer_open(const char *path, const VideoFormat *format, Sora
 enum { VIDEO_MAX_SCALE = 8 };
 VideoWriter *video_writer_open_scaled(const char *path, const VideoFormat *format, int scale, SoraError *err);
 
+/* Before the first frame: the sound of that video goes along, as it is, from the beginning to the last frame at most. False: it
+ * does not, and why says why; the video can be written all the same. */
+bool video_writer_add_sound(VideoWriter *w, const char *path, SoraError *why);
+
 /* rgb: [height, width, 3] packed bytes, full range sRGB. After a failure only abort is useful. */
 bool video_writer_write(VideoWriter *w, const uint8_t *rgb, SoraError *err);
 

@@ -88,6 +88,8 @@ static bool init_video(Studio *s, const SoraEdit *e, SoraError *err)
     v->height = s->line.height;
     v->frames = (int)s->line.frames;
     v->fps = s->line.fps;
+    v->sound = s->line.sound;
+    s->line.sound = NULL;
     v->prompt = r->private_prompt ? NULL : title_of(s);
     v->parameters = parameters_of(s, e);
     if (v->parameters == NULL || (v->prompt == NULL && !r->private_prompt))

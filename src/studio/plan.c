@@ -44,15 +44,38 @@ static bool words_of(Planning *p, const char *title, SoraError *err)
     return (line->words = strdup(title)) != NULL || error_no_memory(err);
 }
 
+/* Where a video begins as its input does, and all that is seen of the input comes at its own time, the sound goes along. */
+static bool keeps_sound(const SoraEdit *e)
+{
+    return (e->kind == SORA_EDIT_EXTEND && !e->at_start) || e->kind == SORA_EDIT_LOOP || e->kind == SORA_EDIT_REMIX ||
+           e->kind == SORA_EDIT_FILL;
+}
+
+static bool note_traits(Planning *p, const char *path, unsigned traits, SoraError *err)
+{
+    Timeline *line = &p->s->line;
+    if (traits & VIDEO_ALPHA)
+        notes_add(p->notes, "alpha", "%s has transparent places, which are shown as if they were not", path);
+    if (traits & VIDEO_HDR)
+        notes_add(p->notes, "hdr", "%s is HDR and is shown as if it were not, greyish: convert it before for true colours", path);
+    if (traits & VIDEO_VARIABLE)
+        notes_add(p->notes, "fps", "%s has no even rate: its frames are repeated and left out for an even one", path);
+    if (!(traits & VIDEO_SOUND))
+        return true;
+    if (keeps_sound(p->edit) && path == p->edit->inputs[0])
+        return (line->sound = strdup(path)) != NULL || error_no_memory(err);
+    notes_add(p->notes, "sound", "%s has sound, which is left out: %s", path, p->edit->kind == SORA_EDIT_EXTEND
+                                 ? "the video begins before it" : "what is seen comes at another time");
+    return true;
+}
+
 static bool look_at_video(Planning *p, const char *path, InputFacts *facts, SoraError *err)
 {
     ForeignVideo *v = foreign_video_open(path, &(VideoReaderOptions){0}, &p->limits, err);
     if (v == NULL)
         return false;
     *facts = (InputFacts){foreign_video_width(v), foreign_video_height(v), foreign_video_fps(v)};
-    if (foreign_video_has_sound(v))
-        notes_add(p->notes, "sound", "%s has sound, which is left out", path);
-    bool ok = words_of(p, foreign_video_title(v), err);
+    bool ok = words_of(p, foreign_video_title(v), err) && note_traits(p, path, foreign_video_traits(v), err);
     foreign_video_close(v);
     return ok;
 }

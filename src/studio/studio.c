@@ -88,6 +88,7 @@ bool studio_free(Studio *s, SoraError *err)
     text_cache_deinit(&s->texts);
     watermark_free(s->watermark);
     free(s->line.words);
+    free(s->line.sound);
     free(s->live_words);
     free(s->last_words);
     free(s->parameters);

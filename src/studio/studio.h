@@ -20,6 +20,7 @@ typedef struct Timeline {
     bool closed; /* after the last frame comes the first */
     bool ring;   /* nothing is given, and it closes on itself */
     char *words; /* heap; those of the first input, where the request has none; NULL: none */
+    char *sound; /* heap; the input whose sound goes along; NULL: none */
 } Timeline;
 
 typedef struct Studio {

@@ -50,6 +50,31 @@ frames 30 "$sora" storyboard boards/b.json $fast -o x.mp4
 grep -q 'in.mp4' "$work.verified" && grep -q 'a.png' "$work.verified" || fail "the credentials of a storyboard: $(cat "$work.verified")"
 rm x.mp4
 
+# What videos that people bring have besides their frames. The sound comes along, packet for packet, where the video begins as its
+# input does and the container takes it; else a note says why not.
+videos=$source_dir/tests/data/videos
+has_sound() { grep -aq mp4a "$1"; }
+frames 10 "$sora" extend "$videos/sound.mp4" -p "a dog" $fast --seconds 0.5 -o x.mp4
+has_sound x.mp4 || fail "extend lost the sound"
+grep -q sound "$work.err" && fail "a note of a sound that is kept: $(cat "$work.err")"
+"$sora" verify x.mp4 >"$work.verified"
+grep -q '^x.mp4: valid' "$work.verified" || fail "a signed video with sound: $(cat "$work.verified")"
+for edit in "remix --strength mild" "fill --size 96x96" "loop --seconds 0.5"; do
+    expect 0 "" "$sora" $edit "$videos/sound.mp4" -p "a dog" $fast -o x.mp4
+    has_sound x.mp4 || fail "$edit lost the sound"
+done
+expect 0 'note: .*has sound, which is left out: the video begins before it' "$sora" extend "$videos/sound.mp4" -p "a dog" $fast \
+    --seconds 0.5 --before -o x.mp4
+has_sound x.mp4 && fail "a sound at another time"
+expect 0 'note: the sound is left out: x.gif: a .gif has no sound' "$sora" remix "$videos/sound.mp4" -p "a dog" $fast -o x.gif
+expect 0 'note: the sound is left out: x.webm: webm takes no sound of aac' "$sora" remix "$videos/sound.mp4" -p "a dog" $fast -o x.webm
+expect 0 'note: .*alpha.mov has transparent places' "$sora" remix "$videos/alpha.mov" -p "a dog" $fast -o x.mp4
+expect 0 'note: .*hdr.mp4 is HDR' "$sora" remix "$videos/hdr.mp4" -p "a dog" $fast -o x.mp4
+expect 0 'note: .*variable.mp4 has no even rate' "$sora" remix "$videos/variable.mp4" -p "a dog" $fast --fps 10 -o x.mp4
+expect 0 'is 64x96 and becomes' "$sora" remix "$videos/rotated.mp4" -p "a dog" $fast -o x.mp4 # upright
+expect 2 'only-sound.mp4: no video in this file' "$sora" remix "$videos/only-sound.mp4" -p "a dog" $fast -o y.mp4
+rm x.mp4 x.gif x.webm
+
 # A board that is wrong: the card is named.
 board() {
     echo "$2" >boards/b.json
