@@ -294,6 +294,8 @@ static bool plan_new_loop(Planning *p, SoraError *err)
     if (line->frames > MAX_FRAMES || line->frames > 64 * own)
         return error_set(err, SORA_ERROR_INPUT, "frames: a loop has at most %d", 64 * own);
     line->ring = line->closed = true;
+    if (r->preview != NULL)
+        notes_add(p->notes, "preview", "there is no preview of a video that closes on itself: its windows begin elsewhere at each step");
     return true;
 }
 

@@ -23,6 +23,8 @@ frames() {
 frames 16 "$sora" generate -p "a dog" $fast --fps 10 --seconds 1.6 -o x.mp4
 frames 58 "$sora" generate -p "a dog" $fast --fps 10 --seconds 5.77 -o x.mp4
 frames 20 "$sora" generate -p "a dog" $fast --fps 10 --seconds 2 --loop -o x.mp4
+expect 0 'note: there is no preview of a video that closes on itself' "$sora" generate -p "a dog" $fast --fps 10 --seconds 2 --loop \
+    --preview p.png -o x.mp4
 frames 17 "$sora" extend in.mp4 -p "a dog" $fast --seconds 1.2 -o x.mp4
 "$sora" verify x.mp4 >"$work.verified"
 grep -q 'c2pa.opened' "$work.verified" && grep -q 'extended by 1.2 s' "$work.verified" || fail "the credentials of extend: $(cat "$work.verified")"
