@@ -41,8 +41,13 @@ static const char *const TRAINERS[][2] = {
      "\"max_dist\": 16}, \"classes\": {\"weight\": 0.1}, \"buckets\": [{\"size\": \"32x32\", \"frames\": 5, \"batch\": %d, "
      "\"shard_clips\": 4, \"shards\": 3}, {\"size\": \"48x32\", \"frames\": 1, \"batch\": %d, \"shard_clips\": 4, \"shards\": 3}], "
      "\"first_shards\": 1, \"shard_every\": 2}"},
+    {"captioner",
+     "\"tokenizer\": \"models/nano/tokenizer.model\", \"codec\": \"%s\", \"captioner\": {\"z_dim\": 8, \"frames\": 2, \"side\": 4, "
+     "\"channels\": 8, \"residuals\": 1, \"dim\": 16, \"num_heads\": 2, \"look_layers\": 1, \"say_layers\": 1, \"fps\": 12, "
+     "\"vocab\": 3072, \"text_len\": 64}, \"texts\": 2, \"buckets\": [{\"size\": \"32x32\", \"frames\": 5, \"batch\": %d, "
+     "\"shard_clips\": 4, \"shards\": 3}, {\"size\": \"32x32\", \"frames\": 1, \"batch\": %d, \"shard_clips\": 4, \"shards\": 3}]}"},
 };
-enum { AUTOENCODER, TEXT, PROBE, TRANSFORMER };
+enum { AUTOENCODER, TEXT, PROBE, TRANSFORMER, CAPTIONER };
 
 typedef struct Config {
     int trainer, batch, accumulate, steps;
@@ -65,7 +70,7 @@ static void write_config(const Config *c, const char *name)
     fprintf(f, COMMON, c->trainer == PROBE ? ", \"nouns\": [\"dog\", \"car\"]" : "", c->steps, c->accumulate, c->optimizer);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    if (c->trainer == TRANSFORMER)
+    if (c->trainer >= TRANSFORMER)
         fprintf(f, TRAINERS[c->trainer][1], codec, c->batch, c->batch);
     else
         fprintf(f, TRAINERS[c->trainer][1], c->batch);
@@ -164,7 +169,7 @@ static void expect_same_run(const char *a, const char *b, double within)
 static void ranks_learn_what_one_learns(void **state)
 {
     static const int CASES[][3] = {{1, 4, 1}, {2, 2, 1}, {4, 1, 1}, {2, 1, 2}, {1, 1, 4}};
-    for (int trainer = AUTOENCODER; trainer <= TRANSFORMER; trainer++)
+    for (int trainer = AUTOENCODER; trainer <= CAPTIONER; trainer++)
         for (int i = 0; i < 5; i++) {
             Config c = {trainer, CASES[i][1], CASES[i][2], STEPS, ""};
             char name[64], first[64];
