@@ -5,8 +5,9 @@ import sys
 
 rows = list(csv.DictReader(open(sys.argv[1]), delimiter='\t'))
 x = [float(r['TFLOP']) for r in rows]
-series = [('held-out loss', [float(r['loss']) for r in rows], '#c03020'),
-          ('wrong answers', [1 - float(r['right']) / float(r['asked']) for r in rows], '#2050c0')]
+series = [('wrong answers', [1 - float(r['right']) / float(r['asked']) for r in rows], '#2050c0')]
+if all(r['loss'] != '-' for r in rows):
+    series.insert(0, ('held-out loss', [float(r['loss']) for r in rows], '#c03020'))
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 300, 60, 40
 
 
