@@ -56,7 +56,7 @@ for folder in src/*/; do
             case $file:$include in # these commands look inside
             src/cli/cmd_inspect.c:engine/inspect.h) continue ;;
             src/cli/cmd_convert.c:weights/convert.h | src/cli/cmd_convert.c:weights/lora.h | src/cli/cmd_convert.c:weights/tfjs.h) continue ;;
-            src/cli/cmd_score.c:engine/model_path.h) continue ;;
+            src/cli/scorer.c:engine/model_path.h) continue ;;
             esac
             case " $may " in
             *" $used "*) ;;

@@ -29,6 +29,19 @@ void image_deinit(Image *image)
     *image = (Image){0};
 }
 
+uint8_t *image_encode_jpeg(const Image *image, size_t *size, SoraError *err)
+{
+    char *bytes = NULL;
+    FILE *stream = open_memstream(&bytes, size);
+    bool ok = stream != NULL && jpeg_write(stream, image, &(PictureText){NULL, NULL}, "picture", err);
+    if (stream != NULL && fclose(stream) == 0 && ok)
+        return (uint8_t *)bytes;
+    free(bytes);
+    if (ok || stream == NULL)
+        error_no_memory(err);
+    return NULL;
+}
+
 bool image_write_png_finished(const Image *image, const char *path, const FileFinish *finish, SoraError *err)
 {
     FileWriter file;

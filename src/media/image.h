@@ -31,6 +31,9 @@ bool image_write_png(const Image *image, const char *path, const char *title, co
 /* The same without text, finished before the file gets its name; finish NULL: as it is. */
 bool image_write_png_finished(const Image *image, const char *path, const FileFinish *finish, SoraError *err);
 
+/* As a JPEG in memory, *size of them; heap. NULL on failure. */
+uint8_t *image_encode_jpeg(const Image *image, size_t *size, SoraError *err);
+
 /* PIL's Image.resize(LANCZOS) for RGB: support 3, widened when shrinking, 22-bit fixed-point weights,
  * rows first, rounded to bytes between the passes. out is initialised here. */
 bool image_resize(Image *out, const Image *in, int width, int height, SoraError *err);

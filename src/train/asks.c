@@ -8,10 +8,10 @@
 enum { MAX_BYTES = 8 << 20, MAX_ASKS = 100000, MAX_COLUMNS = 32 };
 
 /* What a column holds: a question's answer for the first QUESTIONS, else one of these. */
-enum { COLUMN_ID = QUESTIONS, COLUMN_LANG, COLUMN_SPLIT, COLUMN_PROMPT, COLUMN_OTHER, COLUMN_OTHER_COLOUR, COLUMN_FLIP, COLUMN_OF,
+enum { COLUMN_ID = QUESTIONS, COLUMN_LANG, COLUMN_SPLIT, COLUMN_PROMPT, COLUMN_CAMERA, COLUMN_OTHER, COLUMN_OTHER_COLOUR, COLUMN_FLIP, COLUMN_OF,
        COLUMN_NOTE, COLUMN_KINDS };
 static const char *const COLUMNS[COLUMN_KINDS] = {
-    [COLUMN_ID] = "id", [COLUMN_LANG] = "lang", [COLUMN_SPLIT] = "split", [COLUMN_PROMPT] = "prompt", [COLUMN_OTHER] = "other",
+    [COLUMN_ID] = "id", [COLUMN_LANG] = "lang", [COLUMN_SPLIT] = "split", [COLUMN_PROMPT] = "prompt", [COLUMN_CAMERA] = "camera", [COLUMN_OTHER] = "other",
     [COLUMN_OTHER_COLOUR] = "other_colour", [COLUMN_FLIP] = "flip", [COLUMN_OF] = "of", [COLUMN_NOTE] = "note"};
 
 typedef struct Reader {
@@ -78,6 +78,11 @@ static bool read_cell(const Reader *r, Ask *a, int kind, const char *value, Sora
     case COLUMN_PROMPT:
         a->prompt = value;
         return true;
+    case COLUMN_CAMERA:
+        while (++a->camera < CAMERA_COUNT)
+            if (strcmp(stage_camera_name(a->camera), value) == 0)
+                return true;
+        return wrong(r, "camera", value, err);
     case COLUMN_OTHER:
         a->other = value;
         return true;
@@ -112,7 +117,7 @@ static bool check_flip(const Reader *r, const Ask *a, SoraError *err)
 
 static bool read_row(Reader *r, char *line, SoraError *err)
 {
-    Ask a = {.id = "", .of = -1, .flip = QUESTIONS};
+    Ask a = {.id = "", .of = -1, .flip = QUESTIONS, .camera = NO_ANSWER};
     for (int q = 0; q < QUESTIONS; q++)
         a.want[q] = NO_ANSWER;
     int column = 0;
@@ -190,7 +195,7 @@ bool asks_scene(const Ask *a, const Answers *answers, const Stage *stage, StageS
     s->weather = or_else(w[Q_WEATHER], WEATHER_CLEAR);
     s->action = or_else(w[Q_ACTION], STAGE_ANY);
     s->direction = or_else(w[Q_DIRECTION], STAGE_ANY);
-    s->camera = CAMERA_STATIC;
+    s->camera = a->camera != NO_ANSWER ? a->camera : CAMERA_STATIC;
     s->other = a->other != NULL ? stage_noun_find(stage, a->other) : STAGE_NOBODY;
     if (a->other != NULL && s->other < 0)
         return error_set(err, SORA_ERROR_INPUT, "prompt \"%.60s\": the stage has no noun \"%.40s\"", a->prompt, a->other);

@@ -10,6 +10,7 @@ typedef struct Ask {
     StageLanguage language;
     bool unseen;         /* a pair of noun and colour, place or action that training keeps out is in it */
     int want[QUESTIONS]; /* an answer's number, or NO_ANSWER: not asked */
+    int camera;          /* a StageCamera that is asked for, or NO_ANSWER */
     const char *other, *other_colour; /* who else is there, for drawing the scene; NULL: nobody, native */
     int of;              /* the row that this one differs from in one word, or -1 */
     Question flip;       /* what that word is about; with of >= 0 */
@@ -22,7 +23,7 @@ typedef struct Asks {
 } Asks;
 
 /* TSV. The first line names the columns: "prompt" and any of id, lang (en, ja), split (seen, unseen), the questions' names,
- * other, other_colour, flip (thing, colour or direction) and of (the id of an earlier row), note. An empty cell asks for
+ * camera, other, other_colour, flip (thing, colour or direction) and of (the id of an earlier row), note. An empty cell asks for
  * nothing. What is wrong is an error that names the line. */
 bool asks_load(Asks *asks, const char *path, const Answers *answers, SoraError *err);
 void asks_deinit(Asks *asks);

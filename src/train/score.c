@@ -44,8 +44,7 @@ static bool law_of(int action, TrackLaw *law)
     return action == ACTION_FALL || action == ACTION_BOUNCE || action == ACTION_FLOAT_UP || action == ACTION_FLY_UP;
 }
 
-/* Is the row asked of this prompt? */
-static bool is_asked(const Ask *a, int row)
+bool score_asked(const Ask *a, int row)
 {
     TrackLaw law;
     if (row == ROW_FEW)
@@ -57,7 +56,7 @@ static bool is_asked(const Ask *a, int row)
     return a->want[row] != NO_ANSWER && !(row == Q_DIRECTION && a->want[row] == DIRECTION_NONE);
 }
 
-static bool is_right(const Ask *a, const Sight *s, int row)
+bool score_right(const Ask *a, const Sight *s, int row)
 {
     TrackLaw law;
     if (row == ROW_FEW)
@@ -69,7 +68,7 @@ static bool is_right(const Ask *a, const Sight *s, int row)
     return verdict_right(&s->verdict, (Question)row, a->want[row]);
 }
 
-static bool in_group(const Ask *a, int group)
+bool score_in_group(const Ask *a, int group)
 {
     switch (group) {
     case GROUP_SEEN:
@@ -87,10 +86,10 @@ static bool in_group(const Ask *a, int group)
 
 static void add_row(ScorePart *part, const Ask *a, const Sight *s, int row)
 {
-    bool right = is_right(a, s, row);
+    bool right = score_right(a, s, row);
     for (int g = 0; g < SCORE_GROUPS; g++) {
-        part->rows[row][g].asked += in_group(a, g);
-        part->rows[row][g].right += in_group(a, g) && right;
+        part->rows[row][g].asked += score_in_group(a, g);
+        part->rows[row][g].right += score_in_group(a, g) && right;
     }
     if (row == ROW_TRACK && !right) {
         StageDirection seen = track_direction(&s->track);
@@ -122,12 +121,12 @@ static void add_flip(ScorePart *part, const Asks *asks, const Sight *sights, int
     const Sight *s = &sights[i], *t = &sights[a->of];
     for (int f = 0; f < FLIPS; f++) {
         int row = flip_row(f);
-        if (a->flip != (row == ROW_TRACK ? Q_DIRECTION : (Question)row) || !is_asked(a, row) || !is_asked(b, row))
+        if (a->flip != (row == ROW_TRACK ? Q_DIRECTION : (Question)row) || !score_asked(a, row) || !score_asked(b, row))
             continue;
         FlipTally *tally = &part->flips[f];
         tally->both.asked++;
         tally->turned.asked++;
-        tally->both.right += is_right(a, s, row) && is_right(b, t, row);
+        tally->both.right += score_right(a, s, row) && score_right(b, t, row);
         tally->turned.right += is_turned(s, t, row);
     }
 }
@@ -140,7 +139,7 @@ void score_add(ScorePart *part, const Asks *asks, const Sight *sights)
             continue;
         part->videos++;
         for (int row = 0; row < SCORE_ROWS && a->of < 0; row++)
-            if (is_asked(a, row))
+            if (score_asked(a, row))
                 add_row(part, a, &sights[i], row);
         if (a->of >= 0 && sights[a->of].seen)
             add_flip(part, asks, sights, i);

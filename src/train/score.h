@@ -31,6 +31,9 @@ bool sight_take(Judge *judge, const JudgeVideo *video, Sight *sight, SoraError *
 enum { ROW_FEW = QUESTIONS, ROW_TRACK, ROW_LAW, SCORE_ROWS };
 const char *score_row_name(int row);
 
+bool score_asked(const Ask *ask, int row); /* of this prompt? */
+bool score_right(const Ask *ask, const Sight *sight, int row);
+
 typedef enum ScoreGroup { GROUP_ALL, GROUP_SEEN, GROUP_UNSEEN, GROUP_EN, GROUP_JA, SCORE_GROUPS } ScoreGroup;
 
 /* Pairs of videos with one seed whose prompts differ in one word. */
@@ -40,6 +43,8 @@ typedef struct FlipTally {
 } FlipTally;
 enum { FLIP_THING, FLIP_COLOUR, FLIP_DIRECTION, FLIP_TRACK, FLIPS };
 const char *score_flip_name(int flip);
+
+bool score_in_group(const Ask *ask, int group);
 
 typedef struct ScorePart {
     Tally rows[SCORE_ROWS][SCORE_GROUPS];

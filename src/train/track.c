@@ -6,7 +6,7 @@
 
 #include "train/look.h"
 
-enum { SIDE = 64, PIXELS = SIDE * SIDE, MAX_FRAMES = 129 };
+enum { SIDE = 64, PIXELS = SIDE * SIDE, MAX_FRAMES = TRACK_FRAMES };
 static const float THRESHOLD = 0.25f; /* of the three colours' differences, each -1 to 1: below it is noise */
 static const double SMALLEST_WAY = 0.04, SMALLEST_MASS = 0.5;
 static const double SMALLEST_SHARE = 0.15; /* of the heaviest frame's mass: less is what is left of something at rest */
@@ -29,47 +29,56 @@ static void median(const float *frames, int n, float *out)
     }
 }
 
-typedef struct Middle {
-    double x, y, mass;
-} Middle;
-
-static Middle middle_of(const float *frame, const float *still)
+/* Where a share of the columns' mass is left of. */
+static double quantile(const double columns[SIDE], double mass, double share)
 {
-    Middle m = {0};
+    double sum = 0;
+    for (int i = 0; i < SIDE; i++) {
+        sum += columns[i];
+        if (sum >= share * mass)
+            return (i + 0.5) / SIDE;
+    }
+    return 1;
+}
+
+static void find_middle(const float *frame, const float *still, TrackPath *p, int f)
+{
+    double x = 0, y = 0, mass = 0, columns[SIDE] = {0};
     for (int i = 0; i < PIXELS; i++) {
         float d = -THRESHOLD;
         for (int k = 0; k < 3; k++)
             d += fabsf(frame[3 * i + k] - still[3 * i + k]);
         if (d <= 0)
             continue;
-        m.x += d * (i % SIDE + 0.5);
-        m.y += d * (i / SIDE + 0.5);
-        m.mass += d;
+        x += d * (i % SIDE + 0.5);
+        y += d * (i / SIDE + 0.5);
+        mass += d;
+        columns[i % SIDE] += d;
     }
-    if (m.mass > 0) {
-        m.x /= m.mass * SIDE;
-        m.y /= m.mass * SIDE;
-    }
-    return m;
+    p->mass[f] = mass;
+    p->x[f] = mass > 0 ? x / (mass * SIDE) : 0;
+    p->y[f] = mass > 0 ? y / (mass * SIDE) : 0;
+    p->left[f] = quantile(columns, mass, 0.05);
+    p->right[f] = quantile(columns, mass, 0.95);
 }
 
-/* The slope of the weighted line through the middles, times the clip's length. */
-static Track fit(const Middle *m, int n)
+/* The slope of the weighted line through n middles, times their way through time. */
+static Track fit(const TrackPath *p, int first, int n)
 {
     double mass = 0, t = 0, x = 0, y = 0, tt = 0, tx = 0, ty = 0;
-    for (int f = 0; f < n; f++) {
-        mass += m[f].mass;
-        t += m[f].mass * f;
-        x += m[f].mass * m[f].x;
-        y += m[f].mass * m[f].y;
+    for (int f = first; f < first + n; f++) {
+        mass += p->mass[f];
+        t += p->mass[f] * f;
+        x += p->mass[f] * p->x[f];
+        y += p->mass[f] * p->y[f];
     }
-    for (int f = 0; f < n && mass > 0; f++) {
+    for (int f = first; f < first + n && mass > 0; f++) {
         double u = f - t / mass;
-        tt += m[f].mass * u * u;
-        tx += m[f].mass * u * (m[f].x - x / mass);
-        ty += m[f].mass * u * (m[f].y - y / mass);
+        tt += p->mass[f] * u * u;
+        tx += p->mass[f] * u * (p->x[f] - x / mass);
+        ty += p->mass[f] * u * (p->y[f] - y / mass);
     }
-    Track track = {.mass = mass / n};
+    Track track = {.mass = n > 0 ? mass / n : 0};
     if (tt > 0) {
         track.dx = tx / tt * (n - 1);
         track.dy = ty / tt * (n - 1);
@@ -77,16 +86,22 @@ static Track fit(const Middle *m, int n)
     return track;
 }
 
-/* The way down and what comes after it, from the frames in which something moves. */
-static void fit_drop(const Middle *all, int n, Track *track)
+double track_path_seen(const TrackPath *p)
 {
-    double y[MAX_FRAMES], heaviest = 0;
+    double heaviest = 0;
+    for (int f = 0; f < p->count; f++)
+        heaviest = fmax(heaviest, p->mass[f]);
+    return fmax(SMALLEST_MASS, SMALLEST_SHARE * heaviest);
+}
+
+/* The way down and what comes after it, from the frames in which something moves. */
+static void fit_drop(const TrackPath *p, Track *track)
+{
+    double y[MAX_FRAMES], least = track_path_seen(p);
     int count = 0, contact = 0;
-    for (int f = 0; f < n; f++)
-        heaviest = fmax(heaviest, all[f].mass);
-    for (int f = 0; f < n; f++)
-        if (all[f].mass > SMALLEST_MASS && all[f].mass > SMALLEST_SHARE * heaviest)
-            y[count++] = all[f].y;
+    for (int f = 0; f < p->count; f++)
+        if (p->mass[f] > least)
+            y[count++] = p->y[f];
     double lowest = 0, highest = 1;
     for (int i = 0; i < count; i++) {
         lowest = fmax(lowest, y[i]);
@@ -107,7 +122,7 @@ static void fit_drop(const Middle *all, int n, Track *track)
 }
 
 /* Of n of the frames from `first` on, evenly taken of `count`. */
-static bool find_middles(const JudgeVideo *v, int first, int count, int n, Middle *middles, SoraError *err)
+static bool find_path(const JudgeVideo *v, int first, int count, int n, TrackPath *path, SoraError *err)
 {
     float *frames = calloc((size_t)(n + 1) * 3 * PIXELS, sizeof *frames), *still = frames + n * 3 * PIXELS;
     if (frames == NULL)
@@ -115,32 +130,39 @@ static bool find_middles(const JudgeVideo *v, int first, int count, int n, Middl
     for (int f = 0; f < n; f++)
         look_shrink(v->frames[first + look_frame(f, n, count)], v->width, v->height, SIDE, frames + f * 3 * PIXELS);
     median(frames, n, still);
+    path->count = n;
     for (int f = 0; f < n; f++)
-        middles[f] = middle_of(frames + f * 3 * PIXELS, still);
+        find_middle(frames + f * 3 * PIXELS, still, path, f);
     free(frames);
     return true;
 }
 
+bool track_path(const JudgeVideo *v, TrackPath *path, SoraError *err)
+{
+    *path = (TrackPath){0};
+    int n = v->count < MAX_FRAMES ? v->count : MAX_FRAMES;
+    return n < 3 || find_path(v, 0, v->count, n, path, err);
+}
+
 bool track_video(const JudgeVideo *v, Track *track, SoraError *err)
 {
+    TrackPath path;
     *track = (Track){0};
-    int n = v->count < MAX_FRAMES ? v->count : MAX_FRAMES;
-    Middle middles[MAX_FRAMES];
-    if (n < 3)
-        return true;
-    if (!find_middles(v, 0, v->count, n, middles, err))
+    if (!track_path(v, &path, err))
         return false;
-    *track = fit(middles, n);
-    fit_drop(middles, n, track);
+    if (path.count > 0) {
+        *track = fit(&path, 0, path.count);
+        fit_drop(&path, track);
+    }
     return true;
 }
 
 /* A way over n frames as a speed. */
-static void speed_of(const Middle *m, int n, double speed[2])
+static void speed_of(const TrackPath *p, int first, int n, double speed[2])
 {
     if (n < 2)
         return;
-    Track t = fit(m, n);
+    Track t = fit(p, first, n);
     speed[0] = t.dx / (n - 1);
     speed[1] = t.dy / (n - 1);
 }
@@ -152,13 +174,13 @@ bool track_speeds(const JudgeVideo *v, int at, int span, TrackSpeeds *s, SoraErr
     int first = at - MAX_FRAMES / 2 > 0 ? at - MAX_FRAMES / 2 : 0;
     int n = v->count - first < MAX_FRAMES ? v->count - first : MAX_FRAMES;
     int before = at - first < span ? at - first : span, after = first + n - at < span ? first + n - at : span;
-    Middle middles[MAX_FRAMES];
+    TrackPath path;
     if (n < 3 || at < 1 || at >= v->count)
         return true;
-    if (!find_middles(v, first, n, n, middles, err))
+    if (!find_path(v, first, n, n, &path, err))
         return false;
-    speed_of(middles + (at - first - before), before, s->before);
-    speed_of(middles + (at - first), after, s->after);
+    speed_of(&path, at - first - before, before, s->before);
+    speed_of(&path, at - first, after, s->after);
     return true;
 }
 

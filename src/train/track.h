@@ -18,6 +18,17 @@ typedef struct Track {
     double back;    /* the largest way down after a higher place, in heights of the frame */
 } Track;
 
+/* Where what differs from the median is in each frame, in widths and heights of the frame from its top left. */
+enum { TRACK_FRAMES = 129 };
+typedef struct TrackPath {
+    int count;         /* frames, at most TRACK_FRAMES, evenly taken; 0: fewer than three */
+    double mass[TRACK_FRAMES]; /* of the differences; the rest is of no use where it is not above track_path_seen() */
+    double x[TRACK_FRAMES], y[TRACK_FRAMES];       /* the weighted middle */
+    double left[TRACK_FRAMES], right[TRACK_FRAMES]; /* a twentieth of the mass is left, right of it */
+} TrackPath;
+bool track_path(const JudgeVideo *video, TrackPath *path, SoraError *err);
+double track_path_seen(const TrackPath *path); /* less mass is noise, or what is left of something at rest */
+
 /* A video of fewer than three frames has no track: zeros. */
 bool track_video(const JudgeVideo *video, Track *track, SoraError *err);
 /* How fast what moves goes before and after a frame, in widths and heights of the picture a frame. */
