@@ -33,11 +33,11 @@ printed '"videos": 6'
 printed '"asked": 6'
 seen 6
 # Videos that were kept are judged again where nothing is known of them.
-expect 0 "" score --prompts asks.tsv --quick 2 --no-real --videos videos --cache other
+expect 0 "" "$sora" score "$model" --probe "$probe" --prompts asks.tsv --quick 2 --no-real --videos videos --cache other
 cp "$work.out" first
 rm other/sights.tsv
 touch -d 2001-01-01 videos/*.png
-expect 0 "" score --prompts asks.tsv --quick 2 --no-real --videos videos --cache other
+expect 0 "" "$sora" score "$model" --probe "$probe" --prompts asks.tsv --quick 2 --no-real --videos videos --cache other
 checks=$((checks + 1))
 cmp -s first "$work.out" || fail "kept videos are judged otherwise"
 [ "$(find videos -name '*.png' -newermt 2002-01-01 | wc -l)" = 0 ] || fail "a video that was kept is made again"
