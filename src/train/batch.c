@@ -66,11 +66,12 @@ static void draw_given(const GivenRule *rule, const int64_t grid[3], Rng *rng, G
         region.first[i] = rng_int(rng, (int)(grid[i] - region.size[i]) + 1);
     bool first = grid[0] > 1 && u < rule->first_frame;
     bool ends = !first && grid[0] > 2 && u < rule->first_frame + rule->both_ends;
+    bool last = !first && !ends && grid[0] > 1 && u < rule->first_frame + rule->both_ends + rule->last_frame;
     if (first || ends)
         given_add(given, given_frames(grid, 0, 1, 0));
-    if (ends)
+    if (ends || last)
         given_add(given, given_frames(grid, grid[0] - 1, 1, 0));
-    if (!first && !ends && region.size[1] * region.size[2] < grid[1] * grid[2] && u >= 1 - rule->region)
+    if (!first && !ends && !last && region.size[1] * region.size[2] < grid[1] * grid[2] && u >= 1 - rule->region)
         given_add(given, region);
 }
 

@@ -22,7 +22,7 @@ double noise_draw(const NoiseRule *rule, double shift, Rng *rng);
 
 /* Shares of samples of which a part is given clean, so that the network learns to continue and to fill in. */
 typedef struct GivenRule {
-    double first_frame, both_ends, region;
+    double first_frame, both_ends, last_frame, region;
 } GivenRule;
 
 /* A batch is drawn by these. */

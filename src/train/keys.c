@@ -37,7 +37,7 @@ static const KeySet SETS[] = {
     {"buckets[]", {[TRAINER_TRANSFORMER] = "size within frames fps batch weight shift shard_clips shards",
                    [TRAINER_CAPTIONER] = "size within frames fps batch weight shard_clips shards"}, false},
     {"timesteps", {[EVERY] = "distribution mean std shift"}, false},
-    {"given", {[TRAINER_TRANSFORMER] = "first_frame both_ends region"}, false},
+    {"given", {[TRAINER_TRANSFORMER] = "first_frame both_ends last_frame region"}, false},
     {"classes", {[TRAINER_TRANSFORMER] = "weight nobody above fade block"}, false},
     /* A model.json: docs/model-format.md. */
     {"manifest", {[TRAINER_TRANSFORMER] = "format name variant defaults limits boundary train_timesteps"}, false},

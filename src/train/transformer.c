@@ -201,6 +201,7 @@ static bool read_rules(DitTrainer *t, SoraError *err)
               read_class_rule(json_object_get(o, "classes"), t->dit_config.num_layers, &t->class_rule, err) &&
               settings_number(given, (NumberRule){"first_frame", 0.1, 0, 1}, &r->given.first_frame, err) &&
               settings_number(given, (NumberRule){"both_ends", 0.05, 0, 1}, &r->given.both_ends, err) &&
+              settings_number(given, (NumberRule){"last_frame", 0, 0, 1}, &r->given.last_frame, err) &&
               settings_number(given, (NumberRule){"region", 0.05, 0, 1}, &r->given.region, err) &&
               settings_number(o, (NumberRule){"actor_weight", 1, 1, 100}, &r->actor_weight, err) &&
               settings_number(o, (NumberRule){"condition_dropout", 0.1, 0, 1}, &r->condition_dropout, err) &&

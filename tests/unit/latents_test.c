@@ -317,6 +317,29 @@ static void given_patches_are_clean(void **state)
     close_world(&w);
 }
 
+/* What leads up to something: the last latent frame is given, and no other. */
+static void the_last_frame_can_be_given(void **state)
+{
+    World w;
+    open_world(&w);
+    Bucket bucket = bucket_of(64, 64, 9);
+    bucket.batch = 20;
+    LatentCache *cache = open_cache(&w, &bucket);
+    Tokenizer *tokenizer = open_tokenizer();
+    BatchRules rules = rules_of(cache, &bucket, tokenizer);
+    rules.given = (GivenRule){.last_frame = 1};
+    Batch b = {0};
+    SoraError err = {0};
+    assert_true(batch_draw(&rules, &(StepPart){0, 0, 1}, &b, &err));
+    int64_t per_sample = b.tokens / b.samples, plane = per_sample / 3; /* 9 frames are 3 latent frames */
+    for (int64_t token = 0; token < b.tokens; token++)
+        assert_int_equal(b.t_index[token] >= b.samples, token % per_sample >= 2 * plane);
+    batch_deinit(&b);
+    tokenizer_close(tokenizer);
+    latent_cache_free(cache);
+    close_world(&w);
+}
+
 /* Heads of zeros know nothing: log(classes) each, at the rule's weight, which fades. Nothing to say is no loss. */
 static void class_loss_begins_at_log_of_classes(void **state)
 {
@@ -360,7 +383,7 @@ int main(void)
         cmocka_unit_test(clips_are_drawn_by_the_backends_threads),
         cmocka_unit_test(shards_of_another_window_are_refused),
         cmocka_unit_test(samples_do_not_depend_on_the_batch),
-        cmocka_unit_test(given_patches_are_clean),
+        cmocka_unit_test(given_patches_are_clean), cmocka_unit_test(the_last_frame_can_be_given),
         cmocka_unit_test(class_loss_begins_at_log_of_classes),
     };
     return cmocka_run_group_tests(tests, art_setup, art_teardown);
