@@ -115,6 +115,25 @@ ToneMatch tone_match(const Tone *from, const Tone *to)
     return m;
 }
 
+void tone_settle(ToneMatch *m, const Tone *to, const uint8_t *rgb, int width, int height)
+{
+    enum { ROUNDS = 6 };
+    const double FURTHER = 12; /* of 255, at most */
+    size_t pixels = (size_t)width * (size_t)height, counts[3][256] = {{0}};
+    for (size_t i = 0; i < 3 * pixels; i++)
+        counts[i % 3][rgb[i]]++;
+    for (int c = 0; c < 3; c++) {
+        double first = m->shift[c];
+        for (int round = 0; round < ROUNDS; round++) {
+            double sum = 0;
+            for (int i = 0; i < 256; i++)
+                sum += (double)counts[c][i] * fmin(fmax(m->gain[c] * i + m->shift[c], 0), 255);
+            m->shift[c] += to->mean[c] - sum / (double)pixels;
+            m->shift[c] = fmin(fmax(m->shift[c], first - FURTHER), first + FURTHER);
+        }
+    }
+}
+
 void tone_apply(const ToneMatch *m, double part, uint8_t *rgb, int width, int height)
 {
     uint8_t table[3][256];

@@ -26,6 +26,8 @@ typedef struct ToneMatch {
 
 Tone tone_of(const uint8_t *rgb, int width, int height);
 ToneMatch tone_match(const Tone *from, const Tone *to);
+/* What is black or white cannot follow; then the rest goes a little further, so that the mean of this frame becomes to's. */
+void tone_settle(ToneMatch *m, const Tone *to, const uint8_t *rgb, int width, int height);
 /* Brings t by that part of the way nearer to another. */
 void tone_pull(Tone *t, const Tone *to, double part);
 /* part: 0 does nothing, 1 all of it; in place. */

@@ -223,10 +223,12 @@ static void match_tones(Run *r, const Join *j)
         r->anchored = true;
         tone_pull(&to, &r->anchor, ANCHOR_PART);
         left = tone_match(&from, &to);
+        tone_settle(&left, &to, video_frame(&r->part, 0), width, height);
     }
     if (j->reaches) {
         Tone from = tone_of(video_frame(&r->part, j->last), width, height), to = tone_of(r->following, width, height);
         right = tone_match(&from, &to);
+        tone_settle(&right, &to, video_frame(&r->part, j->last), width, height);
     }
     bool fades = j->reaches || is_led(s, j->t, false);
     for (int i = 0; i < frames; i++) {

@@ -614,6 +614,19 @@ static void tones_are_matched(void **state)
         assert_true(fabs(now.mean[c] - to.mean[c]) < 0.5);
         assert_true(fabs(now.deviation[c] - to.deviation[c]) < 0.5);
     }
+    /* Most of it is black already: what is lit goes further. */
+    uint8_t space[SIZE];
+    for (int i = 0; i < SIZE; i++)
+        space[i] = i / 3 % 4 == 0 ? 160 : (uint8_t)(i / 3 % 3);
+    from = tone_of(space, WIDTH, HEIGHT);
+    Tone less = from;
+    for (int c = 0; c < 3; c++)
+        less.mean[c] -= 2.5;
+    m = tone_match(&from, &less);
+    tone_settle(&m, &less, space, WIDTH, HEIGHT);
+    tone_apply(&m, 1, space, WIDTH, HEIGHT);
+    now = tone_of(space, WIDTH, HEIGHT);
+    assert_true(fabs(now.mean[0] - less.mean[0]) < 0.5);
     /* A frame of one colour is not stretched into noise. */
     uint8_t flat[SIZE];
     memset(flat, 50, SIZE);
