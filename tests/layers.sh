@@ -23,8 +23,8 @@ allowed() {
     credentials) echo "base sora.h" ;;
     trace) echo "base media sora.h" ;;
     deliver) echo "base media credentials trace engine sora.h" ;; # engine: frames that need not stay in memory
-    serve) echo "base text store policy media sora.h" ;;
-    cli) echo "base store serve policy credentials trace deliver media team train adapt stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
+    serve) echo "base text store policy screen media sora.h" ;;
+    cli) echo "base store serve policy screen credentials trace deliver media team train adapt stage bench sora.h cpu" ;; # cpu: the trainer is given its backend
     *) return 1 ;;
     esac
 }

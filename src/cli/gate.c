@@ -45,21 +45,43 @@ static bool judge(const Policy *policy, const SoraRequest *r, const char *output
     return true;
 }
 
-bool gate_check(const char *path, SoraRequest *request, const char *output, char version[GATE_VERSION], SoraError *err)
+bool gate_check(const char *path, SoraRequest *request, const char *output, Gate *gate, SoraError *err)
 {
     bool off = path != NULL && strcmp(path, GATE_OFF) == 0;
-    snprintf(version, GATE_VERSION, "%s", GATE_OFF);
-    request->policy = version;
+    snprintf(gate->version, GATE_VERSION, "%s", GATE_OFF);
+    request->policy = gate->version;
     if (off)
         return true;
     PolicyVerdict v;
     Policy *policy = policy_open(path, err);
     bool ok = policy != NULL && judge(policy, request, output, &v, err);
     if (ok) {
-        snprintf(version, GATE_VERSION, "%s", policy_version(policy));
+        snprintf(gate->version, GATE_VERSION, "%s", policy_version(policy));
+        gate->pictures = *policy_picture_rules(policy);
         if (!v.allowed)
             ok = error_set(err, SORA_ERROR_INPUT, "refused (%s): %s --policy off does not ask", v.category, v.sentence);
     }
     policy_close(policy);
     return ok;
+}
+
+bool gate_frame(Gate *gate, const SoraVideo *video, int i, SoraError *err)
+{
+    if (strcmp(gate->version, GATE_OFF) == 0)
+        return true;
+    if (gate->screen == NULL && (gate->screen = screen_open(&gate->pictures, 0, err)) == NULL)
+        return error_wrap(err, "--policy off does not look at frames");
+    if (i == 0)
+        screen_begin(&gate->seen);
+    const Image frame = {sora_video_width(video), sora_video_height(video), (uint8_t *)sora_video_frame(video, i)}; /* read only */
+    if (!screen_frame(gate->screen, &frame, i, sora_video_fps(video), &gate->seen, err))
+        return false;
+    return gate->seen.allowed ||
+           error_set(err, SORA_ERROR_INPUT, "refused (%s): %s --policy off does not look", gate->seen.category, gate->seen.sentence);
+}
+
+void gate_close(Gate *gate)
+{
+    screen_close(gate->screen);
+    gate->screen = NULL;
 }

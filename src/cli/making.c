@@ -84,7 +84,7 @@ static void on_note(const SoraNote *note, void *user)
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
 {
     Run *n = user;
-    bool ok = delivery_frame(&n->delivery, video, i, err);
+    bool ok = gate_frame(&n->making->gate, video, i, err) && delivery_frame(&n->delivery, video, i, err);
     if (ok && i == 0 && n->delivery.silent.code != SORA_OK) {
         char text[sizeof n->delivery.silent.message + 32];
         snprintf(text, sizeof text, "the sound is left out: %s", n->delivery.silent.message);
@@ -175,6 +175,7 @@ bool making_begin(Making *m, const MakingArgs *a, const char *prompt, bool neede
 
 void making_end(Making *m)
 {
+    gate_close(&m->gate);
     sora_rewriting_deinit(&m->rewriting);
     style_deinit(&m->styled);
 }
@@ -412,7 +413,7 @@ static bool rewrite_prompt(Run *n, SoraError *err)
         fprintf(stderr, "sora: the prompt is rewritten: \"%s\"\n", m->rewriting.text);
     m->request.asked = m->rewriting.changed ? m->request.prompt : NULL;
     m->request.prompt = m->rewriting.text;
-    return !m->rewriting.changed || gate_check(m->args->policy, &m->request, n->keep ? NULL : n->output, m->policy, err);
+    return !m->rewriting.changed || gate_check(m->args->policy, &m->request, n->keep ? NULL : n->output, &m->gate, err);
 }
 
 static bool make(Run *n, SoraError *err)
@@ -442,7 +443,7 @@ bool making_run(Making *m, SoraError *err)
     interrupt_catch(); /* before the first file is tried */
     if (n.keep && (n.output = name = file_free_name("out.mp4")) == NULL)
         error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = n.output != NULL && gate_check(a->policy, &m->request, n.keep ? NULL : n.output, m->policy, err) && make(&n, err);
+    bool ok = n.output != NULL && gate_check(a->policy, &m->request, n.keep ? NULL : n.output, &m->gate, err) && make(&n, err);
     progress_end(&n.progress);
     sora_inputs_close(n.inputs);
     signing_close(&n.signing);

@@ -120,7 +120,7 @@ typedef struct Making {
     const char *inputs[70]; /* files besides those of the options that must not be replaced; ends with NULL */
     Styled styled;
     SoraRewriting rewriting;
-    char policy[GATE_VERSION]; /* of its version: request.policy */
+    Gate gate; /* its version is request.policy */
 } Making;
 
 /* prompt: of the arguments, or NULL; needed: an error when there is none. */

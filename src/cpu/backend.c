@@ -198,7 +198,7 @@ Backend *cpu_backend_new(const CpuOptions *options, SoraError *err)
     b->base.operand = b->ctx.bf16 ? DTYPE_BF16 : DTYPE_F32;
     b->ctx.int8_smallest = options->int8_smallest > 0 ? options->int8_smallest : INT8_SMALLEST;
     b->ctx.simd = b->ctx.level == CPU_AVX512 ? &simd_avx512 : &simd_avx2;
-    if (b->ctx.level == CPU_AVX2)
+    if (b->ctx.level == CPU_AVX2 && !options->beside)
         onednn_limit_avx2();
     b->base.pool = b->ctx.pool = pool_new(options->threads > 0 ? options->threads : (int)sysconf(_SC_NPROCESSORS_ONLN));
     if (b->ctx.pool == NULL) {

@@ -13,6 +13,7 @@ typedef struct CpuOptions {
     /* Asked before a kernel's own memory grows to so many bytes; false with *err filled: it may not. NULL: always. */
     bool (*room)(void *user, size_t bytes, SoraError *err);
     void *user; /* for room */
+    bool beside;       /* at the level avx2, beside backends of others: oneDNN, whose limit is the process's, keeps to none */
     bool without_vnni; /* int8 as on a processor that lacks those instructions, for tests */
     int int8_smallest; /* linear layers with fewer rows, inputs or outputs are not in int8, nor is attention with fewer
                         * queries or keys; 0: 256, below which it gains nothing */

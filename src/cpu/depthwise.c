@@ -1,5 +1,5 @@
-/* Depthwise convolution: a run of places of a row at once, of those whose taps lie within the input; the weights turned so that those
- * of one tap lie together. */
+/* Depthwise convolution: a run of places of a row at once, of those whose taps lie within the input; the weights turned
+ * so that those of one tap lie together. */
 #include "cpu/kernel.h"
 #include "cpu/simd.h"
 

@@ -26,7 +26,10 @@ static char *beside_library(const char *name)
 {
     static const char *const PLACES[] = {"/../models", "/../share/sora/models", "/../../share/sora/models"};
     Dl_info info;
-    char *own = dladdr(INSTALLED, &info) != 0 && info.dli_fname != NULL ? realpath(info.dli_fname, NULL) : NULL;
+    const char *file = dladdr(INSTALLED, &info) != 0 ? info.dli_fname : NULL;
+    if (file != NULL && strchr(file, '/') == NULL) /* the program as it was called, by a name that was looked for in $PATH */
+        file = "/proc/self/exe";
+    char *own = file != NULL ? realpath(file, NULL) : NULL;
     char *slash = own != NULL ? strrchr(own, '/') : NULL, *found = NULL;
     if (slash != NULL)
         *slash = 0;

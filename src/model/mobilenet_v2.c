@@ -23,10 +23,12 @@ static bool read_stages(MobilenetConfig *c, const json_t *list, SoraError *err)
     c->stages = (int)json_array_size(list);
     if (c->stages < 1 || c->stages > MOBILENET_MAX_STAGES)
         return wrong("bottlenecks", err);
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         MobilenetStage *s = &c->stage[i];
         if (!is_int(json_array_get(row, 0), 1, 16, &s->t) || !is_int(json_array_get(row, 1), 1, 2048, &s->c) ||
-            !is_int(json_array_get(row, 2), 1, MOBILENET_MAX_BLOCKS, &s->n) || !is_int(json_array_get(row, 3), 1, 2, &s->s))
+            !is_int(json_array_get(row, 2), 1, MOBILENET_MAX_BLOCKS, &s->n) ||
+            !is_int(json_array_get(row, 3), 1, 2, &s->s))
             return wrong("bottlenecks", err);
         blocks += s->n;
     }
@@ -37,7 +39,8 @@ bool mobilenet_config_read(MobilenetConfig *c, const json_t *json, SoraError *er
 {
     const json_t *hidden = json_object_get(json, "hidden"), *value;
     size_t i;
-    *c = (MobilenetConfig){.dense = 1 + (int)json_array_size(hidden), .classes = (int)json_array_size(json_object_get(json, "classes"))};
+    *c = (MobilenetConfig){.dense = 1 + (int)json_array_size(hidden),
+                           .classes = (int)json_array_size(json_object_get(json, "classes"))};
     if (!is_int(json_object_get(json, "side"), 32, 512, &c->side))
         return wrong("side", err);
     if (!is_int(json_object_get(json, "stem"), 1, 2048, &c->stem))
@@ -46,9 +49,7 @@ bool mobilenet_config_read(MobilenetConfig *c, const json_t *json, SoraError *er
         return wrong("last", err);
     if (c->dense > MOBILENET_MAX_DENSE)
         return wrong("hidden", err);
-    json_array_foreach(hidden, i, value)
-        if (!is_int(value, 1, 8192, &c->hidden[i]))
-            return wrong("hidden", err);
+    json_array_foreach(hidden, i, value) if (!is_int(value, 1, 8192, &c->hidden[i])) return wrong("hidden", err);
     if (c->classes < 2 || c->classes > MOBILENET_MAX_CLASSES)
         return wrong("classes", err);
     return read_stages(c, json_object_get(json, "bottlenecks"), err);

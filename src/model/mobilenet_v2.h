@@ -1,5 +1,5 @@
-/* MobileNetV2 (Sandler et al., 2018): a small network that says what kind of picture it is shown. Batch norms are folded into the
- * convolutions before them. Pictures F32 [B, 1, side, side, 3] in 0 .. 1. */
+/* MobileNetV2 (Sandler et al., 2018): a small network that says what kind of picture it is shown. Batch norms are
+ * folded into the convolutions before them. Pictures F32 [B, 1, side, side, 3] in 0 .. 1. */
 #ifndef SORA_MODEL_MOBILENET_V2_H
 #define SORA_MODEL_MOBILENET_V2_H
 
@@ -22,7 +22,8 @@ typedef struct MobilenetConfig {
     int classes;
 } MobilenetConfig;
 
-/* Everything but the names of the classes, which are the caller's. A number out of range is an error that names its key. */
+/* Everything but the names of the classes, which are the caller's. A number out of range is an error that names its
+ * key. */
 bool mobilenet_config_read(MobilenetConfig *c, const json_t *json, SoraError *err);
 
 typedef struct MobilenetLayer {

@@ -161,6 +161,11 @@ void policy_close(Policy *policy)
     free(policy);
 }
 
+const PictureRules *policy_picture_rules(const Policy *policy)
+{
+    return &policy->rules.pictures;
+}
+
 const char *policy_version(const Policy *policy)
 {
     return policy->version;

@@ -55,6 +55,14 @@ Policy *policy_open(const char *path, SoraError *err);
 Policy *policy_open_memory(const char *rules, size_t size, const char *name, SoraError *err);
 void policy_close(Policy *policy);
 
+/* What pictures and files are judged by (src/screen). */
+typedef struct PictureRules {
+    float generated, uploads;        /* from which probability an explicit picture is refused; 1: never */
+    bool faces, invalid_credentials; /* uploads with them are allowed */
+} PictureRules;
+
+const PictureRules *policy_picture_rules(const Policy *policy);
+
 /* "1-1b2c3d4e": the version of the lists and a hash of all rules, so that other rules have another version. */
 const char *policy_version(const Policy *policy);
 /* The name of category i, in the order in which they decide; NULL behind the last. */

@@ -200,6 +200,27 @@ static bool set_threshold(Rules *rules, Line *line, SoraError *err)
     return i >= 0 && (number || WRONG(line, err, "a threshold is a number from 0 to 1, \"%.40s\" is none", line->rest));
 }
 
+static bool set_picture_rule(Rules *rules, Line *line, SoraError *err)
+{
+    const char *name = take_word(line);
+    bool generated = strcmp(name, "generated") == 0, uploads = strcmp(name, "uploads") == 0, faces = strcmp(name, "faces") == 0;
+    if (!generated && !uploads && !faces && strcmp(name, "credentials") != 0)
+        return WRONG(line, err, "\"%.40s\" cannot be set; generated, uploads, faces and credentials can", name);
+    if (generated || uploads) {
+        char *end;
+        double value = strtod(line->rest, &end);
+        if (end == line->rest || *end != 0 || !(value >= 0 && value <= 1))
+            return WRONG(line, err, "a probability from 0 to 1 is expected, \"%.40s\" is none", line->rest);
+        *(generated ? &rules->pictures.generated : &rules->pictures.uploads) = (float)value;
+        return true;
+    }
+    bool allow = strcmp(line->rest, "allow") == 0;
+    if (!allow && strcmp(line->rest, "refuse") != 0)
+        return WRONG(line, err, "allow or refuse is expected, not \"%.40s\"", line->rest);
+    *(faces ? &rules->pictures.faces : &rules->pictures.invalid_credentials) = allow;
+    return true;
+}
+
 static bool add_line(Rules *rules, Line *line, SoraError *err)
 {
     const char *name = take_word(line);
@@ -223,6 +244,8 @@ static bool add_line(Rules *rules, Line *line, SoraError *err)
             rules->lists[i].names = true;
         return i >= 0;
     }
+    if (strcmp(name, "set") == 0)
+        return set_picture_rule(rules, line, err);
     if (strcmp(name, "threshold") == 0)
         return set_threshold(rules, line, err);
     if (strcmp(name, "version") == 0) {

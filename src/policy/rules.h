@@ -9,6 +9,10 @@
  *     names CATEGORY               its phrases are names: found with one letter wrong, too
  *     threshold CATEGORY N         the classifier's probability from which it is refused, 0 to 1; 1: the lists alone decide
  *     remove PHRASE                out of all lists
+ *     set generated N              from which probability of explicit pictures a generated video is refused, 0 to 1; 1: never
+ *     set uploads N                the same of what is uploaded
+ *     set faces allow|refuse       uploads with faces of people
+ *     set credentials allow|refuse uploads whose content credentials are invalid
  *     # a remark
  *
  * RULE is word (a plural counts too), exact (no plural), stem (the word may go on), part (anywhere), capital (each word begins
@@ -19,6 +23,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/error.h"
+#include "policy/policy.h"
 
 typedef struct RuleList {
     const char *name, *text;
@@ -62,6 +67,7 @@ typedef struct Rules {
     RulePair pairs[RULES_MAX_PAIRS];
     int pair_count;
     const char *version;
+    PictureRules pictures;
 } Rules;
 
 void rules_init(Rules *rules);

@@ -11,7 +11,6 @@
 #include "model/mobilenet_v2.h"
 #include "weights/file_source.h"
 
-
 const char *const PICTURE_CLASS_NAMES[PICTURE_CLASSES] = {"drawing", "hentai", "neutral", "porn", "sexy"};
 
 struct PictureJudge {
@@ -52,7 +51,8 @@ static bool load(PictureJudge *j, const json_t *config, SoraError *err)
     return (j->input != NULL && j->graph != NULL) || error_set(err, SORA_ERROR_MEMORY, "out of memory");
 }
 
-/* In F32. The kernels of AVX2 are there as they are; those of AVX-512 are made at run time, which a few pictures do not pay for. */
+/* In F32. The kernels of AVX2 are there as they are; those of AVX-512 are made at run time, which a few pictures do not
+ * pay for. */
 static PictureJudge *begin(int threads, SoraError *err)
 {
     PictureJudge *j = calloc(1, sizeof *j);
@@ -60,7 +60,8 @@ static PictureJudge *begin(int threads, SoraError *err)
         error_set(err, SORA_ERROR_MEMORY, "out of memory");
     else if ((j->backend = cpu_backend_new(&(CpuOptions){.threads = threads,
                                                          .precision = SORA_PRECISION_F32,
-                                                         .level = cpu_level_supported("avx2") ? "avx2" : NULL},
+                                                         .level = cpu_level_supported("avx2") ? "avx2" : NULL,
+                                                         .beside = true},
                                            err)) != NULL)
         return j;
     picture_judge_close(j);
@@ -73,7 +74,8 @@ static bool read_folder(PictureJudge *j, const char *folder, SoraError *err)
     snprintf(path, sizeof path, "%s/config.json", folder);
     json_t *config = json_file_read(path, err);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    bool ok = config != NULL && (j->file = safetensors_open(path, err)) != NULL && (load(j, config, err) || error_wrap(err, "%s", folder));
+    bool ok = config != NULL && (j->file = safetensors_open(path, err)) != NULL &&
+              (load(j, config, err) || error_wrap(err, "%s", folder));
     json_decref(config);
     return ok;
 }
@@ -96,7 +98,8 @@ PictureJudge *picture_judge_open_memory(const char *config, const void *weights,
     PictureJudge *j = begin(1, err);
     json_t *json = json_load_bytes(config, strlen(config), 0, &e);
     bool ok = j != NULL && (json != NULL || error_set(err, SORA_ERROR_INPUT, "config.json: %s", e.text)) &&
-              (j->file = safetensors_open_memory(weights, size, "model.safetensors", err)) != NULL && load(j, json, err);
+              (j->file = safetensors_open_memory(weights, size, "model.safetensors", err)) != NULL &&
+              load(j, json, err);
     json_decref(json);
     if (ok)
         return j;
@@ -128,7 +131,8 @@ static float place(int i, int side, int size, int *first, int *second)
     return at - (float)*first;
 }
 
-/* TensorFlow's resizeBilinear with corners aligned, which the network was made for: no mean is taken when it shrinks. */
+/* TensorFlow's resizeBilinear with corners aligned, which the network was made for: no mean is taken when it shrinks.
+ */
 static void stretch(const Image *in, int side, float *out)
 {
     for (int y = 0; y < side; y++) {
@@ -160,7 +164,8 @@ bool picture_judge_look(PictureJudge *j, const Image *pictures, int count, Pictu
         if (!graph_ok(j->graph, err))
             return error_wrap(err, "the judge of pictures");
         if (!all_finite(scores[i].p, PICTURE_CLASSES))
-            return error_set(err, SORA_ERROR_INPUT, "the judge of pictures: its weights are damaged: its answers are no numbers");
+            return error_set(err, SORA_ERROR_INPUT,
+                             "the judge of pictures: its weights are damaged: its answers are no numbers");
     }
     return true;
 }

@@ -1,4 +1,5 @@
-/* What kind of picture is it: probabilities by the network in models/pictures (its README has where it is from and how good it is).
+/* What kind of picture is it: probabilities by the network in models/pictures (its README has where it is from and how
+ * good it is).
  *
  *     PictureJudge *judge = picture_judge_open(NULL, 1, &err);
  *     PictureScores scores;
@@ -16,7 +17,14 @@
 #include "media/image.h"
 
 /* In the order in which the network says them. */
-typedef enum PictureClass { PICTURE_DRAWING, PICTURE_HENTAI, PICTURE_NEUTRAL, PICTURE_PORN, PICTURE_SEXY, PICTURE_CLASSES } PictureClass;
+typedef enum PictureClass {
+    PICTURE_DRAWING,
+    PICTURE_HENTAI,
+    PICTURE_NEUTRAL,
+    PICTURE_PORN,
+    PICTURE_SEXY,
+    PICTURE_CLASSES
+} PictureClass;
 
 extern const char *const PICTURE_CLASS_NAMES[PICTURE_CLASSES];
 
@@ -26,8 +34,8 @@ typedef struct PictureScores {
 
 typedef struct PictureJudge PictureJudge;
 
-/* folder: one with config.json and model.safetensors, or NULL for models/pictures where models are. threads 0: as many as there
- * are processors. NULL on failure. */
+/* folder: one with config.json and model.safetensors, or NULL for models/pictures where models are. threads 0: as many
+ * as there are processors. NULL on failure. */
 PictureJudge *picture_judge_open(const char *folder, int threads, SoraError *err);
 /* The same of a file in memory, which stays the caller's: for tests of what is hostile. */
 PictureJudge *picture_judge_open_memory(const char *config, const void *weights, size_t size, SoraError *err);

@@ -109,12 +109,13 @@ EngineHeard engine_child_hear(EngineChild *c, int milliseconds, json_t **message
 
 static bool spawn(EngineChild *c, const EnginePlan *plan, int theirs, SoraError *err)
 {
-    char threads[16], memory[24], tell[8];
+    char threads[16], memory[24], tell[8], explicit[24];
     const ServeOptions *o = plan->options;
     const char *program = o->engine_program != NULL ? o->engine_program : "/proc/self/exe";
     snprintf(threads, sizeof threads, "%d", o->threads);
     snprintf(memory, sizeof memory, "%zu", o->job_memory);
     snprintf(tell, sizeof tell, "%d", o->tell_prompt);
+    snprintf(explicit, sizeof explicit, "%.9g", (double)plan->explicit);
     char *arguments[] = {(char *)"sora",
                          (char *)ENGINE_COMMAND,
                          c->model,
@@ -122,6 +123,7 @@ static bool spawn(EngineChild *c, const EnginePlan *plan, int theirs, SoraError 
                          memory,
                          tell,
                          (char *)(o->credentials != NULL ? o->credentials : ""),
+                         explicit,
                          NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;

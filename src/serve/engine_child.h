@@ -8,7 +8,8 @@
  *              {"is": "made", "video": "video.mp4", "thumbnail": ..., "spritesheet": ..., "width": ...}
  *              {"is": "frame", "jpeg": BASE64}                         of a live video, as fast as they are taken
  *              {"is": "ended"}                                         it was stopped
- *              {"is": "failed", "code": 1, "message": "..."}           then it waits for the next
+ *              {"is": "failed", "code": 1, "message": "...", "refused": "explicit"}   then it waits for the next; refused: by
+ *                                                                      those who look at frames, else absent
  *
  * The engine's process ends when the socket does. What it sends is checked: it decodes files of strangers. */
 #ifndef SORA_SERVE_ENGINE_CHILD_H
@@ -34,6 +35,7 @@ typedef struct EngineChild EngineChild;
 typedef struct EnginePlan {
     const ServeOptions *options;
     const char *model; /* path */
+    float explicit;    /* from which probability a picture is refused; 1: never */
 } EnginePlan;
 
 /* Starts the process and waits until its model is open, at most so long. NULL on failure, with the engine's own error. */

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "media/picture.h"
+#include "screen/screen.h"
 #include "serve/engine_child.h"
 #include "serve/operation.h"
 #include "serve/stills.h"
@@ -24,6 +25,7 @@ enum { PIPE = 3, MOST_LINE = 1 << 20 };
 typedef struct Process {
     SoraEngine *engine;
     SoraCredentials *credentials;
+    Screen *screen;
     int tell_prompt;
     char *line;
     size_t size;
@@ -54,9 +56,10 @@ static void say(Process *p, json_t *message)
     free(text);
 }
 
-static void say_failed(Process *p, const SoraError *err)
+/* refused: the category, or NULL. */
+static void say_failed(Process *p, const SoraError *err, const char *refused)
 {
-    say(p, json_pack("{ss si ss}", "is", "failed", "code", (int)err->code, "message", err->message));
+    say(p, json_pack("{ss si ss ss*}", "is", "failed", "code", (int)err->code, "message", err->message, "refused", refused));
 }
 
 /* The next message; NULL: none within that time (-1: ever), or the server is gone. */
@@ -112,6 +115,8 @@ typedef struct Making {
     const char *folder;
     int previews;
     double previewed; /* when, by clock_seconds() */
+    ScreenVerdict seen;
+    double fps; /* of a live video */
     json_t *notes, *words; /* words: message with those of a live video that the engine has */
 } Making;
 
@@ -131,10 +136,13 @@ static void on_note(const SoraNote *note, void *user)
     json_array_append_new(m->notes, json_pack("{ss ss}", "about", note->about, "text", note->text));
 }
 
-/* For those who wait. One that cannot be written is not missed. */
+/* For those who wait. One that cannot be written, or may not be shown, is not missed. */
 static void show(Making *m, const Image *picture)
 {
     char name[32], path[4096];
+    ScreenVerdict seen;
+    if (!screen_picture(m->process->screen, picture, &seen, NULL) || !seen.allowed)
+        return;
     m->previewed = clock_seconds();
     snprintf(name, sizeof name, "preview-%d.jpg", ++m->previews);
     snprintf(path, sizeof path, "%s/%s", m->folder, name);
@@ -142,12 +150,24 @@ static void show(Making *m, const Image *picture)
         say(m->process, json_pack("{ss ss}", "is", "preview", "file", name));
 }
 
-/* Now and then a finished frame. */
+/* Two frames a second are looked at. */
+static bool may_go_on(Making *m, const Image *frame, int i, double fps, SoraError *err)
+{
+    if (i == 0)
+        screen_begin(&m->seen);
+    return screen_frame(m->process->screen, frame, i, fps, &m->seen, err) &&
+           (m->seen.allowed || error_set(err, SORA_ERROR_INPUT, "%s", m->seen.sentence));
+}
+
+/* And now and then one is shown. */
 static bool on_frame(const SoraVideo *video, int i, void *user, SoraError *err)
 {
     Making *m = user;
+    const Image frame = {sora_video_width(video), sora_video_height(video), (uint8_t *)sora_video_frame(video, i)}; /* read only */
+    if (!may_go_on(m, &frame, i, sora_video_fps(video), err))
+        return false;
     if (clock_seconds() - m->previewed >= PREVIEW_SECONDS)
-        show(m, &(Image){sora_video_width(video), sora_video_height(video), (uint8_t *)sora_video_frame(video, i)}); /* read only */
+        show(m, &frame);
     return true;
 }
 
@@ -289,7 +309,7 @@ static void make(Process *p, const json_t *message)
                       "length", frames / fps, "took", clock_seconds() - began, "parameters", sora_video_parameters(video),
                       "notes", m.notes, "id", sora_video_id(video)));
     } else {
-        say_failed(p, &err);
+        say_failed(p, &err, m.seen.category);
     }
     sora_video_free(video);
     sora_inputs_close(inputs);
@@ -312,7 +332,8 @@ static bool on_live_frame(const uint8_t *rgb, int width, int height, int64_t i, 
     Making *m = user;
     char *jpeg = NULL, *text = NULL;
     size_t size = 0;
-    bool ok = encode_jpeg(&(Image){width, height, (uint8_t *)rgb}, &jpeg, &size, err); /* read only */
+    const Image frame = {width, height, (uint8_t *)rgb}; /* read only */
+    bool ok = may_go_on(m, &frame, (int)i, m->fps, err) && encode_jpeg(&frame, &jpeg, &size, err);
     ok = ok && ((text = malloc(size / 3 * 4 + 8)) != NULL || error_no_memory(err));
     if (ok) {
         EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)jpeg, (int)size);
@@ -348,12 +369,15 @@ static void make_live(Process *p, const json_t *message)
         fill_request(&request, given, passages, &o, &m);
         request.frame = NULL;
         request.preview = NULL;
+        SoraRequest own;
+        sora_engine_defaults(p->engine, &own);
+        m.fps = request.fps > 0 ? request.fps : own.fps;
         ok = sora_live(p->engine, &request, &(SoraLive){on_live_frame, on_live_words, &m, NULL}, &err);
     }
     if (ok)
         say(p, json_pack("{ss}", "is", "ended"));
     else
-        say_failed(p, &err);
+        say_failed(p, &err, m.seen.category);
     json_decref(m.words);
     json_decref(p->words);
     p->words = NULL;
@@ -408,21 +432,22 @@ static void restrict_process(size_t memory)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* sora engine-process MODEL THREADS MEMORY TELL_PROMPT CREDENTIALS */
+/* sora engine-process MODEL THREADS MEMORY TELL_PROMPT CREDENTIALS EXPLICIT: from which probability a video is refused */
 int engine_main(int argc, char **argv)
 {
     SoraError err = {0};
     Process p = {.line = malloc(MOST_LINE)};
-    if (argc != 7 || p.line == NULL)
+    if (argc != 8 || p.line == NULL)
         return 2;
     restrict_process(strtoull(argv[4], NULL, 10));
     p.tell_prompt = atoi(argv[5]);
     p.credentials = sora_credentials_open(*argv[6] != 0 ? argv[6] : NULL, &err);
-    p.engine = p.credentials != NULL ? sora_engine_open(argv[2], &(SoraOptions){.threads = atoi(argv[3])}, &err) : NULL;
+    p.screen = p.credentials != NULL ? screen_open(&(PictureRules){.generated = strtof(argv[7], NULL)}, atoi(argv[3]), &err) : NULL;
+    p.engine = p.screen != NULL ? sora_engine_open(argv[2], &(SoraOptions){.threads = atoi(argv[3])}, &err) : NULL;
     if (p.engine != NULL)
         say(&p, facts_of(p.engine));
     else
-        say_failed(&p, &err);
+        say_failed(&p, &err, NULL);
     while (p.engine != NULL && !p.gone) {
         json_t *m = hear(&p, -1);
         const char *what = json_string_value(json_object_get(m, "do"));
@@ -433,6 +458,7 @@ int engine_main(int argc, char **argv)
         json_decref(m);
     }
     sora_engine_close(p.engine);
+    screen_close(p.screen);
     sora_credentials_close(p.credentials);
     free(p.line);
     return 0;

@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/scratch.h"
+#include "screen/faces.h"
+#include "screen/screen.h"
 #include "serve/hooks_api.h"
 #include "serve/http.h"
 #include "serve/key_cache.h"
@@ -108,6 +110,19 @@ static bool check_exposure(Server *s, SoraError *err)
                       s->options->host));
 }
 
+/* Without the judge of pictures nothing is served. Without facedetect uploads are refused, which is said once. */
+static bool check_screen(const Server *s, SoraError *err)
+{
+    Screen *screen = screen_open(policy_picture_rules(s->policy), 1, err);
+    if (screen != NULL && !policy_picture_rules(s->policy)->faces && !faces_can_be_found() && !s->options->no_http)
+        log_line("warning",
+                 "uploads are refused: uploads with people cannot be checked: the program facedetect is not installed; install it, or "
+                 "allow faces with \"set faces allow\" in --policy FILE",
+                 NULL);
+    screen_close(screen);
+    return screen != NULL;
+}
+
 static bool open_all(Running *r, SoraError *err)
 {
     Server *s = &r->server;
@@ -121,7 +136,7 @@ static bool open_all(Running *r, SoraError *err)
     s->statuses = status_cache_new(o->store != NULL ? STATUS_SECONDS : STATUS_SECONDS_ALONE);
     s->plans = s->limiter != NULL && s->keys != NULL && s->statuses != NULL ? plans_open(o->plans, err) : NULL;
     s->policy = s->plans != NULL ? policy_open(o->policy, err) : NULL;
-    return s->policy != NULL && open_store(r, err) && check_exposure(s, err) && sora_credentials_init(o->credentials, err) &&
+    return s->policy != NULL && check_screen(s, err) && open_store(r, err) && check_exposure(s, err) && sora_credentials_init(o->credentials, err) &&
            (r->worker = worker_start(s, err)) != NULL;
 }
 

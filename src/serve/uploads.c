@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sora.h>
 
 #include "media/foreign.h"
+#include "screen/screen.h"
 #include "serve/fetch.h"
 #include "serve/fields.h"
 #include "serve/server.h"
@@ -53,17 +53,38 @@ static void say_wrong(Call *call, const char *field, const char *path, const Sor
     call_error(call, 400, "invalid_file", field, "%s: %s", field, message);
 }
 
-/* A file whose content credentials do not hold was changed since they were made, or they are another one's. */
-static bool refuse_forged(Call *call, const char *field, const char *path)
+/* The audit knows who sent it, and what its content credentials say. */
+static void note_upload(Call *call, const char *action, const ScreenVerdict *v)
+{
+    char origin[400];
+    screen_origin_text(&v->origin, origin, sizeof origin);
+    const char *detail = v->category != NULL && strcmp(v->category, "credentials") != 0 ? v->category : origin;
+    if (v->category != NULL || *origin != 0)
+        store_audit(call->server->store, call->key.id, action, call->id, detail, NULL);
+}
+
+/* Whether a mask, picture or video may be taken, by the server's policy. A judge of its own for each: opening one takes less than
+ * decoding a picture, and nobody waits for another's video. */
+static bool may_be_taken(Call *call, const char *field, const char *path, InputUse use)
 {
     SoraError err = {0};
-    SoraVerification *v = sora_verify(path, NULL, &err);
-    bool forged = v != NULL && sora_verification_verdict(v) == SORA_VERDICT_INVALID;
-    sora_verification_free(v);
-    if (forged)
-        call_error(call, 400, "invalid_credentials", field,
-                   "%s: the file's content credentials are invalid: it was changed since they were made, or they are not its own", field);
-    return !forged;
+    ScreenVerdict v;
+    Screen *screen = screen_open(policy_picture_rules(call->server->policy), 1, &err);
+    bool judged = screen != NULL && screen_file(screen, path, use == INPUT_VIDEO ? &VIDEO_LIMITS : &PICTURE_LIMITS, &v, &err);
+    screen_close(screen);
+    if (!judged && err.code == SORA_ERROR_UNSUPPORTED)
+        call_error(call, 503, "uploads_unchecked", field, "%s: %s", field, err.message);
+    else if (!judged && err.code == SORA_ERROR_INPUT)
+        say_wrong(call, field, path, &err);
+    else if (!judged)
+        call_fail(call, &err);
+    if (!judged)
+        return false;
+    note_upload(call, v.allowed ? "uploaded" : "refused", &v);
+    if (!v.allowed)
+        call_error(call, 400, strcmp(v.category, "credentials") == 0 ? "invalid_credentials" : "moderation_blocked", field, "%s: %s",
+                   field, v.sentence);
+    return v.allowed;
 }
 
 static bool keep(Call *call, const char *field, const char *path, InputUse use, char name[STORE_ID_SIZE])
@@ -76,7 +97,7 @@ static bool keep(Call *call, const char *field, const char *path, InputUse use, 
             say_wrong(call, field, path, &err);
         return false;
     }
-    if (!refuse_forged(call, field, path))
+    if (!may_be_taken(call, field, path, use))
         return false;
     if (store_file_add(call->server->store, path, "upload", "", name, &err))
         return true;

@@ -85,7 +85,7 @@ static bool get_child(Slot *s, int model, SoraError *err)
     if (s->child != NULL && strcmp(engine_child_model(s->child), path) == 0)
         return true;
     drop_child(s);
-    s->child = engine_child_start(&(EnginePlan){server->options, path}, OPEN_SECONDS, err);
+    s->child = engine_child_start(&(EnginePlan){server->options, path, policy_picture_rules(server->policy)->generated}, OPEN_SECONDS, err);
     s->model = model;
     if (s->child != NULL)
         server->metrics.models[model].loaded++;
@@ -277,7 +277,8 @@ static bool on_message(Run *r, json_t *m)
         char text[256];
         const char *message = json_string_value(json_object_get(m, "message"));
         strip_folder(r, message != NULL ? message : "", text, sizeof text);
-        fail_run(r, code_name((SoraErrorCode)json_integer_value(json_object_get(m, "code"))), text);
+        bool refused = json_is_string(json_object_get(m, "refused"));
+        fail_run(r, refused ? "moderation_blocked" : code_name((SoraErrorCode)json_integer_value(json_object_get(m, "code"))), text);
         return true;
     } else if (strcmp(is, "made") == 0) {
         r->made = json_incref(m);
@@ -514,7 +515,8 @@ static bool open_models(Worker *w, SoraError *err)
             continue;
         }
         EngineChild *child =
-            engine_child_start(&(EnginePlan){server->options, server->options->models[i].path}, OPEN_SECONDS, err);
+            engine_child_start(&(EnginePlan){server->options, server->options->models[i].path, policy_picture_rules(server->policy)->generated},
+                               OPEN_SECONDS, err);
         if (child == NULL)
             return false;
         server->facts[i] = *engine_child_facts(child);

@@ -1,5 +1,6 @@
-/* The picture judge from its TensorFlow.js model, in which layers have Keras's names. The bytes stay; each batch norm goes into
- * the scales, minima and biases of the output channels before it: y = g (w x - mean) / s + beta, so w' = w g / s. */
+/* The picture judge from its TensorFlow.js model, in which layers have Keras's names. The bytes stay; each batch norm
+ * goes into the scales, minima and biases of the output channels before it: y = g (w x - mean) / s + beta, so w' = w g
+ * / s. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static const char CONFIG[] = "{\n"
                              "  \"model_type\": \"mobilenet_v2\",\n"
                              "  \"side\": 224,\n"
                              "  \"stem\": 32,\n"
-                             "  \"bottlenecks\": [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]],\n"
+                             "  \"bottlenecks\": [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, "
+                             "3, 1], [6, 160, 3, 2], [6, 320, 1, 1]],\n"
                              "  \"last\": 1280,\n"
                              "  \"hidden\": [256, 128],\n"
                              "  \"classes\": [\"drawing\", \"hentai\", \"neutral\", \"porn\", \"sexy\"]\n"
@@ -49,8 +51,8 @@ static const TfjsTensor *find(const Work *w, const char *layer, const char *part
     snprintf(name, sizeof name, "%s/%s", layer, part);
     const TfjsTensor *t = tfjs_find(w->model, name);
     if (t == NULL)
-        message_bad(message_path_end(tfjs_path(w->model)), err, "tensor \"%s\" is missing: it is not the MobileNetV2 of nsfwjs",
-                    message_shown(name, shown));
+        message_bad(message_path_end(tfjs_path(w->model)), err,
+                    "tensor \"%s\" is missing: it is not the MobileNetV2 of nsfwjs", message_shown(name, shown));
     return t;
 }
 
@@ -61,7 +63,8 @@ static bool vector(const Work *w, const char *layer, const char *part, int64_t n
     if (t == NULL)
         return false;
     if (t->tensor.ndim != 1 || t->tensor.shape[0] != n)
-        return message_bad(message_path_end(tfjs_path(w->model)), err, "tensor \"%s\" has not the size of its layer", t->name);
+        return message_bad(message_path_end(tfjs_path(w->model)), err, "tensor \"%s\" has not the size of its layer",
+                           t->name);
     for (int64_t i = 0; i < n; i++)
         out[i] = (float)(((const uint8_t *)t->tensor.data)[i] * t->scale + t->minimum);
     return true;
@@ -98,7 +101,8 @@ static bool turn(Work *w, const TfjsTensor *t, bool depthwise, Tensor *out, Sora
 }
 
 /* rows: scale, minimum and bias of the n outputs, and room for four times n numbers. */
-static bool fold(const Work *w, const Layer *l, const TfjsTensor *kernel, int64_t n, float *const rows[4], SoraError *err)
+static bool fold(const Work *w, const Layer *l, const TfjsTensor *kernel, int64_t n, float *const rows[4],
+                 SoraError *err)
 {
     for (int64_t o = 0; o < n; o++) {
         rows[0][o] = (float)kernel->scale;
@@ -116,7 +120,8 @@ static bool fold(const Work *w, const Layer *l, const TfjsTensor *kernel, int64_
         rows[1][o] = (float)(kernel->minimum * factor);
         rows[2][o] = (float)(beta[o] - mean[o] * factor);
         if (!isfinite(rows[0][o]) || !isfinite(rows[1][o]) || !isfinite(rows[2][o]))
-            return message_bad(message_path_end(tfjs_path(w->model)), err, "\"%s\" has numbers that are not finite", l->norm);
+            return message_bad(message_path_end(tfjs_path(w->model)), err, "\"%s\" has numbers that are not finite",
+                               l->norm);
     }
     return true;
 }
@@ -164,7 +169,8 @@ static bool add_layers(Work *w, SoraError *err)
     for (int i = 0; i < BLOCKS && ok; i++)
         ok = add_block(w, i, err);
     return ok && add(w, (Layer){"last", "Conv_1", "Conv_1_bn", false}, err) &&
-           add(w, (Layer){"dense.0", "dense_1", "", false}, err) && add(w, (Layer){"dense.1", "dense_2", "", false}, err) &&
+           add(w, (Layer){"dense.0", "dense_1", "", false}, err) &&
+           add(w, (Layer){"dense.1", "dense_2", "", false}, err) &&
            add(w, (Layer){"dense.2", "dense_3", "", false}, err);
 }
 
@@ -208,8 +214,9 @@ static bool write(Work *w, const char *to, SoraError *err)
     }
     ok = ok && dir_make(folder, err) && safetensors_writer_save(w->writer, weights, err) && write_config(config, err);
     if (ok && rename(folder, to) != 0)
-        ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR ? message_bad(message_path_end(to), err, "is there already")
-                                                   : error_system(err, message_path_end(to), "cannot rename to");
+        ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
+                 ? message_bad(message_path_end(to), err, "is there already")
+                 : error_system(err, message_path_end(to), "cannot rename to");
     scratch_remove(&scratch);
     return ok;
 }

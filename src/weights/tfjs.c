@@ -67,13 +67,14 @@ static const char *copy_number(const char *s, char **out)
 {
     if (*s == '.')
         *(*out)++ = '0';
-    while (isdigit((unsigned char)*s) || *s == '.' || *s == 'e' || *s == 'E' || ((*s == '-' || *s == '+') && tolower((unsigned char)s[-1]) == 'e'))
+    while (isdigit((unsigned char)*s) || *s == '.' || *s == 'e' || *s == 'E' ||
+           ((*s == '-' || *s == '+') && tolower((unsigned char)s[-1]) == 'e'))
         *(*out)++ = *s++;
     return s;
 }
 
-/* What a minifier writes, up to the brace that closes the first: member names without quotes, !0 and !1, numbers that begin with
- * a point. NULL: out of memory. free() it. */
+/* What a minifier writes, up to the brace that closes the first: member names without quotes, !0 and !1, numbers that
+ * begin with a point. NULL: out of memory. free() it. */
 static char *to_json(const char *s)
 {
     char *text = malloc(3 * strlen(s) + 1), *out = text;
@@ -177,14 +178,17 @@ static bool read_shard(TfjsModel *m, const char *name, SoraError *err)
 static bool read_tensor(TfjsModel *m, const json_t *w, size_t *used, SoraError *err)
 {
     const json_t *q = json_object_get(w, "quantization"), *shape = json_object_get(w, "shape"), *side;
-    const char *name = json_string_value(json_object_get(w, "name")), *type = json_string_value(json_object_get(q, "dtype"));
+    const char *name = json_string_value(json_object_get(w, "name")),
+               *type = json_string_value(json_object_get(q, "dtype"));
     int64_t sides[MAX_DIMS], count = 1;
     size_t index, ndim = json_array_size(shape);
     if (name == NULL || m->count == MAX_TENSORS || ndim < 1 || ndim > 4)
-        return error_set(err, SORA_ERROR_INPUT, "%s: a tensor without name, or with no shape of 1 to 4 numbers", m->folder);
+        return error_set(err, SORA_ERROR_INPUT, "%s: a tensor without name, or with no shape of 1 to 4 numbers",
+                         m->folder);
     if (type == NULL || strcmp(type, "uint8") != 0)
         return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" is not quantized to uint8", m->folder, name);
-    json_array_foreach(shape, index, side) {
+    json_array_foreach(shape, index, side)
+    {
         sides[index] = json_integer_value(side);
         if (sides[index] < 1 || sides[index] > MAX_TEXT / count)
             return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" has no possible shape", m->folder, name);
@@ -197,7 +201,8 @@ static bool read_tensor(TfjsModel *m, const json_t *w, size_t *used, SoraError *
                       json_number_value(json_object_get(q, "scale")), json_number_value(json_object_get(q, "min"))};
     *used += (size_t)count;
     if (!isfinite(t->scale) || !isfinite(t->minimum))
-        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" has a scale that is not finite", m->folder, name);
+        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" has a scale that is not finite", m->folder,
+                         name);
     return t->name != NULL || no_memory(m, err);
 }
 
@@ -205,10 +210,8 @@ static bool read_shards(TfjsModel *m, const json_t *root, SoraError *err)
 {
     const json_t *group, *item;
     size_t i, k;
-    json_array_foreach(json_object_get(root, "weightsManifest"), i, group)
-        json_array_foreach(json_object_get(group, "paths"), k, item)
-            if (!read_shard(m, json_string_value(item), err))
-                return false;
+    json_array_foreach(json_object_get(root, "weightsManifest"), i, group) json_array_foreach(
+        json_object_get(group, "paths"), k, item) if (!read_shard(m, json_string_value(item), err)) return false;
     return true;
 }
 
@@ -218,10 +221,8 @@ static bool read_tensors(TfjsModel *m, const json_t *root, SoraError *err)
     size_t i, k, used = 0;
     if ((m->tensors = arena_calloc(&m->memory, MAX_TENSORS * sizeof *m->tensors)) == NULL)
         return no_memory(m, err);
-    json_array_foreach(json_object_get(root, "weightsManifest"), i, group)
-        json_array_foreach(json_object_get(group, "weights"), k, item)
-            if (!read_tensor(m, item, &used, err))
-                return false;
+    json_array_foreach(json_object_get(root, "weightsManifest"), i, group) json_array_foreach(
+        json_object_get(group, "weights"), k, item) if (!read_tensor(m, item, &used, err)) return false;
     return m->count > 0 || error_set(err, SORA_ERROR_INPUT, "%s: the model has no weights", m->folder);
 }
 

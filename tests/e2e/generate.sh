@@ -40,6 +40,14 @@ grep -q '"policy": "off"' "$work.out" || fail "the parameters do not say that no
 expect 0 "" "$sora" "a dog walks left" $fast --json -o asked.mp4
 grep -Eq '"policy": "1-[0-9a-f]{8}"' "$work.out" || fail "the parameters do not have the policy's version"
 rm asked.mp4 rules.txt
+# Frames are looked at before the file gets its name: here nothing passes. A video of many frames, and what is made of others.
+echo "set generated 0" >nothing.txt
+expect 2 'refused \(explicit\): What was made looks sexually explicit; it is not kept' "$sora" "a dog walks left" $fast --policy nothing.txt -o refused.mp4
+expect 2 'refused \(explicit\)' "$sora" "a dog walks left" $fast --policy nothing.txt --keep-partial -o refused.mp4
+expect 2 'refused \(explicit\)' "$sora" "a dog walks left" $fast --policy nothing.txt -o refused.png
+[ -z "$(ls -A | grep refused)" ] || fail "what was refused when it was looked at was written: $(ls -A)"
+expect 2 'nothing.txt:1: a probability from 0 to 1 is expected, "2" is none' sh -c "echo set generated 2 >nothing.txt; '$sora' 'a dog' $fast --policy nothing.txt -o refused.mp4"
+rm nothing.txt
 
 expect 2 "a size such as 6G or 800M is expected" "$sora" generate -p "a dog" $fast --memory 6X -o out.mp4
 expect 0 "" "$sora" generate -p "a dog walks left" $fast --seed 1 --no-credentials -o out.mp4

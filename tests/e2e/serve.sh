@@ -121,6 +121,7 @@ byte=$(od -An -tu1 -j $((size - 30)) -N1 forged.jpg | tr -d ' ')
 printf "\\$(printf %o $((byte ^ 1)))" | dd of=forged.jpg bs=1 seek=$((size - 30)) conv=notrunc 2>/dev/null
 ask 400 "$url/v1/videos" -F prompt=a -F input_reference=@forged.jpg
 has '"param":"input_reference","code":"invalid_credentials"'
+has "The file.s content credentials are invalid: [^\"]"
 
 # --- a picture to begin with ---
 cp thumbnail.webp reference.webp

@@ -1,4 +1,5 @@
-/* A model of TensorFlow.js in JavaScript: the object, a 0 byte, the bytes of its shards. An error, or tensors within the bytes. */
+/* A model of TensorFlow.js in JavaScript: the object, a 0 byte, the bytes of its shards. An error, or tensors within
+ * the bytes. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The judge of pictures against the package that it is from: tests/data/judge.json has what nsfwjs says of pictures that are drawn
- * here, written by tests/e2e/judge.mjs. With --write DIR the pictures go to DIR for it. */
+/* The judge of pictures against the package that it is from: tests/data/judge.json has what nsfwjs says of pictures
+ * that are drawn here, written by tests/e2e/judge.mjs. With --write DIR the pictures go to DIR for it. */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,10 @@
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/rng.h"
+#include "cpu/backend.h"
 #include "screen/picture_judge.h"
 #include "temp_dir.h"
+#include "tensor/ops.h"
 #include "weights/convert.h"
 #include "weights/tfjs.h"
 
@@ -43,7 +45,8 @@ static void squares(Image *p)
 /* Discs of warm colours on a light ground. */
 static void discs(Image *p)
 {
-    static const int AT[][4] = {{50, 45, 28, 0xd8a888}, {40, 70, 22, 0xc08868}, {62, 72, 20, 0xe0b090}, {50, 20, 10, 0x503020}};
+    static const int AT[][4] = {
+        {50, 45, 28, 0xd8a888}, {40, 70, 22, 0xc08868}, {62, 72, 20, 0xe0b090}, {50, 20, 10, 0x503020}};
     for (int y = 0; y < p->height; y++)
         for (int x = 0; x < p->width; x++) {
             image_set_pixel(p, x, y, 0xf2eee8);
@@ -66,8 +69,9 @@ static const struct {
     const char *name;
     int width, height;
     void (*draw)(Image *p);
-} PICTURES[] = {{"gradient", 224, 224, gradient}, {"noise", 224, 224, noise},      {"squares", 224, 224, squares},
-                {"discs", 224, 224, discs},       {"discs-wide", 640, 360, discs}, {"stripes", 131, 300, stripes},
+} PICTURES[] = {{"gradient", 224, 224, gradient},    {"noise", 224, 224, noise},
+                {"squares", 224, 224, squares},      {"discs", 224, 224, discs},
+                {"discs-wide", 640, 360, discs},     {"stripes", 131, 300, stripes},
                 {"gradient-small", 17, 9, gradient}, {"dot", 1, 1, discs}};
 enum { COUNT = sizeof PICTURES / sizeof *PICTURES };
 
@@ -87,7 +91,8 @@ static int write_pictures(const char *folder)
         draw(&p, i);
         snprintf(path, sizeof path, "%s/%s-%dx%d.rgb", folder, PICTURES[i].name, p.width, p.height);
         FILE *f = fopen(path, "wb");
-        if (f == NULL || fwrite(p.rgb, 3, (size_t)(p.width * p.height), f) != (size_t)(p.width * p.height) || fclose(f) != 0)
+        if (f == NULL || fwrite(p.rgb, 3, (size_t)(p.width * p.height), f) != (size_t)(p.width * p.height) ||
+            fclose(f) != 0)
             return 1;
         image_deinit(&p);
     }
@@ -123,7 +128,8 @@ static void says_what_the_original_says(void **state)
         assert_true(picture_judge_look(j, &all[i], 1, &one, &err));
         for (int c = 0; c < PICTURE_CLASSES; c++) {
             float want = (float)json_real_value(json_array_get(row, (size_t)c));
-            if (!(together[i].p[c] - want < 2e-4f && want - together[i].p[c] < 2e-4f) || !(one.p[c] - want < 2e-4f && want - one.p[c] < 2e-4f))
+            if (!(together[i].p[c] - want < 2e-4f && want - together[i].p[c] < 2e-4f) ||
+                !(one.p[c] - want < 2e-4f && want - one.p[c] < 2e-4f))
                 fail_msg("%s: %s is %.6f, alone %.6f; nsfwjs says %.6f", PICTURES[i].name, PICTURE_CLASS_NAMES[c],
                          (double)together[i].p[c], (double)one.p[c], (double)want);
         }
@@ -131,6 +137,29 @@ static void says_what_the_original_says(void **state)
     }
     picture_judge_close(j);
     json_decref(expected);
+}
+
+/* The judge computes with AVX2, which other backends of the process are not bound to: what they make at run time still
+ * works. */
+static void leaves_other_backends_alone(void **state)
+{
+    SoraError err = {0};
+    static float x[2 * 24 * 24 * 12], w[32 * 12 * 9];
+    PictureJudge *j = open_judge();
+    Image p = {0};
+    PictureScores scores;
+    draw(&p, 0);
+    assert_true(picture_judge_look(j, &p, 1, &scores, &err));
+    Backend *backend = cpu_backend_new(&(CpuOptions){.threads = 1}, &err);
+    Graph *g = graph_new(backend);
+    op_conv(g, graph_input(g, DTYPE_F32, SHAPE(2, 1, 24, 24, 12), x),
+            graph_input(g, DTYPE_F32, SHAPE(32, 12, 1, 3, 3), w), NULL, (ConvShape){{1, 1, 1}, {0, 0, 1, 1, 1, 1}});
+    if (!graph_ok(g, &err))
+        fail_msg("%s", err.message);
+    graph_free(g);
+    cpu_backend_free(backend);
+    image_deinit(&p);
+    picture_judge_close(j);
 }
 
 static void write_text(const char *name, const char *text)
@@ -144,9 +173,10 @@ static void write_text(const char *name, const char *text)
 /* What npm's bundles look like, with a member name, a number and a truth as a minifier writes them. */
 static void a_model_in_javascript_is_read(void **state)
 {
-    static const char MODEL[] = "!function(e){var s={};s.exports={modelTopology:{x:!0,y:[!1,null]},weightsManifest:[{paths:[\"%s\"],weights:["
-                                "{name:\"a/kernel\",shape:[2,2],dtype:\"float32\",quantization:{min:-.5,scale:25e-2,dtype:\"uint8\"}},"
-                                "{name:\"a/bias\",shape:[1],dtype:\"float32\",quantization:{min:-0,scale:1,dtype:\"uint8\"}}]}]}},{}]";
+    static const char MODEL[] =
+        "!function(e){var s={};s.exports={modelTopology:{x:!0,y:[!1,null]},weightsManifest:[{paths:[\"%s\"],weights:["
+        "{name:\"a/kernel\",shape:[2,2],dtype:\"float32\",quantization:{min:-.5,scale:25e-2,dtype:\"uint8\"}},"
+        "{name:\"a/bias\",shape:[1],dtype:\"float32\",quantization:{min:-0,scale:1,dtype:\"uint8\"}}]}]}},{}]";
     SoraError err = {0};
     char text[1024];
     snprintf(text, sizeof text, MODEL, "s1of1");
@@ -182,6 +212,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--write") == 0)
         return write_pictures(argv[2]);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaves_other_backends_alone),
         cmocka_unit_test(says_what_the_original_says),
         cmocka_unit_test(a_model_in_javascript_is_read),
     };
