@@ -164,8 +164,9 @@ Tensor *op_depthwise(Graph *g, Tensor *x, Tensor *w, Tensor *b, DepthwiseShape s
         return NULL;
     const ConvBlock as = {.x = x, .w = w};
     Node node = {.op = OP_DEPTHWISE, .n_in = 3, .in = {x, w, b}, .i = {[DEPTHWISE_ACT] = shape.act}};
-    if (x->dtype != DTYPE_F32 || x->ndim != 5 || w->dtype != DTYPE_F32 || w->ndim != 4 || w->shape[0] != x->shape[CHANNELS] ||
-        w->shape[1] != 1 || w->shape[2] * w->shape[3] > DEPTHWISE_TAPS || !is_vector(b, x->shape[CHANNELS]))
+    if (x->dtype != DTYPE_F32 || x->ndim != 5 || w->dtype != DTYPE_F32 || w->ndim != 4 ||
+        w->shape[0] != x->shape[CHANNELS] || w->shape[1] != 1 || w->shape[2] * w->shape[3] > DEPTHWISE_TAPS ||
+        !is_vector(b, x->shape[CHANNELS]))
         return refuse(g, &as, "x [B, T, H, W, C], w [C, 1, kh, kw], b [C] in F32 expected");
     int64_t y[5];
     memcpy(y, x->shape, sizeof y);
