@@ -57,7 +57,8 @@ void policy_close(Policy *policy);
 
 /* What pictures and files are judged by (src/screen). */
 typedef struct PictureRules {
-    float generated, uploads;        /* from which probability an explicit picture is refused; 1: never */
+    float generated, uploads;        /* from which probability an explicit picture is refused; 1: never, and those that
+                                      * are made are not looked at */
     bool faces, invalid_credentials; /* uploads with them are allowed */
 } PictureRules;
 

@@ -9,7 +9,7 @@
  *     names CATEGORY               its phrases are names: found with one letter wrong, too
  *     threshold CATEGORY N         the classifier's probability from which it is refused, 0 to 1; 1: the lists alone decide
  *     remove PHRASE                out of all lists
- *     set generated N              from which probability of explicit pictures a generated video is refused, 0 to 1; 1: never
+ *     set generated N              from which probability of explicit pictures a generated video is refused, 0 to 1; 1: none is looked at
  *     set uploads N                the same of what is uploaded
  *     set faces allow|refuse       uploads with faces of people
  *     set credentials allow|refuse uploads whose content credentials are invalid

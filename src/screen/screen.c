@@ -68,12 +68,6 @@ static bool look(Screen *s, const Image *picture, double seconds, ScreenVerdict 
     return true;
 }
 
-/* A threshold of 1 refuses nothing. */
-static bool is_explicit(const ScreenVerdict *v, float threshold)
-{
-    return threshold < 1 && picture_explicit(&v->worst) >= threshold;
-}
-
 /* Does a new half second begin with frame i? */
 static bool is_due(int i, double fps)
 {
@@ -82,11 +76,11 @@ static bool is_due(int i, double fps)
 
 bool screen_frame(Screen *s, const Image *frame, int i, double fps, ScreenVerdict *v, SoraError *err)
 {
-    if (!v->allowed || !is_due(i, fps))
+    if (!v->allowed || s->rules.generated >= 1 || !is_due(i, fps))
         return true;
     if (!look(s, frame, fps > 0 ? i / fps : 0, v, err))
         return false;
-    if (is_explicit(v, s->rules.generated))
+    if (picture_explicit(&v->worst) >= s->rules.generated)
         refuse(v, "explicit",
                "What was made looks sexually explicit; it is not kept. Other words or another seed may help.");
     return true;
@@ -129,7 +123,7 @@ static bool judge_frame(Screen *s, const Image *frame, double seconds, FaceSheet
 {
     if (!look(s, frame, seconds, v, err))
         return false;
-    if (is_explicit(v, s->rules.uploads)) {
+    if (s->rules.uploads < 1 && picture_explicit(&v->worst) >= s->rules.uploads) {
         refuse(v, "explicit", "The upload looks sexually explicit; it is not taken.");
         return true;
     }
