@@ -69,7 +69,7 @@ bool gate_frame(Gate *gate, const SoraVideo *video, int i, SoraError *err)
 {
     if (strcmp(gate->version, GATE_OFF) == 0 || gate->pictures.generated >= 1)
         return true;
-    if (gate->screen == NULL && (gate->screen = screen_open(&gate->pictures, 0, err)) == NULL)
+    if (gate->screen == NULL && (gate->screen = screen_open(&gate->pictures, 1, err)) == NULL)
         return error_wrap(err, "--policy off does not look at frames");
     if (i == 0)
         screen_begin(&gate->seen);

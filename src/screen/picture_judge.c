@@ -10,6 +10,7 @@
 #include "engine/model_path.h"
 #include "model/mobilenet_v2.h"
 #include "weights/file_source.h"
+#include "weights/message.h"
 
 const char *const PICTURE_CLASS_NAMES[PICTURE_CLASSES] = {"drawing", "hentai", "neutral", "porn", "sexy"};
 
@@ -95,9 +96,11 @@ PictureJudge *picture_judge_open(const char *folder, int threads, SoraError *err
 PictureJudge *picture_judge_open_memory(const char *config, const void *weights, size_t size, SoraError *err)
 {
     json_error_t e;
+    char shown[SHOWN_SIZE];
     PictureJudge *j = begin(1, err);
     json_t *json = json_load_bytes(config, strlen(config), 0, &e);
-    bool ok = j != NULL && (json != NULL || error_set(err, SORA_ERROR_INPUT, "config.json: %s", e.text)) &&
+    bool ok = j != NULL &&
+              (json != NULL || error_set(err, SORA_ERROR_INPUT, "config.json: %s", message_shown(e.text, shown))) &&
               (j->file = safetensors_open_memory(weights, size, "model.safetensors", err)) != NULL &&
               load(j, json, err);
     json_decref(json);

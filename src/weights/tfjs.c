@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json_file.h"
+#include "weights/message.h"
 
 enum { MAX_TENSORS = 4096, MAX_TEXT = 64 << 20 };
 
@@ -107,12 +108,13 @@ static json_t *parse(const TfjsModel *m, const char *path, const char *text, Sor
     while (start != NULL && start > text && *start != '{')
         start--;
     char *json = start != NULL ? to_json(start) : NULL;
+    char shown[SHOWN_SIZE];
     json_error_t e = {.text = "no modelTopology in it"};
     json_t *root = json != NULL ? json_load_bytes(json, strlen(json), 0, &e) : NULL;
     if (start != NULL && (json == NULL || (root == NULL && json_short_of_memory(&e))))
         no_memory(m, err);
     else if (root == NULL)
-        error_set(err, SORA_ERROR_INPUT, "%s: not a model of TensorFlow.js: %s", path, e.text);
+        error_set(err, SORA_ERROR_INPUT, "%s: not a model of TensorFlow.js: %s", path, message_shown(e.text, shown));
     free(json);
     return root;
 }
@@ -149,10 +151,12 @@ static bool append(TfjsModel *m, const char *text, size_t size, bool base64, con
     return true;
 }
 
+#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
 static bool read_shard(TfjsModel *m, const char *name, SoraError *err)
 {
     static const char BEFORE[] = ".exports=\"";
-    if (name == NULL || strchr(name, '/') != NULL || strlen(name) > 200)
+    if (name == NULL || strlen(name) > 200 || name[strspn(name, NAME_LETTERS)] != 0)
         return error_set(err, SORA_ERROR_INPUT, "%s: its weightsManifest names no file beside it", m->folder);
     size_t size = 0;
     char *path = path_of(m, name), *wrapped = arena_printf(&m->memory, "%s/%s.min.js", m->folder, name);
@@ -181,28 +185,32 @@ static bool read_tensor(TfjsModel *m, const json_t *w, size_t *used, SoraError *
     const char *name = json_string_value(json_object_get(w, "name")),
                *type = json_string_value(json_object_get(q, "dtype"));
     int64_t sides[MAX_DIMS], count = 1;
+    char shown[SHOWN_SIZE];
     size_t index, ndim = json_array_size(shape);
     if (name == NULL || m->count == MAX_TENSORS || ndim < 1 || ndim > 4)
         return error_set(err, SORA_ERROR_INPUT, "%s: a tensor without name, or with no shape of 1 to 4 numbers",
                          m->folder);
     if (type == NULL || strcmp(type, "uint8") != 0)
-        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" is not quantized to uint8", m->folder, name);
+        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" is not quantized to uint8", m->folder,
+                         message_shown(name, shown));
     json_array_foreach(shape, index, side)
     {
         sides[index] = json_integer_value(side);
         if (sides[index] < 1 || sides[index] > MAX_TEXT / count)
-            return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" has no possible shape", m->folder, name);
+            return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" has no possible shape", m->folder,
+                             message_shown(name, shown));
         count *= sides[index];
     }
     if ((size_t)count > m->size - *used)
-        return error_set(err, SORA_ERROR_INPUT, "%s: the files end before tensor \"%.100s\"", m->folder, name);
+        return error_set(err, SORA_ERROR_INPUT, "%s: the files end before tensor \"%s\"", m->folder,
+                         message_shown(name, shown));
     TfjsTensor *t = &m->tensors[m->count++];
     *t = (TfjsTensor){arena_strdup(&m->memory, name), tensor_over(m->bytes + *used, DTYPE_U8, (int)ndim, sides),
                       json_number_value(json_object_get(q, "scale")), json_number_value(json_object_get(q, "min"))};
     *used += (size_t)count;
     if (!isfinite(t->scale) || !isfinite(t->minimum))
-        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%.100s\" has a scale that is not finite", m->folder,
-                         name);
+        return error_set(err, SORA_ERROR_INPUT, "%s: tensor \"%s\" has a scale that is not finite", m->folder,
+                         message_shown(name, shown));
     return t->name != NULL || no_memory(m, err);
 }
 

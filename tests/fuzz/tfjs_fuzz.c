@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TfjsModel *m = tfjs_open_memory((const char *)data, data + used, size - used, &err);
     if (m == NULL) {
         assert(err.code != SORA_OK && strlen(err.message) > 0);
+        for (const char *s = err.message; *s != 0; s++)
+            assert((unsigned char)*s >= 32 && *s != 127);
         return 0;
     }
     const TfjsTensor *t = tfjs_find(m, "a");

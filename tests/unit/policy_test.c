@@ -275,6 +275,34 @@ static void test_wrong_rules(void **state)
     assert_non_null(strstr(err.message, "0 byte"));
 }
 
+static void test_picture_rules(void **state)
+{
+    Policy *p = open_rules(NULL);
+    const PictureRules *r = policy_picture_rules(p);
+    assert_true(r->generated == 0.8f && r->uploads == 0.5f && !r->faces && !r->invalid_credentials);
+    char version[32];
+    snprintf(version, sizeof version, "%s", policy_version(p));
+    policy_close(p);
+    p = open_rules("set generated 1\nset uploads 0.25\nset faces allow\nset credentials allow\nset faces refuse\n");
+    r = policy_picture_rules(p);
+    assert_true(r->generated == 1 && r->uploads == 0.25f && !r->faces && r->invalid_credentials);
+    assert_string_not_equal(version, policy_version(p));
+    policy_close(p);
+    static const char *const WRONG[][2] = {
+        {"set\n", "rules.txt:1: \"\" cannot be set; generated, uploads, faces and credentials can"},
+        {"set generated\n", "rules.txt:1: a probability from 0 to 1 is expected, \"\" is none"},
+        {"set uploads 1.5\n", "rules.txt:1: a probability from 0 to 1 is expected, \"1.5\" is none"},
+        {"set uploads nan\n", "rules.txt:1: a probability from 0 to 1 is expected, \"nan\" is none"},
+        {"set faces\n", "rules.txt:1: allow or refuse is expected, not \"\""},
+        {"set credentials yes\n", "rules.txt:1: allow or refuse is expected, not \"yes\""},
+    };
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        SoraError err = {0};
+        assert_null(policy_open_memory(WRONG[i][0], strlen(WRONG[i][0]), "rules.txt", &err));
+        assert_string_equal(err.message, WRONG[i][1]);
+    }
+}
+
 static void test_texts(void **state)
 {
     Policy *p = open_rules(NULL);
@@ -312,7 +340,7 @@ int main(void)
         cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_innocent),   cmocka_unit_test(test_capitals_and_context),
         cmocka_unit_test(test_rules),      cmocka_unit_test(test_wrong_rules),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_picture_rules), cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
