@@ -271,7 +271,8 @@ static bool start(Live *l, Call *call, Operation *o, int model, SoraError *err)
 {
     const Server *s = call->server;
     pthread_t thread;
-    l->child = engine_child_start(&(EnginePlan){s->options, s->options->models[model].path, policy_picture_rules(s->policy)->generated}, OPEN_SECONDS, err);
+    const EnginePlan plan = {s->options, s->options->models[model].path, policy_picture_rules(s->policy)->generated};
+    l->child = engine_child_start(&plan, OPEN_SECONDS, err);
     json_t *operation = l->child != NULL ? operation_json(o) : NULL;
     json_t *message = json_pack("{ss so}", "do", "live", "operation", operation);
     bool ok = l->child != NULL && (message != NULL || error_no_memory(err)) && engine_child_send(l->child, message, err);
