@@ -18,6 +18,7 @@
 #include "fuzz.h"
 #include "serve/http.h"
 #include "serve/key_cache.h"
+#include "serve/live.h"
 #include "serve/log.h"
 #include "serve/offload.h"
 #include "serve/waiter.h"
@@ -43,6 +44,7 @@ static void stop(void)
     waiter_stop(server.waiter);
     offload_stop(server.offload);
     http_stop(http);
+    lives_free(server.lives);
     waiter_free(server.waiter);
     offload_free(server.offload);
     store_close(server.store);
@@ -77,6 +79,7 @@ static void start(void)
     server.policy = policy_open(NULL, &err);
     server.store = store_open(&(StorePlan){.database = database, .files = files}, &err);
     server.waiter = waiter_start(&server, &err);
+    server.lives = lives_new(&server); /* room for none */
     server.offload = offload_start(&err);
     http = http_start(&server, &port, &err);
     if (http == NULL || server.store == NULL || server.policy == NULL || server.plans == NULL)
