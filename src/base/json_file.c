@@ -53,14 +53,15 @@ static size_t longest_string(const char *p, const char *end)
     return longest;
 }
 
-/* jansson 2.14 reads on behind the end of a string when its buffer could not grow for the closing quote. So the outermost object
- * or array is given a first item that is longer than all its strings: the buffer grows there, by powers of two, and not at the quote,
- * for this length is one. Returns it, a heap string: the key of an object, an item of an array. "": none is needed. NULL: out of
- * memory. *end: behind the bracket. */
+/* jansson 2.14 reads on behind the end of a string when its buffer could not grow for the closing quote. So the
+ * outermost object or array is given a first item that is longer than all its strings: the buffer grows there, by
+ * powers of two, and not at the quote, for this length is one. Returns it, a heap string: the key of an object, an item
+ * of an array. "": none is needed. NULL: out of memory. *end: behind the bracket. */
 static char *first_item(const char *text, size_t size, const char **end)
 {
     enum { SHORT = 12 }; /* jansson's buffer has room for that from the beginning */
-    const char *last = text + size, *open = skip_space(text, last), *next = open < last ? skip_space(open + 1, last) : last;
+    const char *last = text + size, *open = skip_space(text, last),
+               *next = open < last ? skip_space(open + 1, last) : last;
     bool has_items = next < last && ((*open == '{' && *next == '"') || (*open == '[' && *next != ']'));
     size_t longest = has_items ? longest_string(text, last) : 0, length = 16;
     *end = has_items ? open + 1 : text;

@@ -1,9 +1,9 @@
 /* A backend around another one that keeps the weights of a large model out of memory until an op uses them, and the
  * process under a limit. Weights are of two kinds: those that lie in a mapped file as the network wants them, and those
  * that are widened when they are used (quantised blocks, float8, with LoRAs), one at a time, and kept so where they are used
- * often, products are in BF16 and there is no limit. Before an op runs, what it will bring into memory is counted: its weight, its outputs' pages, and
- * what its kernel asks for. Files' pages that were used longest ago are given back to the system until that fits; if it
- * never does, the op fails before it began. The weight that comes next is asked for ahead. */
+ * often, products are in BF16 and there is no limit. Before an op runs, what it will bring into memory is counted: its
+ * weight, its outputs' pages, and what its kernel asks for. Files' pages that were used longest ago are given back
+ * to the system until that fits; if it never does, the op fails before it began. The weight that comes next is asked for ahead. */
 #ifndef SORA_ENGINE_PAGER_H
 #define SORA_ENGINE_PAGER_H
 

@@ -300,7 +300,8 @@ static bool takes_long(const Call *c)
     if (store_files_are_far(c->server->store) && (c->run == videos_content || c->run == videos_remix))
         return true;
     return c->file_count > 0 || json_object_get(c->fields, "input_reference") != NULL ||
-           json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL || json_object_get(c->fields, "characters") != NULL;
+           json_object_get(c->fields, "video") != NULL || json_object_get(c->fields, "videos") != NULL ||
+           json_object_get(c->fields, "characters") != NULL;
 }
 
 static void run(Exchange *e)

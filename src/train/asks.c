@@ -11,8 +11,8 @@ enum { MAX_BYTES = 8 << 20, MAX_ASKS = 100000, MAX_COLUMNS = 32 };
 enum { COLUMN_ID = QUESTIONS, COLUMN_LANG, COLUMN_SPLIT, COLUMN_PROMPT, COLUMN_CAMERA, COLUMN_OTHER, COLUMN_OTHER_COLOUR, COLUMN_FLIP, COLUMN_OF,
        COLUMN_NOTE, COLUMN_KINDS };
 static const char *const COLUMNS[COLUMN_KINDS] = {
-    [COLUMN_ID] = "id", [COLUMN_LANG] = "lang", [COLUMN_SPLIT] = "split", [COLUMN_PROMPT] = "prompt", [COLUMN_CAMERA] = "camera", [COLUMN_OTHER] = "other",
-    [COLUMN_OTHER_COLOUR] = "other_colour", [COLUMN_FLIP] = "flip", [COLUMN_OF] = "of", [COLUMN_NOTE] = "note"};
+    [COLUMN_ID] = "id", [COLUMN_LANG] = "lang", [COLUMN_SPLIT] = "split", [COLUMN_PROMPT] = "prompt", [COLUMN_CAMERA] = "camera",
+    [COLUMN_OTHER] = "other", [COLUMN_OTHER_COLOUR] = "other_colour", [COLUMN_FLIP] = "flip", [COLUMN_OF] = "of", [COLUMN_NOTE] = "note"};
 
 typedef struct Reader {
     const char *path;

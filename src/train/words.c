@@ -39,7 +39,8 @@ bool words_write(const ClipSourceConfig *source, const char *path, SoraError *er
     Stage *stage = stage_open(source->stage_pack, err);
     bool ok = stage != NULL && (nouns = list_nouns(stage, source, &count, err)) != NULL;
     if (ok)
-        ok = (words = stage_words(stage, &(StageWords){nouns, count, source->styled > 0})) != NULL || error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
+        ok = (words = stage_words(stage, &(StageWords){nouns, count, source->styled > 0})) != NULL ||
+             error_set(err, SORA_ERROR_MEMORY, "%s: out of memory", path);
     ok = ok && settings_write(words, path, err);
     json_decref(words);
     free(nouns);
