@@ -4,14 +4,27 @@ debian_packages="build-essential meson ninja-build pkg-config libdnnl-dev libavc
 libavfilter-dev libswscale-dev libavutil-dev libjansson-dev libutf8proc-dev libcmocka-dev libwebp-dev libssl-dev
 libcbor-dev libbrotli-dev libfreetype-dev libfontconfig-dev libsqlite3-dev libpq-dev libmicrohttpd-dev libcurl4-openssl-dev"
 
-install_on_debian() {
+# missing_of PACKAGE...: sets missing.
+missing_of() {
     missing=
-    for package in $debian_packages; do
+    for package in "$@"; do
         case $(dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null) in
         *"install ok installed"*) ;;
         *) missing="$missing $package" ;;
         esac
     done
+}
+
+# install_optional PACKAGE...: without them something is left out, which says so itself.
+install_optional() {
+    command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || return 0
+    missing_of "$@"
+    [ -n "$missing" ] || return 0
+    (debian_packages=$missing && install_on_debian) || echo "$0: going on without$missing" >&2
+}
+
+install_on_debian() {
+    missing_of $debian_packages
     [ -z "$missing" ] && return 0
     root=
     if [ "$(id -u)" != 0 ]; then
