@@ -1,20 +1,37 @@
 #!/bin/sh
 # Checks the form of C sources: lines of at most 150 characters, no tabs, no spaces at the end of a line. Between
 # "clang-format off" and "clang-format on" lines may be longer, and so may those of tables.c, which is made by a program.
-# Files in formatted.txt are as clang-format leaves them, where it is of version 14 as in Debian 12; the list grows: old files
-# that are not in it keep their form. Usage: format.sh [ROOT]
-cd "${1:-$(dirname "$0")/..}" || exit 1
-unformatted=0
+# Every file is as clang-format leaves it, where that is of version 14 as in Debian 12, but for the files named in unformatted.txt, and
+# ranges between those two lines. unformatted.txt is to shrink: new files do not go in. Usage: format.sh [ROOT]; format.sh --unformatted prints what unformatted.txt has to have.
+case $1 in
+--unformatted) root= list=yes ;;
+*) root=$1 list= ;;
+esac
+cd "${root:-$(dirname "$0")/..}" || exit 1
+sources() {
+    find src include tests bench -name '*.[ch]' ! -name tables.c | LC_ALL=C sort
+}
+# What clang-format would change.
+unformatted() {
+    sources | xargs -n 50 clang-format --dry-run 2>&1 | sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: warning: code should be clang-formatted.*/\1/p' |
+        LC_ALL=C sort -u
+}
+if [ -n "$list" ]; then
+    unformatted
+    exit
+fi
+wrong=0
 case $(clang-format --version 2>/dev/null) in
 *"version 14."*)
-    for file in $(cat tests/formatted.txt); do
-        clang-format --dry-run -Werror "$file" 2>&1 | head -1 | sed 's/code should be clang-formatted.*/clang-format -i changes it/' |
-            grep . && unformatted=1
-    done
+    changed=$(mktemp)
+    unformatted >"$changed"
+    LC_ALL=C comm -23 "$changed" tests/unformatted.txt | sed 's/$/: clang-format -i changes it/' | grep . && wrong=1
+    LC_ALL=C comm -13 "$changed" tests/unformatted.txt | sed 's/$/: is formatted, or gone, and can be taken out of tests\/unformatted.txt/'
+    rm -f "$changed"
     ;;
-*) echo "clang-format 14 is not there: the files in formatted.txt were not looked at" ;;
+*) echo "SKIPPED: clang-format 14 is not there, so only lines were looked at" ;;
 esac
-find src include tests bench -name '*.[ch]' ! -name tables.c | sort | LC_ALL=C xargs awk '
+sources | xargs awk '
     FNR == 1 { off = 0 }
     /clang-format off/ { off = 1 }
     /clang-format on/ { off = 0 }
@@ -28,4 +45,4 @@ find src include tests bench -name '*.[ch]' ! -name tables.c | sort | LC_ALL=C x
             wrong++
         }
     }
-    END { exit wrong > 0 }' && [ $unformatted = 0 ]
+    END { exit wrong > 0 }' && [ $wrong = 0 ]
