@@ -98,11 +98,11 @@ static void a_token_at_a_time(void **state)
 
 static void bad_batches_fail(void **state)
 {
-    static const int32_t one[] = {1}, two[] = {2}, long_text[] = {13}, ids[13] = {0};
+    static const int32_t one[] = {1}, ones[] = {1, 1}, two[] = {2}, long_text[] = {13}, ids[13] = {0};
     Net n;
     SoraError err = {0};
     net_init(&n, "best");
-    const CaptionTexts CASES[] = {{1, 1, two, one, ids}, {1, 1, one, long_text, ids}, {2, 1, one, one, ids}, {0, 0, one, one, ids}};
+    const CaptionTexts CASES[] = {{1, 1, two, one, ids}, {1, 1, one, long_text, ids}, {2, 1, ones, one, ids}, {0, 0, one, one, ids}};
     for (int i = 0; i < 4; i++) {
         graph_reset(n.g);
         Tensor *memory = captioner_look(n.g, &n.model, latents(&n, 1, 1), NULL);
