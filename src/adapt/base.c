@@ -1,5 +1,7 @@
 #include "adapt/base.h"
 
+#include <stdlib.h>
+
 #include "engine/encode.h"
 #include "engine/engine.h"
 #include "weights/convert.h"
@@ -88,6 +90,45 @@ bool base_text(Base *b, const char *text, TextRows *out, SoraError *err)
     bool ok = pipeline_encode_text(&engine_of(b)->pipeline, text, &rows, err);
     *out = (TextRows){.rows = ok ? rows.rows : 0, .data = ok ? rows.data : NULL};
     return ok;
+}
+
+double base_guidance(const Base *b)
+{
+    return engine_of(b)->manifest.guidance_scale;
+}
+
+static bool keep_going(const SoraProgress *progress, void *user)
+{
+    const BaseClip *clip = user;
+    return clip->keep_going == NULL || clip->keep_going(clip->user);
+}
+
+float *base_make(Base *b, const BaseClip *clip, SoraError *err)
+{
+    SoraRequest r;
+    sora_request_init(&r);
+    r.prompt = clip->prompt;
+    r.width = clip->width;
+    r.height = clip->height;
+    r.frames = clip->frames;
+    r.seed = clip->seed;
+    r.progress = keep_going;
+    r.user = (void *)(uintptr_t)clip;
+    SoraVideo *v = sora_generate(engine_of(b), &r, err);
+    if (v == NULL)
+        return NULL;
+    size_t frame = (size_t)clip->width * (size_t)clip->height * 3;
+    float *video = malloc(frame * (size_t)clip->frames * sizeof *video), *latent = NULL;
+    for (int f = 0; video != NULL && f < clip->frames; f++)
+        for (size_t i = 0; i < frame; i++)
+            video[(size_t)f * frame + i] = (float)sora_video_frame(v, f)[i] / 127.5f - 1;
+    sora_video_free(v);
+    if (video == NULL)
+        error_no_memory(err);
+    else
+        latent = base_encode(b, video, clip->width, clip->height, clip->frames, err);
+    free(video);
+    return latent;
 }
 
 void base_rest(Base *b)

@@ -29,6 +29,16 @@ bool base_shape(const Base *b, int width, int height, int frames, CanvasShape *s
 /* video [frames, height, width, 3] -> latent [C, F, h, w]; heap. NULL on failure. */
 float *base_encode(Base *b, const float *video, int width, int height, int frames, SoraError *err);
 bool base_text(Base *b, const char *text, TextRows *out, SoraError *err);
+double base_guidance(const Base *b); /* as its manifest has it; 1: none */
+/* The model's own video of a prompt, as a latent of that shape (base_shape() of the sizes); heap. NULL on failure. */
+typedef struct BaseClip {
+    const char *prompt;
+    int width, height, frames;
+    uint64_t seed;
+    bool (*keep_going)(void *user); /* often; false: stop, SORA_ERROR_CANCELLED */
+    void *user;
+} BaseClip;
+float *base_make(Base *b, const BaseClip *clip, SoraError *err);
 /* The autoencoder and the text encoder are not used from now on: their memory is given back. */
 void base_rest(Base *b);
 

@@ -1,16 +1,17 @@
 #include "adapt/lora.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapt/examples.h"
-#include "base/rng.h"
+#include "adapt/lora_batch.h"
+#include "base/file.h"
 #include "train/checkpoint.h"
 #include "train/estimate.h"
 #include "train/run.h"
 
-enum { MAX_PATH = 4096, MAX_TARGETS = 32, STREAMS_OF_A_STEP = 1 << 20 };
+enum { MAX_PATH = 4096, MAX_TARGETS = 32, MAX_PROMPTS = 1 << 20, STREAMS_OF_A_STEP = 1 << 20 };
 static const int64_t LARGE = 200000000; /* weights from which on blocks are computed again, unless it is said */
 
 typedef struct LoraTrainer {
@@ -18,124 +19,76 @@ typedef struct LoraTrainer {
     const TrainOptions *options;
     Base *base;
     Dit *dit; /* the base's */
-    CanvasShape shape; /* of a latent */
+    Dit bare; /* the same without the LoRA; it owns its blocks */
+    CanvasShape shape, prior_shape; /* of a latent; of one of the model's own */
     RandomSource random;
     Params params;
     AdamW optimizer;
     Backend *backend; /* the base's, or one that only counts */
     Graph *graph;
     ClipSource *source;
-    Examples examples;
+    Examples examples, prior; /* prior: the model's own, of which count is 0 without "prior" */
     NoiseRule noise;
     const char *targets[MAX_TARGETS];
     int target_count, rank, batch, width, height, frames;
-    double alpha, fps, dropout;
+    double alpha, fps, dropout, plain_share, guidance;
+    const char *trigger; /* or NULL */
+    char *prior_text, *prompts[MAX_EXAMPLES]; /* lines of prior_text */
+    int prior_count, prior_frames, prior_batch;
     double samples;
 } LoraTrainer;
 
 /* --- a step --- */
 
-/* Samples of a part, stacked along the frames, as the network's functions take them. */
-typedef struct LoraBatch {
-    int samples, parts;
-    int64_t shape[4];  /* C, all frames, h, w */
-    float *noisy, *target;
-    float *timesteps;  /* [samples] */
-    int32_t *t_sample; /* [samples] */
-    int32_t *t_index;  /* [tokens] */
-    int64_t tokens, text_dim;
-    int64_t (*grid)[3], *rows;
-    float *text; /* [rows, text_dim] of all */
-} LoraBatch;
-
 static void lora_drop(void *drawn)
 {
-    LoraBatch *b = drawn;
-    if (b == NULL)
-        return;
-    free(b->noisy);
-    free(b->timesteps);
-    free(b->t_sample);
-    free(b->t_index);
-    free(b->grid);
-    free(b->rows);
-    free(b->text);
-    free(b);
+    lora_batch_free(drawn);
 }
 
-/* rows: of text of all samples. */
-static LoraBatch *new_batch(const LoraTrainer *t, int64_t rows, SoraError *err)
+/* The trainer's part of a step's samples: `number` is theirs among all of the step's. All examples in turn, so that each is seen as
+ * often as the others. */
+static LoraSample begin_sample(const LoraTrainer *t, const Examples *e, int64_t step, uint64_t stream, int64_t turn)
 {
-    const CanvasShape *shape = &t->shape;
-    const int *patch = t->dit->config.patch_size;
-    int n = t->batch, frames = shape->frames;
-    LoraBatch *b = calloc(1, sizeof *b);
-    if (b == NULL) {
-        error_no_memory(err);
-        return NULL;
-    }
-    *b = (LoraBatch){.samples = n, .shape = {shape->channels, (int64_t)n * frames, shape->height, shape->width},
-                     .text_dim = t->dit->config.text_dim};
-    size_t numbers = (size_t)(b->shape[0] * b->shape[1] * b->shape[2] * b->shape[3]);
-    int64_t grid[3] = {frames / patch[0], shape->height / patch[1], shape->width / patch[2]}, one = grid[0] * grid[1] * grid[2];
-    b->tokens = n * one;
-    b->noisy = calloc(2 * numbers, sizeof *b->noisy);
-    b->timesteps = calloc((size_t)n, sizeof *b->timesteps);
-    b->t_sample = calloc((size_t)n, sizeof *b->t_sample);
-    b->t_index = calloc((size_t)b->tokens, sizeof *b->t_index);
-    b->grid = calloc((size_t)n, sizeof *b->grid);
-    b->rows = calloc((size_t)n, sizeof *b->rows);
-    b->text = calloc((size_t)(rows * b->text_dim) + 1, sizeof *b->text);
-    if (b->noisy == NULL || b->timesteps == NULL || b->t_sample == NULL || b->t_index == NULL || b->grid == NULL || b->rows == NULL ||
-        b->text == NULL) {
-        lora_drop(b);
-        error_no_memory(err);
-        return NULL;
-    }
-    b->target = b->noisy + numbers;
-    for (int i = 0; i < n; i++) {
-        b->t_sample[i] = i;
-        memcpy(b->grid[i], grid, sizeof grid);
-        for (int64_t k = 0; k < one; k++)
-            b->t_index[i * one + k] = i;
-    }
-    return b;
+    LoraSample s = {.example = &e->items[(uint64_t)turn % (uint64_t)e->count], .share = 1};
+    rng_init(&s.rng, t->settings.seed, (uint64_t)step * STREAMS_OF_A_STEP + 1 + stream % (STREAMS_OF_A_STEP - 1));
+    return s;
 }
 
-/* x = (1 - sigma) x0 + sigma noise, and noise - x0, at sample i's frames. */
-static void add_noise(LoraBatch *b, int i, const float *x0, float sigma, Rng *rng)
+/* With a trigger, pictures change what is said with it, and nothing else: the empty text and captions without it stay the base's.
+ * Guidance makes the difference that words make `guidance` times as large, so they are to make that part of it. */
+static void choose_text(const LoraTrainer *t, LoraSample *s)
 {
-    int64_t frames = b->shape[1] / b->samples, frame = b->shape[2] * b->shape[3];
-    for (int64_t c = 0; c < b->shape[0]; c++)
-        for (int64_t k = 0; k < frames * frame; k++) {
-            float noise = rng_normal(rng), clean = x0[c * frames * frame + k];
-            int64_t at = (c * b->shape[1] + i * frames) * frame + k;
-            b->noisy[at] = (1 - sigma) * clean + sigma * noise;
-            b->target[at] = noise - clean;
-        }
+    const Example *x = s->example;
+    int which = rng_int(&s->rng, x->text_count);
+    double chance = (double)rng_uniform(&s->rng);
+    bool empty = chance < t->dropout, plain = chance < t->dropout + t->plain_share;
+    s->sigma = (float)noise_draw(&t->noise, 0, &s->rng);
+    s->text = empty ? &t->examples.empty : x->texts == NULL || plain ? &x->plain[which] : &x->texts[which];
+    if (t->trigger != NULL)
+        s->share = empty || plain ? 0 : (float)(1 / t->guidance);
 }
 
 static void *lora_draw(void *self, const StepPart *part, double sums[RUN_SUMS], SoraError *err)
 {
     LoraTrainer *t = self;
-    const Examples *e = &t->examples;
-    LoraBatch *b = new_batch(t, (int64_t)t->batch * t->dit->config.text_len, err);
-    int64_t rows = 0;
-    for (int i = 0; b != NULL && i < t->batch; i++) {
-        Rng rng;
-        int64_t number = (int64_t)part->part * t->batch + i;
-        rng_init(&rng, t->settings.seed, (uint64_t)part->step * STREAMS_OF_A_STEP + 1 + (uint64_t)number % (STREAMS_OF_A_STEP - 1));
-        /* All examples in turn, so that each is seen as often as the others. */
-        const Example *x = &e->items[((uint64_t)part->step * (uint64_t)part->parts * (uint64_t)t->batch + (uint64_t)number) % (uint64_t)e->count];
-        int which = rng_int(&rng, x->text_count);
-        const TextRows *text = rng_uniform(&rng) < (float)t->dropout ? &e->empty : &x->texts[which];
-        float sigma = (float)noise_draw(&t->noise, 0, &rng);
-        add_noise(b, i, x->latent, sigma, &rng);
-        b->timesteps[i] = 1000 * sigma;
-        memcpy(b->text + rows * b->text_dim, text->data, (size_t)(text->rows * b->text_dim) * sizeof(float));
-        b->rows[i] = text->rows;
-        rows += text->rows;
+    int n = t->batch, m = t->prior.count > 0 ? t->prior_batch : 0;
+    LoraSample *samples = calloc((size_t)(n + m), sizeof *samples);
+    if (samples == NULL) {
+        error_no_memory(err);
+        return NULL;
     }
+    uint64_t parts = (uint64_t)part->step * (uint64_t)part->parts + (uint64_t)part->part;
+    for (int i = 0; i < n + m; i++) {
+        int64_t stream = (int64_t)part->part * (n + m) + i;
+        bool own = i >= n;
+        int64_t turn = own ? (int64_t)parts * m + i - n : (int64_t)parts * n + i;
+        samples[i] = begin_sample(t, own ? &t->prior : &t->examples, part->step, (uint64_t)stream, turn);
+        choose_text(t, &samples[i]);
+        if (own)
+            samples[i].share = 0;
+    }
+    LoraBatch *b = lora_batch_new(&t->dit->config, &t->shape, samples, n + m, err);
+    free(samples);
     if (b != NULL)
         b->parts = part->parts;
     return b;
@@ -144,15 +97,32 @@ static void *lora_draw(void *self, const StepPart *part, double sums[RUN_SUMS], 
 static void *lora_blank(void *self, int kind, double *share, SoraError *err)
 {
     const LoraTrainer *t = self;
-    int length = t->dit->config.text_len;
-    if (kind > 0)
+    int n = t->batch, m = t->prior_count > 0 ? t->prior_batch : 0;
+    LoraSample *samples = kind == 0 ? calloc((size_t)(n + m), sizeof *samples) : NULL;
+    if (samples == NULL)
         return NULL;
-    LoraBatch *b = new_batch(t, (int64_t)t->batch * length, err);
-    for (int i = 0; b != NULL && i < t->batch; i++)
-        b->rows[i] = length;
-    if (b != NULL)
-        b->parts = 1;
+    Example clip = {.frames = t->shape.frames}, own = {.frames = t->prior_shape.frames};
+    for (int i = 0; i < n + m; i++)
+        samples[i] = (LoraSample){.example = i < n ? &clip : &own, .share = t->trigger != NULL || m > 0 ? 0 : 1};
+    LoraBatch *b = lora_batch_new(&t->dit->config, &t->shape, samples, n + m, err);
+    free(samples);
     return b;
+}
+
+/* What the base says, without the LoRA; heap. */
+static float *ask_base(const LoraTrainer *t, const LoraBatch *b, SoraError *err)
+{
+    Graph *g = t->graph;
+    Tensor *y = lora_batch_forward(b, &t->bare, g);
+    float *answer = y != NULL ? malloc((size_t)(y->shape[0] * y->shape[1]) * sizeof *answer) : NULL;
+    if (y != NULL && answer == NULL)
+        error_no_memory(err);
+    if (answer != NULL)
+        graph_download(g, y, answer);
+    if (answer != NULL && graph_ok(g, err))
+        return answer;
+    free(answer);
+    return NULL;
 }
 
 static bool lora_learn(void *self, void *drawn, const double sums[RUN_SUMS], double *loss, SoraError *err)
@@ -160,24 +130,19 @@ static bool lora_learn(void *self, void *drawn, const double sums[RUN_SUMS], dou
     LoraTrainer *t = self;
     const LoraBatch *b = drawn;
     Graph *g = t->graph;
-    int64_t rows = 0;
-    for (int i = 0; i < b->samples; i++)
-        rows += b->rows[i];
+    float *answer = NULL, value = 0;
+    graph_reset(g);
+    if (b->asks_base && (answer = ask_base(t, b, err)) == NULL)
+        return graph_ok(g, err);
     graph_reset(g);
     graph_record(g, true);
-    DitBatch batch = {.samples = b->samples, .grid = (const int64_t (*)[3])b->grid, .text_rows = b->rows};
-    batch.text = graph_input(g, DTYPE_F32, SHAPE(rows, b->text_dim), b->text);
-    batch.patches = dit_patchify(g, &t->dit->config, graph_input(g, DTYPE_F32, 4, b->shape, b->noisy));
-    batch.timesteps = graph_input(g, DTYPE_F32, SHAPE(b->samples), b->timesteps);
-    batch.t_sample = graph_input(g, DTYPE_I32, SHAPE(b->samples), b->t_sample);
-    batch.t_index = graph_input(g, DTYPE_I32, SHAPE(b->tokens), b->t_index);
-    Tensor *target = dit_patchify_head(g, &t->dit->config, graph_input(g, DTYPE_F32, 4, b->shape, b->target));
-    Tensor *d = op_sub(g, dit_forward(g, t->dit, &batch), target);
+    Tensor *target = lora_batch_target(b, t->dit, answer, g);
+    Tensor *d = op_sub(g, lora_batch_forward(b, t->dit, g), target);
     Tensor *l = op_scale(g, op_mean(g, op_mul(g, d, d)), 1.0 / b->parts, 0);
-    float value = 0;
     graph_download(g, l, &value);
     graph_backward(g, l);
     graph_record(g, false);
+    free(answer);
     *loss = (double)value;
     t->samples += b->samples;
     return graph_ok(g, err);
@@ -221,6 +186,46 @@ static bool read_targets(LoraTrainer *t, const json_t *list, SoraError *err)
     return true;
 }
 
+/* A prompt a line. */
+static bool read_prompts(LoraTrainer *t, const char *path, SoraError *err)
+{
+    if ((t->prior_text = file_read(path, MAX_PROMPTS, NULL, err)) == NULL)
+        return false;
+    char *next = t->prior_text;
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        line[strcspn(line, "\r")] = 0;
+        if (*line == 0)
+            continue;
+        if (t->prior_count == MAX_EXAMPLES)
+            return error_set(err, SORA_ERROR_INPUT, "%s: more than %d prompts", path, MAX_EXAMPLES);
+        t->prompts[t->prior_count++] = line;
+    }
+    return t->prior_count > 0 || error_set(err, SORA_ERROR_INPUT, "%s: no prompts in it, one a line is expected", path);
+}
+
+/* What keeps the other prompts as they are. */
+static bool read_prior(LoraTrainer *t, SoraError *err)
+{
+    const json_t *o = t->settings.json, *prior = json_object_get(o, "prior");
+    const char *path = NULL;
+    t->guidance = 0; /* the base's, which is not open yet */
+    if (!settings_text(o, "trigger", &t->trigger, err) ||
+        !settings_number(o, (NumberRule){"plain_share", t->trigger != NULL ? 0.25 : 0, 0, 1}, &t->plain_share, err) ||
+        (json_object_get(o, "guidance") != NULL && !settings_number(o, (NumberRule){"guidance", 1, 1, 100}, &t->guidance, err)))
+        return false;
+    if (t->trigger == NULL && (t->plain_share > 0 || t->guidance > 0))
+        return error_set(err, SORA_ERROR_INPUT, "\"plain_share\" and \"guidance\" belong to a \"trigger\", which is not there");
+    if (t->trigger != NULL && *t->trigger == 0)
+        return error_set(err, SORA_ERROR_INPUT, "\"trigger\": words are expected");
+    if (prior == NULL)
+        return true;
+    if (!settings_text(prior, "prompts", &path, err) || !settings_integer(prior, (NumberRule){"frames", t->frames, 1, 1025}, &t->prior_frames, err) ||
+        !settings_integer(prior, (NumberRule){"batch", t->batch, 1, 1024}, &t->prior_batch, err))
+        return error_wrap(err, "\"prior\"");
+    return path != NULL ? read_prompts(t, path, err)
+                        : error_set(err, SORA_ERROR_INPUT, "\"prior\": \"prompts\" is expected, a file with a prompt a line");
+}
+
 static bool read_lora(LoraTrainer *t, SoraError *err)
 {
     const json_t *o = t->settings.json;
@@ -233,7 +238,7 @@ static bool read_lora(LoraTrainer *t, SoraError *err)
               settings_integer(o, (NumberRule){"batch", 1, 1, 1024}, &t->batch, err) &&
               settings_number(o, (NumberRule){"condition_dropout", 0.1, 0, 1}, &t->dropout, err) &&
               settings_noise(json_object_get(o, "timesteps"), &t->noise, err) &&
-              read_targets(t, json_object_get(o, "targets"), err) && settings_text(o, "size", &size, err);
+              read_targets(t, json_object_get(o, "targets"), err) && settings_text(o, "size", &size, err) && read_prior(t, err);
     if (!ok)
         return false;
     if (size == NULL || sscanf(size, "%dx%d%n", &t->width, &t->height, &end) != 2 || size[end] != 0 || t->width < 16 || t->height < 16 ||
@@ -250,8 +255,11 @@ static bool open_base(LoraTrainer *t, SoraError *err)
     const TrainOptions *o = t->options;
     const char *name = NULL;
     if (!settings_text(t->settings.json, "base", &name, err) || (t->base = base_open(name, o, err)) == NULL ||
-        !base_shape(t->base, t->width, t->height, t->frames, &t->shape, err))
+        !base_shape(t->base, t->width, t->height, t->frames, &t->shape, err) ||
+        (t->prior_count > 0 && !base_shape(t->base, t->width, t->height, t->prior_frames, &t->prior_shape, err)))
         return false;
+    if (t->guidance == 0)
+        t->guidance = fmax(1, base_guidance(t->base));
     t->dit = base_transformer(t->base);
     t->optimizer.pool = base_backend(t->base)->pool;
     t->backend = estimate_backend(o, base_backend(t->base), err);
@@ -269,7 +277,12 @@ static bool bind_lora(LoraTrainer *t, SoraError *err)
     bool recompute;
     if (!settings_flag(t->settings.json, "recompute", base_weights(t->base) > LARGE, &recompute, err))
         return false;
+    size_t blocks = (size_t)t->dit->config.num_layers * sizeof t->dit->blocks[0];
     t->dit->recompute = recompute;
+    t->bare = *t->dit;
+    if ((t->bare.blocks = malloc(blocks)) == NULL)
+        return error_no_memory(err);
+    memcpy(t->bare.blocks, t->dit->blocks, blocks);
     dit_bind_lora(t->dit, &c, &t->params);
     if (!params_ok(&t->params, err) || !adamw_add(&t->optimizer, "lora", &t->params, err))
         return false;
@@ -283,10 +296,20 @@ static bool encode_examples(LoraTrainer *t, SoraError *err)
 {
     ClipSourceConfig source = t->settings.source;
     t->source = clip_source_open(&source, err);
-    ExamplesConfig c = {.base = t->base, .source = t->source,
+    ExamplesConfig c = {.base = t->base, .source = t->source, .frames = t->shape.frames, .trigger = t->trigger,
                         .clip = {.width = t->width, .height = t->height, .frames = t->frames, .fps = t->fps},
                         .hooks = &t->options->hooks, .team = run_team(t->options)};
-    return t->source != NULL && (t->options->estimate != NULL || examples_init(&t->examples, &c, err));
+    if (t->source == NULL || t->options->estimate != NULL)
+        return t->source != NULL;
+    bool ok = examples_init(&t->examples, &c, err);
+    if (ok && t->prior_count > 0) {
+        c.clip.frames = t->prior_frames;
+        c.frames = t->prior_shape.frames;
+        c.trigger = NULL;
+        ok = examples_make(&t->prior, &c, t->prompts, t->prior_count, err);
+    }
+    base_rest(t->base); /* the transformer comes next */
+    return ok;
 }
 
 bool train_lora(Backend *backend, const TrainOptions *o, SoraError *err)
@@ -307,6 +330,9 @@ bool train_lora(Backend *backend, const TrainOptions *o, SoraError *err)
          encode_examples(t, err) && train_run(&run, err);
     adamw_deinit(&t->optimizer);
     examples_deinit(&t->examples);
+    examples_deinit(&t->prior);
+    free(t->bare.blocks);
+    free(t->prior_text);
     clip_source_close(t->source);
     if (t->base != NULL && t->backend != NULL && t->backend != base_backend(t->base)) {
         graph_free(t->graph);

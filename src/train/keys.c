@@ -25,7 +25,8 @@ static const KeySet SETS[] = {
           [TRAINER_TEXT] = "text_encoder tokenizer batch text_len frames",
           [TRAINER_PROBE] = "probe init batch test_clips stills codec codec_share",
           [TRAINER_CAPTIONER] = "captioner init tokenizer codec latents buckets texts look_weight noise",
-          [TRAINER_LORA] = "base rank alpha targets size frames fps batch condition_dropout timesteps recompute"}, false},
+          [TRAINER_LORA] = "base rank alpha targets size frames fps batch condition_dropout timesteps recompute "
+                         "trigger plain_share guidance prior"}, false},
     {"optimizer", {[EVERY] = "learning_rate final_ratio cooldown warmup steps beta1 beta2 eps weight_decay clip ema accumulate gradients"}, false},
     {"data", {[EVERY] = "folder seed nouns everyday styled captions own_share"}, false},
     {"model", {[TRAINER_AUTOENCODER] = VAE_CONFIG_KEYS}, false},
@@ -36,6 +37,7 @@ static const KeySet SETS[] = {
     {"init", {[TRAINER_TRANSFORMER] = "transformer text_encoder"}, true},
     {"buckets[]", {[TRAINER_TRANSFORMER] = "size within frames fps batch weight shift shard_clips shards",
                    [TRAINER_CAPTIONER] = "size within frames fps batch weight shard_clips shards"}, false},
+    {"prior", {[TRAINER_LORA] = "prompts frames batch"}, false},
     {"timesteps", {[EVERY] = "distribution mean std shift"}, false},
     {"given", {[TRAINER_TRANSFORMER] = "first_frame both_ends last_frame region"}, false},
     {"classes", {[TRAINER_TRANSFORMER] = "weight nobody above fade block"}, false},

@@ -260,6 +260,82 @@ static void targets_are_chosen(void **state)
     assert_non_null(strstr(err.message, "preview_every"));
 }
 
+static double squares(const char *out)
+{
+    SoraError err = {0};
+    char path[MAX_PATH];
+    double sum = 0;
+    snprintf(path, sizeof path, "%s/%s/model/lora.safetensors", root, out);
+    Safetensors *f = safetensors_open(path, &err);
+    assert_non_null(f);
+    for (int i = 0; i < safetensors_count(f); i++) {
+        const Tensor *t = safetensors_tensor(f, i);
+        for (int64_t k = 0; k < tensor_numel(t) && strstr(safetensors_tensor_name(f, i), ".lora_B.") != NULL; k++)
+            sum += pow((double)bf16_to_f32(((const uint16_t *)t->data)[k]), 2);
+    }
+    safetensors_close(f);
+    return sum;
+}
+
+/* What must stay is the base's own answer, so there is nothing to learn of it: captions without the trigger, the empty text and the
+ * model's own videos. With the trigger there is, by its share of the way. */
+static void what_must_stay_is_the_bases_own(void **state)
+{
+    static const char PRIOR[] = "\"prior\": {\"prompts\": \"%s\", \"frames\": 5, \"batch\": 2}, ";
+    Losses stay = {0}, style = {0}, part = {0};
+    char more[1024], prior[512];
+    tiny_write_text(root, "prompts.txt", "a red wall\r\n\na blue wall\n");
+    snprintf(prior, sizeof prior, PRIOR, in_root("prompts.txt"));
+    snprintf(more, sizeof more, "\"recompute\": false, \"trigger\": \"in oil\", \"plain_share\": 1, %s", prior);
+    write_config("stay.json", "ours", more);
+    expect_trained("stay.json", "stay", &stay);
+    assert_true(squares("stay") == 0); /* up is where it began */
+    snprintf(more, sizeof more, "\"recompute\": false, \"trigger\": \"in oil\", \"guidance\": 1, %s", prior);
+    write_config("style.json", "ours", more);
+    expect_trained("style.json", "style", &style);
+    assert_true(squares("style") > 0 && style.first > 0);
+    snprintf(more, sizeof more, "\"recompute\": false, \"trigger\": \"in oil\", \"guidance\": 4, %s", prior);
+    write_config("part.json", "ours", more);
+    expect_trained("part.json", "part", &part);
+    print_message("first losses: guidance 1 %.5f, 4 %.5f\n", style.first, part.first);
+    assert_true(part.first < style.first / 8); /* a quarter of the way is a sixteenth of the square */
+    TrainEstimate e = {0};
+    SoraError err = {0};
+    TrainOptions o = {.config_path = in_root("part.json"), .folder = in_root("dry"), .threads = 1, .estimate = &e};
+    assert_true(train_lora(NULL, &o, &err) && e.flops > 0);
+}
+
+static void wrong_triggers_and_priors_are_said(void **state)
+{
+    static const struct { const char *more, *message; } CASES[] = {
+        {"\"trigger\": \"\", ", "\"trigger\": words are expected"},
+        {"\"guidance\": 3, ", "belong to a \"trigger\""},
+        {"\"plain_share\": 0.5, ", "belong to a \"trigger\""},
+        {"\"trigger\": \"x\", \"guidance\": 0.5, ", "\"guidance\""},
+        {"\"trigger\": 3, ", "\"trigger\""},
+        {"\"prior\": {}, ", "\"prompts\" is expected"},
+        {"\"prior\": {\"prompts\": \"none.txt\"}, ", "none.txt"},
+        {"\"prior\": {\"prompt\": \"none.txt\"}, ", "prior.prompt"},
+        {"\"prior\": \"none.txt\", ", "\"prior\""},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        Losses l = {0};
+        SoraError err = {0};
+        write_config("wrong.json", "ours", CASES[i].more);
+        assert_false(train("wrong.json", "wrong", &l, false, &err));
+        if (strstr(err.message, CASES[i].message) == NULL)
+            fail_msg("\"%s\" lacks \"%s\"", err.message, CASES[i].message);
+    }
+    Losses l = {0};
+    SoraError err = {0};
+    char more[512];
+    tiny_write_text(root, "empty.txt", "\n\n");
+    snprintf(more, sizeof more, "\"prior\": {\"prompts\": \"%s\"}, ", in_root("empty.txt"));
+    write_config("wrong.json", "ours", more);
+    assert_false(train("wrong.json", "wrong", &l, false, &err));
+    assert_non_null(strstr(err.message, "no prompts in it"));
+}
+
 /* Counting takes the base's files as they are, and less for a step when blocks are computed again. */
 static void a_dry_run_counts(void **state)
 {
@@ -349,6 +425,8 @@ int main(void)
         cmocka_unit_test(names_are_those_of_others),
         cmocka_unit_test(ways_to_the_same_lora),
         cmocka_unit_test(targets_are_chosen),
+        cmocka_unit_test(what_must_stay_is_the_bases_own),
+        cmocka_unit_test(wrong_triggers_and_priors_are_said),
         cmocka_unit_test(a_dry_run_counts),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
