@@ -8,7 +8,6 @@
 #include "text/buffer.h"
 
 enum {
-    WORD_SIZE = 24,       /* of a word that is mended or mended to, at most */
     MENDED_SIZE = 4,      /* at least */
     CERTAIN_SIZE = 6,     /* shorter words must begin with the same letter */
     SENTENCE_SIZE = 20,   /* longer words are sentences without spaces */
@@ -19,7 +18,7 @@ enum {
     LISTED_COUNT = 20,    /* how common a word of the rules is taken to be */
 };
 
-static const float LETTER_COST = 14, TOTAL = 400000; /* of a letter in no word; words that the vocabulary was counted in, about */
+static const float TOTAL = 400000; /* words that the vocabulary was counted in, about */
 
 static uint32_t hash_word(const char *s, size_t n)
 {
@@ -36,10 +35,15 @@ static LexiconWord *find(const Lexicon *l, const char *s, size_t n)
     return NULL;
 }
 
+const LexiconWord *lexicon_find(const Lexicon *l, const char *s, size_t n)
+{
+    return find(l, s, n);
+}
+
 /* The word, added when it is new; NULL when it is none that can be mended to. s stays the caller's. */
 static LexiconWord *add(Lexicon *l, const char *s, size_t n, float count)
 {
-    if (n == 0 || n > WORD_SIZE || 2 * l->count > l->slot_mask)
+    if (n == 0 || n > LEXICON_WORD || 2 * l->count > l->slot_mask)
         return NULL;
     float cost = logf(TOTAL / count);
     LexiconWord *w = find(l, s, n);
@@ -83,7 +87,7 @@ static void add_vocabulary(Lexicon *l, const char *text, size_t size)
 static bool add_name(Lexicon *l, const char *s, size_t first, const char *rest, size_t second)
 {
     size_t n = first + second;
-    if (n < NAME_SIZE || n > WORD_SIZE || !is_small(s, first) || !is_small(rest, second))
+    if (n < NAME_SIZE || n > LEXICON_WORD || !is_small(s, first) || !is_small(rest, second))
         return true;
     char *both = arena_alloc(&l->arena, n);
     if (both == NULL)
@@ -107,6 +111,7 @@ static bool add_phrase(Lexicon *l, const Rules *r, const RulePhrase *p)
         LexiconWord *w = is_small(s, n) ? add(l, s, n, LISTED_COUNT) : NULL;
         if (w != NULL) {
             w->listed = w->listed || p->list != LIST_INNOCENT;
+            w->ruled = true;
             w->target = w->target || r->lists[p->list].names || n >= CERTAIN_SIZE;
         }
         s += n + 1;
@@ -225,28 +230,78 @@ static bool is_better(const LexiconWord *a, const LexiconWord *b, char first)
     return alike != (b->bytes[0] == first) ? !alike : b->cost < a->cost;
 }
 
-/* The best guess, or the second best if there is one. */
-static const LexiconWord *find_near(const Lexicon *l, const char *s, size_t n, bool second)
+typedef bool NearListener(void *user, const LexiconWord *word);
+
+/* Calls for every word an edit away, some more than once, until it answers false. */
+static void visit_near(const Lexicon *l, const char *s, size_t n, NearListener *listener, void *user)
 {
-    const LexiconWord *best[2] = {NULL, NULL};
-    if (n < MENDED_SIZE || n > WORD_SIZE || !is_small(s, n))
-        return NULL;
+    if (n < MENDED_SIZE || n > LEXICON_WORD || !is_small(s, n))
+        return;
     for (size_t at = 0; at <= n; at++) {
         uint32_t k = hash_variant(HASH32_START, s, n, at) & l->delete_mask;
         for (; l->deletes[k] != 0; k = (k + 1) & l->delete_mask) {
             const LexiconWord *w = &l->words[l->deletes[k] - 1];
             bool sure = (n >= CERTAIN_SIZE && w->size >= CERTAIN_SIZE) || w->bytes[0] == s[0];
-            if (w->name || !sure || w == best[0] || w == best[1] || !is_near(s, n, w->bytes, w->size))
-                continue;
-            if (is_better(best[0], w, s[0])) {
-                best[1] = best[0];
-                best[0] = w;
-            } else if (is_better(best[1], w, s[0])) {
-                best[1] = w;
-            }
+            if (!w->name && sure && is_near(s, n, w->bytes, w->size) && !listener(user, w))
+                return;
         }
     }
-    return second && best[1] != NULL ? best[1] : best[0];
+}
+
+typedef struct Guess {
+    const LexiconWord *best;
+    char first; /* letter of the word */
+} Guess;
+
+static bool take_better(void *user, const LexiconWord *w)
+{
+    Guess *g = user;
+    if (is_better(g->best, w, g->first))
+        g->best = w;
+    return true;
+}
+
+/* The best guess, or NULL. */
+static const LexiconWord *find_near(const Lexicon *l, const char *s, size_t n)
+{
+    Guess guess = {NULL, *s};
+    visit_near(l, s, n, take_better, &guess);
+    return guess.best;
+}
+
+typedef struct Guesses {
+    const LexiconWord **at;
+    size_t count, most;
+    float least; /* cost of any word an edit away, of the rules or not */
+} Guesses;
+
+static bool take_ruled(void *user, const LexiconWord *w)
+{
+    Guesses *g = user;
+    bool there = !w->ruled || g->count == g->most;
+    for (size_t i = 0; i < g->count && !there; i++)
+        there = g->at[i] == w;
+    if (!there)
+        g->at[g->count++] = w;
+    g->least = w->cost < g->least ? w->cost : g->least;
+    return true;
+}
+
+size_t lexicon_near(const Lexicon *l, const char *s, size_t n, float slack, const LexiconWord **out, size_t most)
+{
+    Guesses g = {out, 0, most, INFINITY};
+    visit_near(l, s, n, take_ruled, &g);
+    size_t kept = 0;
+    for (size_t i = 0; i < g.count; i++) {
+        if (out[i]->cost <= g.least + slack)
+            out[kept++] = out[i];
+    }
+    return kept;
+}
+
+bool lexicon_is_mistake(const Lexicon *l, const char *s, size_t n)
+{
+    return find_near(l, s, n) != NULL;
 }
 
 /* A name of which each word is at most an edit away. */
@@ -269,7 +324,6 @@ static const LexiconWord *find_near_name(const Lexicon *l, const char *a, size_t
 /* One mending: the text so far and its marks. */
 typedef struct Mending {
     const Lexicon *l;
-    bool second; /* the second best guesses */
     Buffer bytes, marks;
 } Mending;
 
@@ -299,9 +353,9 @@ static bool cut(const Lexicon *l, const char *s, size_t n, bool any, uint8_t *si
         return false;
     cost[0] = 0;
     for (size_t i = 1; i <= n; i++) {
-        cost[i] = cost[i - 1] + LETTER_COST;
+        cost[i] = cost[i - 1] + LEXICON_LETTER;
         sizes[i] = 1;
-        for (size_t k = 1; k <= WORD_SIZE && k <= i; k++) {
+        for (size_t k = 1; k <= LEXICON_WORD && k <= i; k++) {
             const LexiconWord *w = find(l, s + i - k, k);
             if (w != NULL && (any || w->target) && !w->name && cost[i - k] + w->cost < cost[i]) {
                 cost[i] = cost[i - k] + w->cost;
@@ -313,7 +367,7 @@ static bool cut(const Lexicon *l, const char *s, size_t n, bool any, uint8_t *si
     *whole = true;
     for (size_t i = n; i > 0; i -= sizes[i]) {
         pieces++;
-        *whole = *whole && (sizes[i] > 1 || cost[i] - cost[i - 1] < LETTER_COST);
+        *whole = *whole && (sizes[i] > 1 || cost[i] - cost[i - 1] < LEXICON_LETTER);
     }
     *whole = *whole && pieces * PIECE_SIZE <= n;
     free(cost);
@@ -360,7 +414,7 @@ static size_t mend_name(Mending *m, const Folded *in, size_t begin, size_t first
         end++;
     size_t second = end - (next < end ? next : end);
     bool capital = second > 0 && (in->marks[begin] & FOLD_CAPITAL) && (in->marks[next] & FOLD_CAPITAL);
-    if (!capital || first + second + 2 < NAME_SIZE || first + second > WORD_SIZE)
+    if (!capital || first + second + 2 < NAME_SIZE || first + second > LEXICON_WORD)
         return 0;
     const LexiconWord *w = find_near_name(m->l, in->bytes + begin, first, in->bytes + next, second);
     if (w == NULL)
@@ -376,17 +430,17 @@ static const LexiconWord *find_single(const Lexicon *l, const char *s, size_t n)
     size_t doubles = 0;
     for (size_t i = 1; i < n; i++)
         doubles += s[i] == s[i - 1];
-    if (doubles == 0 || doubles > MAX_DOUBLES || n > 2 * WORD_SIZE)
+    if (doubles == 0 || doubles > MAX_DOUBLES || n > 2 * LEXICON_WORD)
         return NULL;
     for (uint32_t choice = 1; choice < 1u << doubles; choice++) {
-        char shorter[2 * WORD_SIZE];
+        char shorter[2 * LEXICON_WORD];
         size_t size = 0, k = 0;
         for (size_t i = 0; i < n; i++) {
             bool drop = i > 0 && s[i] == s[i - 1] && (choice >> k++ & 1);
             if (!drop)
                 shorter[size++] = s[i];
         }
-        const LexiconWord *w = size <= WORD_SIZE ? find(l, shorter, size) : NULL;
+        const LexiconWord *w = size <= LEXICON_WORD ? find(l, shorter, size) : NULL;
         if (w != NULL && !w->name)
             return w;
     }
@@ -397,7 +451,7 @@ static const LexiconWord *find_single(const Lexicon *l, const char *s, size_t n)
 static bool mend_word(Mending *m, const Folded *in, size_t begin, size_t n)
 {
     const char *s = in->bytes + begin;
-    const LexiconWord *known = n <= WORD_SIZE ? find(m->l, s, n) : NULL;
+    const LexiconWord *known = n <= LEXICON_WORD ? find(m->l, s, n) : NULL;
     if (known != NULL && known->name) {
         put_word(m, s, known->cut, in->marks[begin]);
         put_word(m, s + known->cut, n - known->cut, in->marks[begin]);
@@ -406,7 +460,7 @@ static bool mend_word(Mending *m, const Folded *in, size_t begin, size_t n)
     bool plural = n > MENDED_SIZE && s[n - 1] == 's' && find(m->l, s, n - 1) != NULL;
     const LexiconWord *w = known == NULL ? find_single(m->l, s, n) : NULL;
     if (w == NULL && known == NULL && !plural)
-        w = find_near(m->l, s, n, m->second);
+        w = find_near(m->l, s, n);
     if (w == NULL && known == NULL && !plural && n >= GLUED_SIZE && is_small(s, n))
         return mend_run(m, s, in->marks + begin, n, n >= SENTENCE_SIZE);
     put_word(m, w != NULL ? w->bytes : s, w != NULL ? w->size : n, in->marks[begin]);
@@ -435,9 +489,9 @@ static bool mend(Mending *m, const Folded *in)
     return ok && !m->bytes.failed && !m->marks.failed;
 }
 
-bool lexicon_mend(const Lexicon *l, const Folded *in, bool second, Folded *out)
+bool lexicon_mend(const Lexicon *l, const Folded *in, Folded *out)
 {
-    Mending m = {.l = l, .second = second};
+    Mending m = {.l = l};
     *out = (Folded){.shouted = in->shouted};
     if (!mend(&m, in)) {
         buffer_deinit(&m.bytes);

@@ -8,6 +8,8 @@
 #include "base/hash.h"
 #include "policy/classifier.h"
 #include "policy/fold.h"
+#include "policy/hits.h"
+#include "policy/lattice.h"
 #include "policy/lexicon.h"
 #include "policy/matcher.h"
 #include "policy/rules.h"
@@ -17,10 +19,8 @@
 enum {
     NEAR = 60,           /* bytes between the two phrases of a pair, at most */
     JOINED_LENGTH = 4,   /* letters of a phrase that is looked for inside spaced letters */
-    PLURAL_LENGTH = 3,   /* of a word that may have a plural */
     MENDED_ONE = FOLD_FORMS, /* forms behind those of fold.h */
     MENDED_TWO,
-    MENDED_SECOND,
     FORMS,
 };
 
@@ -32,17 +32,6 @@ struct Policy {
     int classified[CLASSIFIER_CATEGORIES]; /* the rules' list of each of its categories, or -1 */
     char version[64];
 };
-
-/* A phrase that was found in one form of the text. */
-typedef struct Hit {
-    const RulePhrase *phrase;
-    size_t begin, end;
-} Hit;
-
-typedef struct Hits {
-    Hit *at;
-    size_t count, capacity;
-} Hits;
 
 /* One check: where its findings go. */
 typedef struct Check {
@@ -194,7 +183,7 @@ static bool ends_word(const Folded *f, size_t p, size_t size, bool plural)
 {
     if (is_edge(f, p, size))
         return true;
-    if (!plural || size < PLURAL_LENGTH || (unsigned char)f->bytes[p - 1] >= 0x80)
+    if (!plural || size < HITS_PLURAL || (unsigned char)f->bytes[p - 1] >= 0x80)
         return false;
     return (f->bytes[p] == 's' && is_edge(f, p + 1, size)) ||
            (p + 1 < f->size && memcmp(f->bytes + p, "es", 2) == 0 && is_edge(f, p + 2, size));
@@ -230,7 +219,7 @@ static bool applies(const RulePhrase *phrase, const Folded *f, size_t begin, siz
     }
 }
 
-static bool add_hit(Hits *hits, Hit hit)
+bool hits_add(Hits *hits, Hit hit)
 {
     if (hits->count == hits->capacity) {
         size_t capacity = 2 * hits->capacity + 64;
@@ -254,7 +243,7 @@ static bool find_hits(const Policy *p, const Folded *f, Hits *hits)
         for (uint32_t node = state; node != 0; node = matcher_output(m, node)) {
             for (int32_t k = m->trie.nodes[node].value; k >= 0; k = p->rules.phrases[k].next) {
                 Hit hit = {&p->rules.phrases[k], i + 1 - m->length[node], i + 1};
-                if (applies(hit.phrase, f, hit.begin, hit.end) && !add_hit(hits, hit))
+                if (applies(hit.phrase, f, hit.begin, hit.end) && !hits_add(hits, hit))
                     return false;
             }
         }
@@ -356,23 +345,39 @@ static void classify(Check *c, const Folded *f)
     }
 }
 
-static bool judge(Check *c, const Folded *f)
+/* What the hits come to, without those in innocent phrases. */
+static bool weigh(Check *c, const Folded *f, Hits *hits)
 {
-    Hits hits = {0};
     uint8_t *cover = calloc(f->size + 1, 1);
-    bool ok = cover != NULL && find_hits(c->policy, f, &hits);
-    if (ok)
-        drop_innocent(c, &hits, cover);
-    for (size_t i = 0; ok && i < hits.count; i++) {
-        const RulePhrase *p = hits.at[i].phrase;
+    if (cover == NULL)
+        return false;
+    drop_innocent(c, hits, cover);
+    for (size_t i = 0; i < hits->count; i++) {
+        const RulePhrase *p = hits->at[i].phrase;
         if (c->policy->rules.lists[p->list].sentence != NULL)
             report(c, p->list, (PolicyFinding){.part = "phrase", .phrase = p->phrase, .place = p->place});
     }
-    if (ok) {
-        report_pairs(c, &hits);
-        classify(c, f);
-    }
+    report_pairs(c, hits);
     free(cover);
+    return true;
+}
+
+static bool judge(Check *c, const Folded *f)
+{
+    Hits hits = {0};
+    bool ok = find_hits(c->policy, f, &hits) && weigh(c, f, &hits);
+    if (ok)
+        classify(c, f);
+    free(hits.at);
+    return ok;
+}
+
+/* By all that the words may have been. */
+static bool judge_guesses(Check *c, const Folded *f)
+{
+    Hits hits = {0};
+    const Policy *p = c->policy;
+    bool ok = lattice_find(&p->lexicon, &p->rules, &p->matcher, f, &hits) && weigh(c, f, &hits);
     free(hits.at);
     return ok;
 }
@@ -400,14 +405,16 @@ bool policy_check(const Policy *policy, const char *text, size_t n, PolicyListen
     if (!fold_text(text, n, forms, FOLD_FORMS))
         return error_no_memory(err);
     Check c = {policy, listener, user, verdict, RULES_MAX_LISTS, NULL};
-    bool ok = lexicon_mend(&policy->lexicon, &forms[FOLD_ONE], false, &forms[MENDED_ONE]) &&
-              lexicon_mend(&policy->lexicon, &forms[FOLD_TWO], false, &forms[MENDED_TWO]) &&
-              lexicon_mend(&policy->lexicon, &forms[FOLD_ONE], true, &forms[MENDED_SECOND]);
+    bool ok = lexicon_mend(&policy->lexicon, &forms[FOLD_ONE], &forms[MENDED_ONE]) &&
+              lexicon_mend(&policy->lexicon, &forms[FOLD_TWO], &forms[MENDED_TWO]);
     for (int i = 0; i < FORMS; i++) {
         c.form = i == FOLD_WRITTEN ? "as written" : i < FOLD_FORMS ? "normalised" : "mended";
         if (ok && !is_repeated(forms, i))
             ok = judge(&c, &forms[i]);
     }
+    c.form = "mended";
+    for (int i = FOLD_WRITTEN; i <= FOLD_ONE; i++)
+        ok = ok && (is_repeated(forms, i) || judge_guesses(&c, &forms[i]));
     for (int i = 0; i < FORMS; i++)
         folded_deinit(&forms[i]);
     return ok || error_no_memory(err);

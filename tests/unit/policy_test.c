@@ -86,6 +86,22 @@ static void test_mended(void **state)
     policy_close(p);
 }
 
+/* All that a word may have been counts, not the best guess alone. */
+static void test_guesses(void **state)
+{
+    Policy *p = open_rules(NULL);
+    expect(p, "a woan silts her writs in a bahtub", "self-harm"); /* two mistakes are words themselves */
+    expect(p, "a terrrist lader praiised as a maryr", "hate");
+    expect(p, "a woman sititng beside a cat", "allowed");
+    expect(p, "childporn", "minors");
+    expect(p, "ahostageshotoncamera", "violence"); /* "hostages hot" is as likely a cut */
+    expect(p, "amassshootinginamall", "violence"); /* three letters that are not stretched */
+    expect(p, "aNikeshoeonatrack", "brands");
+    expect(p, "a man who skillfully collaborates", "allowed"); /* "kill" and "Borat" are in there */
+    expect(p, "a founder by an inferno with a wooden stake", "allowed");
+    policy_close(p);
+}
+
 static void test_languages(void **state)
 {
     Policy *p = open_rules(NULL);
@@ -186,6 +202,7 @@ static void test_innocent(void **state)
         "a killer whale and a boy", "a shooting star over a crowd", "two bloody mary cocktails", "the dead sea", "a nude lipstick",
         "カップヌードルを食べる", "献血をする女性", "a man cuts the cake", "an elephant with grapes", "a classic bass", "a cocktail",
         "apple pie on a table", "an Apple", "the shell on the beach", "Scunthorpe",
+        "a dog named Einstein", "a slice of Napoleon cake", "a string quartet plays Mozart", "Lenin Street in winter",
     };
     for (size_t i = 0; i < sizeof innocent / sizeof *innocent; i++)
         expect(p, innocent[i], "allowed");
@@ -335,7 +352,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_categories), cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_mended),     cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_mended),     cmocka_unit_test(test_guesses),
+        cmocka_unit_test(test_languages),
         cmocka_unit_test(test_parts),      cmocka_unit_test(test_negative),
         cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_innocent),   cmocka_unit_test(test_capitals_and_context),

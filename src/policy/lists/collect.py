@@ -31,7 +31,8 @@ LANGUAGES = "da de es fi fr hi hu it ja ko nl no pl pt ru sv th tr zh ar cs fa".
 # Of the foreign lists: words that mean something harmless too.
 HARMLESS = set("""bite ficken? con cul gay lesbica dick kak fanny sexe sex sexo sexy bra pik fag fitte bander gouine pisse merda merde
     porra pula rosa bicha cagar caca pipi pussy tit bastard idiot damn hell hoer trut pot mierda puta cono culo gata oso foda
-    cazzo cretino stupido strunz tette troia palle pisciare scheisse arsch arschloch depp penner mist いたずら 女の子 女子高生 スリット スラット ファンタジー フック エクスタシー エスコート
+    cazzo cretino stupido strunz tette troia palle pisciare scheisse arsch arschloch depp penner mist mufti rosette
+    franc burro comer inferno pinto stake heterosexual homosexual いたずら 女の子 女子高生 スリット スラット ファンタジー フック エクスタシー エスコート
     ラティーナ ラバー サディズム 女王様 平手打ち 拷問 殺し方 殺人事件 殺人方法 自己愛性 コカイン ディック カント ローター ぽっちゃり
     おしり ホモ デブ ビッチ しばり おもらし おしっこ 革抑制 ハードコア 生殖器 スポット s 成人""".split())
 
@@ -177,23 +178,6 @@ def prompts(folder):
             yield "harmful", "self-harm" if kinds == ["self-harm"] else "violence", row["prompt"]
 
 
-def shorter(word):
-    return {word} | {word[:i] + word[i + 1:] for i in range(len(word))}
-
-
-def near_phrases(known):
-    """Words of the dictionary that are about an edit away from a word of the lists, which must not be mended to it."""
-    listed = set()
-    for name in os.listdir(HERE):
-        if name.endswith(".txt") and name not in ("vocabulary.txt", "names.txt", "categories.txt"):
-            for line in read(HERE, name).splitlines():
-                listed.update(w for w in plain(" ".join(line.split(" ")[2:])).split() if re.fullmatch("[a-z]{4,}", w))
-    keys = set()
-    for word in listed:
-        keys |= shorter(word)
-    return {w for w in known if re.fullmatch("[a-z]{4,}", w) and shorter(w) & keys}
-
-
 def clean(text):
     return " ".join(text.split())
 
@@ -214,7 +198,7 @@ def main():
         f.write("# Made by collect.py; NOTICE says from what.\n" + "\n".join(dict.fromkeys(lines)) + "\n")
     words += [(w, 1) for w in PLACES]
     have = {w for w, _ in words}
-    words += [(w, 1) for w in sorted(near_phrases(known - have))]
+    words += [(w, 1) for w in sorted(known - have) if re.fullmatch("[a-z]{3,24}", w)] # so that no word is taken for a mistake
     with open(os.path.join(HERE, "vocabulary.txt"), "w", encoding="utf-8") as f:
         f.write("".join("%s %d\n" % w for w in words))
     rows = dict.fromkeys("%s\t%s\t%s" % (kind, c, clean(t)) for kind, c, t in prompts(folder) if clean(t))
