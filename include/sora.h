@@ -193,6 +193,9 @@ typedef struct SoraRequest {
                                     this part of itself; 0 (default): every step is computed */
     bool watermark; /* draw a small moving mark into the frames; default false */
     const char *asked;           /* what the prompt was rewritten from, for the parameters (sora_rewrite()); NULL: it was not */
+    const char *const *earlier;  /* earlier_count texts that led to the files that are given, the oldest first: prompts of the steps
+                                    before. Recorded in the parameters; nothing is made of them. At most 64 count */
+    int earlier_count;           /* default 0 */
     bool private_prompt; /* the video's parameters, and so the files that are written, do not tell the prompts; default false */
     const char *policy;  /* recorded in the parameters: the version of the policy that judged the words, or "off"; the library judges
                             nothing itself. NULL (default): not recorded. At most 64 bytes count */

@@ -26,6 +26,7 @@ static const Option options[] = {
     {0, "format", OPTION_CHOICE, offsetof(LiveArgs, format), .help = "of standard output: fragmented MP4 (default), YUV4MPEG2, packed RGB",
      .choices = "mp4|y4m|rgb"}, /* in the order of StreamKind */
     MAKING_SOURCE_OPTIONS(LiveArgs, making),
+    MAKING_POLICY_OPTION(LiveArgs, making),
     SIGNING_OPTIONS(LiveArgs, making.signing),
     {0},
 };
@@ -42,6 +43,7 @@ typedef struct Live {
     double began, first;
     bool listens, shows; /* to standard input; on the terminal */
     char line[LINE + 1], said[LINE + 1];
+    const char *prompt; /* with which it began; NULL: none */
     size_t filled;
     bool too_long;
     SoraError why;
@@ -85,6 +87,24 @@ static bool on_frame(const uint8_t *rgb, int width, int height, int64_t i, void 
     return l->most == 0 || l->frames < l->most;
 }
 
+/* May the line be asked, after the words that are heard now? */
+static bool is_allowed(const Live *l)
+{
+    SoraError err = {0};
+    SoraRequest r;
+    const char *before = l->said[0] != 0 ? l->said : l->prompt;
+    Gate gate = {0};
+    sora_request_init(&r);
+    r.prompt = l->line;
+    r.earlier = &before;
+    r.earlier_count = before != NULL;
+    bool ok = gate_check(l->args->making.policy, &r, NULL, &gate, &err);
+    gate_close(&gate);
+    if (!ok)
+        fprintf(stderr, "%ssora: note: %s; it is not heard\n", l->shows ? "\r\033[K" : "", err.message);
+    return ok;
+}
+
 /* A whole line was read. */
 static bool take_line(Live *l)
 {
@@ -96,6 +116,8 @@ static bool take_line(Live *l)
     if (!fits)
         fprintf(stderr, "sora: note: a line is longer than 32000 bytes: it is not heard\n");
     if (!fits || l->line[strspn(l->line, " \t\r")] == 0)
+        return false;
+    if (!is_allowed(l))
         return false;
     memcpy(l->said, l->line, n + 1);
     fprintf(stderr, "%ssora: from now on: %.200s\n", l->shows ? "\r\033[K" : "", l->said);
@@ -207,6 +229,11 @@ static bool run(const void *values, char **arguments, int count, SoraError *err)
     bool ok = making_begin(&m, &a->making, count > 0 ? arguments[0] : NULL, a->begin == NULL, err) && check(a, err) &&
               signing_open(&signing, &a->making.signing, name, err);
     SoraInput begin = {.path = a->begin, .role = SORA_INPUT_PARENT};
+    ok = ok && (a->begin == NULL || earlier_read(&m.earlier, &begin, 1, err));
+    m.request.earlier = (const char *const *)m.earlier.texts;
+    m.request.earlier_count = m.earlier.count;
+    ok = ok && gate_check(a->making.policy, &m.request, is_stream(a) ? NULL : name, &m.gate, err);
+    l->prompt = m.request.prompt;
     if (ok && a->begin != NULL && signing.credentials != NULL)
         ok = (inputs = sora_inputs_open(&begin, 1, err)) != NULL;
     m.request.progress = on_progress;

@@ -5,7 +5,7 @@
 
 #include "policy/policy.h"
 
-enum { MOST_PASSAGES = 64 };
+enum { MOST_PASSAGES = 64, MOST_EARLIER = 64 };
 
 /* The name without folders and ending; a folder's name is not shown. */
 static PolicyText title_of(const char *output)
@@ -25,15 +25,18 @@ static bool left_to_library(PolicyVerdict *v, const SoraError *err)
 /* A name that is no text is not judged, since no player shows it. */
 static bool judge(const Policy *policy, const SoraRequest *r, const char *output, PolicyVerdict *v, SoraError *err)
 {
-    PolicyText parts[MOST_PASSAGES + 2], title = title_of(output);
-    size_t count = 0;
+    PolicyText parts[MOST_EARLIER + MOST_PASSAGES + 1], title = title_of(output);
+    size_t count = 0, earlier;
+    for (int i = 0; i < r->earlier_count && i < MOST_EARLIER; i++)
+        parts[count++] = (PolicyText){r->earlier[i], strlen(r->earlier[i])};
+    earlier = count;
     if (r->prompt != NULL)
         parts[count++] = (PolicyText){r->prompt, strlen(r->prompt)};
     for (int i = 0; i < r->passage_count && i < MOST_PASSAGES; i++) {
         if (r->passages[i].prompt != NULL)
             parts[count++] = (PolicyText){r->passages[i].prompt, strlen(r->passages[i].prompt)};
     }
-    if (!policy_check_parts(policy, parts, count, v, err))
+    if (!policy_check_steps(policy, parts, count, earlier, v, err))
         return left_to_library(v, err);
     const char *negative = r->negative_prompt;
     if (v->allowed && negative != NULL && !policy_check_negative(policy, negative, strlen(negative), v, err))
@@ -59,7 +62,8 @@ bool gate_check(const char *path, SoraRequest *request, const char *output, Gate
         snprintf(gate->version, GATE_VERSION, "%s", policy_version(policy));
         gate->pictures = *policy_picture_rules(policy);
         if (!v.allowed)
-            ok = error_set(err, SORA_ERROR_INPUT, "refused (%s): %s --policy off does not ask", v.category, v.sentence);
+            ok = error_set(err, SORA_ERROR_INPUT, "refused (%s): %s%s --policy off does not ask", v.category, v.sentence,
+                           request->earlier_count > 0 ? " The words that led to the given files count, too." : "");
     }
     policy_close(policy);
     return ok;

@@ -131,6 +131,17 @@ bool making_check_file(const char *path, const char *what, SoraError *err)
     return path == NULL || file_exists(path) || error_set(err, SORA_ERROR_NOT_FOUND, "%s: no such %s", path, what);
 }
 
+static bool check_rewriter(const MakingArgs *a, SoraError *err)
+{
+    Chat chat = {a->rewriter, a->rewriter_model, a->rewriter_seconds};
+    if (a->rewriter == NULL)
+        return (a->rewriter_model == NULL && a->rewriter_seconds == 0) ||
+               error_set(err, SORA_ERROR_INPUT, "--rewriter-model and --rewriter-timeout need --rewriter URL");
+    if (a->style != NULL)
+        return error_set(err, SORA_ERROR_INPUT, "--rewriter and --style both change the words: leave one out");
+    return chat_check(&chat, err);
+}
+
 /* Sets the prompt, with the words of the style. */
 static bool choose_words(Making *m, const char *prompt, bool needed, SoraError *err)
 {
@@ -146,6 +157,8 @@ static bool choose_words(Making *m, const char *prompt, bool needed, SoraError *
     m->request.negative_prompt = a->negative;
     if (a->rewrite != 0 && a->style != NULL)
         return error_set(err, SORA_ERROR_INPUT, "--rewrite and --style both change the words: leave one out");
+    if (!check_rewriter(a, err))
+        return false;
     return a->style == NULL || style_apply(a->style, &m->styled, &m->request, err);
 }
 
@@ -177,6 +190,8 @@ void making_end(Making *m)
 {
     gate_close(&m->gate);
     sora_rewriting_deinit(&m->rewriting);
+    earlier_deinit(&m->earlier);
+    free(m->chatted);
     style_deinit(&m->styled);
 }
 
@@ -381,15 +396,59 @@ static bool make_all(Run *n, SoraError *err)
     return ok;
 }
 
+static int list_inputs(const Making *m, SoraInput list[MAX_FILES])
+{
+    return m->edit != NULL ? sora_edit_inputs(m->edit, &m->request, list, MAX_FILES) : sora_request_inputs(&m->request, list, MAX_FILES);
+}
+
+/* Judges the words, those that led to the inputs too, and notes the latter in the request. */
+static bool check_words(Run *n, SoraError *err)
+{
+    Making *m = n->making;
+    SoraInput list[MAX_FILES];
+    if (!earlier_read(&m->earlier, list, list_inputs(m, list), err))
+        return false;
+    m->request.earlier = (const char *const *)m->earlier.texts;
+    m->request.earlier_count = m->earlier.count;
+    return gate_check(m->args->policy, &m->request, n->keep ? NULL : n->output, &m->gate, err);
+}
+
 static bool open_inputs(Run *n, SoraError *err)
 {
     const Making *m = n->making;
     SoraInput list[MAX_FILES];
-    int count = m->edit != NULL ? sora_edit_inputs(m->edit, &m->request, list, MAX_FILES)
-                                : sora_request_inputs(&m->request, list, MAX_FILES);
+    int count = list_inputs(m, list);
     if (count > 64)
         return error_set(err, SORA_ERROR_INPUT, "inputs: at most 64 files are accepted");
     return count == 0 || n->signing.credentials == NULL || (n->inputs = sora_inputs_open(list, count, err)) != NULL;
+}
+
+/* By a chat model. When that fails it is said, and the prompt stays as it is. */
+static bool chat_prompt_of(Run *n, SoraError *err)
+{
+    Making *m = n->making;
+    const MakingArgs *a = m->args;
+    Chat chat = {a->rewriter, a->rewriter_model, a->rewriter_seconds};
+    SoraError why = {0};
+    char note[400];
+    if (m->request.prompt == NULL || *m->request.prompt == 0) {
+        on_note(&(SoraNote){"rewriter", "--rewriter: there is no prompt to rewrite"}, n);
+        return true;
+    }
+    m->chatted = chat_rewrite(&chat, sora_engine_words(n->engine), m->request.prompt, a->seed, &why);
+    if (m->chatted == NULL && why.code == SORA_ERROR_MEMORY) {
+        *err = why;
+        return false;
+    }
+    if (m->chatted == NULL) {
+        snprintf(note, sizeof note, "%s; the prompt is used as it is", why.message);
+        on_note(&(SoraNote){"rewriter", note}, n);
+        return true;
+    }
+    fprintf(stderr, "sora: the prompt is rewritten: \"%s\"\n", m->chatted);
+    m->request.asked = m->request.prompt;
+    m->request.prompt = m->chatted;
+    return gate_check(a->policy, &m->request, n->keep ? NULL : n->output, &m->gate, err);
 }
 
 /* Says what it does; a model that does not say what it knows hears the prompt as it is. What was rewritten is judged again. */
@@ -397,6 +456,8 @@ static bool rewrite_prompt(Run *n, SoraError *err)
 {
     Making *m = n->making;
     SoraError why = {0};
+    if (m->args->rewriter != NULL)
+        return chat_prompt_of(n, err);
     if (m->args->rewrite == 0 || m->request.prompt == NULL)
         return true;
     if (!sora_rewrite(n->engine, m->request.prompt, m->args->seed, &m->rewriting, &why)) {
@@ -443,7 +504,7 @@ bool making_run(Making *m, SoraError *err)
     interrupt_catch(); /* before the first file is tried */
     if (n.keep && (n.output = name = file_free_name("out.mp4")) == NULL)
         error_set(err, SORA_ERROR_MEMORY, "out of memory");
-    bool ok = n.output != NULL && gate_check(a->policy, &m->request, n.keep ? NULL : n.output, &m->gate, err) && make(&n, err);
+    bool ok = n.output != NULL && check_words(&n, err) && make(&n, err);
     progress_end(&n.progress);
     sora_inputs_close(n.inputs);
     signing_close(&n.signing);

@@ -4,6 +4,8 @@
 
 #include <sora.h>
 
+#include "cli/chat.h"
+#include "cli/earlier.h"
 #include "cli/gate.h"
 #include "cli/options.h"
 #include "cli/signing.h"
@@ -18,7 +20,8 @@ typedef struct MakingArgs {
     uint64_t seed;
     const char *transformer, *transformer_2, *text_encoder, *vae, *image_encoder, *tokenizer;
     OptionList loras;
-    const char *trace_index, *memory, *policy;
+    const char *trace_index, *memory, *policy, *rewriter, *rewriter_model;
+    int rewriter_seconds;
     bool watermark, no_trace, json, keep_partial;
     SigningArgs signing;
 } MakingArgs;
@@ -77,12 +80,24 @@ typedef struct MakingArgs {
      .min = 0, .max = 4096}, \
     {0, "cpu", OPTION_CHOICE, offsetof(type, member.cpu), .help = "at most these instructions", \
      .choices = "auto|reference|avx2|avx512"}
+#define MAKING_REWRITER_OPTIONS(type, url, model, seconds) \
+    {0, "rewriter", OPTION_STRING, offsetof(type, url), "URL", \
+     .help = "let a chat model rewrite the prompt: the address of a server that speaks OpenAI's chat completions, such as " \
+             "http://127.0.0.1:8080/v1 (llama.cpp's server); $SORA_REWRITER_KEY is its key. Nothing is sent without this option"}, \
+    {0, "rewriter-model", OPTION_STRING, offsetof(type, model), "NAME", .help = "the chat model's name, where the server has several"}, \
+    {0, "rewriter-timeout", OPTION_INT, offsetof(type, seconds), "N", \
+     .help = "seconds after which the prompt is used as it is (default 60)", .min = 1, .max = CHAT_MOST_SECONDS}
+#define MAKING_POLICY_OPTION(type, member) \
+    {0, "policy", OPTION_STRING, offsetof(type, member.policy), "FILE|off", \
+     .help = "rules of your own for what may be asked, after those of sora check; off: nothing is refused, which the video's " \
+             "parameters tell"}
 #define MAKING_OPTIONS(type, member) \
     MAKING_SOURCE_OPTIONS(type, member), \
     {0, "rewrite", OPTION_CHOICE, offsetof(type, member.rewrite), \
      .help = "say the prompt in the words that the model knows: not at all (default), or so, or so with every step shown " \
              "(sora rewrite)", \
      .choices = "off|auto|show"}, \
+    MAKING_REWRITER_OPTIONS(type, member.rewriter, member.rewriter_model, member.rewriter_seconds), \
     {0, "variations", OPTION_INT, offsetof(type, member.variations), "N", \
      .help = "make N videos with seeds that follow each other: NAME-1.mp4 and so on; 1 to 64", .min = 1, .max = 64}, \
     {0, "keep-partial", OPTION_FLAG, offsetof(type, member.keep_partial), \
@@ -106,9 +121,7 @@ typedef struct MakingArgs {
      .help = "where a fingerprint is kept for `sora trace` (default: $SORA_TRACE_INDEX, else trace.sqlite in " \
              "the user's data folder)"}, \
     {0, "no-trace", OPTION_FLAG, offsetof(type, member.no_trace), .help = "keep no fingerprint"}, \
-    {0, "policy", OPTION_STRING, offsetof(type, member.policy), "FILE|off", \
-     .help = "rules of your own for what may be asked, after those of sora check; off: nothing is refused, which the video's " \
-             "parameters tell"}, \
+    MAKING_POLICY_OPTION(type, member), \
     {0, "json", OPTION_FLAG, offsetof(type, member.json), .help = "print the result as one JSON object"}
 /* clang-format on */
 
@@ -120,6 +133,8 @@ typedef struct Making {
     const char *inputs[70]; /* files besides those of the options that must not be replaced; ends with NULL */
     Styled styled;
     SoraRewriting rewriting;
+    char *chatted;   /* what --rewriter made of the prompt; heap */
+    Earlier earlier; /* words that led to the inputs: request.earlier */
     Gate gate; /* its version is request.policy */
 } Making;
 

@@ -10,7 +10,7 @@
 
 #include "sample/sampler.h"
 
-enum { MAX_TOKENS = 1 << 26 }; /* index tensors hold 32-bit numbers */
+enum { MAX_TOKENS = 1 << 26 /* index tensors hold 32-bit numbers */, MOST_EARLIER = 64 };
 
 /* Sizes that work are first, first + step ... up to max. */
 typedef struct Lattice {
@@ -113,6 +113,8 @@ static void fill(Plan *p, const SoraRequest *r, const Manifest *m)
         .cache_threshold = r->cache_threshold,
         .watermark = r->watermark,
         .asked = r->asked,
+        .earlier = r->earlier,
+        .earlier_count = r->earlier_count < MOST_EARLIER ? r->earlier_count : MOST_EARLIER,
         .private_prompt = r->private_prompt,
         .policy = r->policy,
     };
@@ -157,6 +159,14 @@ static json_t *seed_json(uint64_t seed)
     return seed >> 53 == 0 ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed);
 }
 
+static json_t *earlier_json(const Plan *p)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < p->earlier_count; i++)
+        json_array_append_new(list, json_string(p->earlier[i]));
+    return list;
+}
+
 bool plan_is_guided(const Plan *p)
 {
     return p->guidance_scale != 1 || (p->low_guidance_scale != -1 && p->low_guidance_scale != 1);
@@ -176,6 +186,8 @@ char *plan_json(const Plan *p, const char *model, const char *const *loras)
         return NULL;
     if (p->asked != NULL && prompt != NULL)
         json_object_set_new(root, "asked", json_string(p->asked));
+    if (p->earlier_count > 0 && !p->private_prompt)
+        json_object_set_new(root, "earlier", earlier_json(p));
     if (p->passage_count > 1)
         json_object_set_new(root, "passages", plan_passages_json(p));
     if (p->given_count > 0)

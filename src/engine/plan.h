@@ -57,6 +57,8 @@ typedef struct Plan {
     uint64_t seed;
     bool watermark;
     const char *asked;   /* what the prompt was rewritten from; NULL: it was not */
+    const char *const *earlier; /* of the request */
+    int earlier_count;
     bool private_prompt; /* the parameters do not tell the prompts */
     const char *policy; /* of the request */
     CanvasShape latent;

@@ -484,3 +484,19 @@ bool policy_check_parts(const Policy *policy, const PolicyText *parts, size_t co
         ok = check_together(policy, parts, count, true, verdict, err);
     return ok;
 }
+
+bool policy_check_steps(const Policy *policy, const PolicyText *parts, size_t count, size_t earlier, PolicyVerdict *verdict, SoraError *err)
+{
+    bool ok = policy_check_parts(policy, parts, count, verdict, err);
+    size_t now = count - earlier;
+    PolicyText *pair = ok && verdict->allowed && earlier > 0 && now > 0 ? malloc((now + 1) * sizeof *pair) : NULL;
+    if (pair == NULL)
+        return ok && (!verdict->allowed || earlier == 0 || now == 0 || error_no_memory(err));
+    memcpy(pair + 1, parts + earlier, now * sizeof *pair);
+    for (size_t i = 0; ok && verdict->allowed && i + 1 < earlier; i++) { /* the last one stands beside them anyway */
+        pair[0] = parts[i];
+        ok = policy_check_parts(policy, pair, now + 1, verdict, err);
+    }
+    free(pair);
+    return ok;
+}

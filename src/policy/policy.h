@@ -82,4 +82,9 @@ bool policy_check_negative(const Policy *policy, const char *text, size_t n, Pol
  * judged as a whole. */
 bool policy_check_parts(const Policy *policy, const PolicyText *parts, size_t count, PolicyVerdict *verdict, SoraError *err);
 
+/* The same of parts of which the first `earlier` led to what is changed now, the oldest first: the others are also judged with each of
+ * those alone, since steps between may keep words apart that belong together. */
+bool policy_check_steps(const Policy *policy, const PolicyText *parts, size_t count, size_t earlier, PolicyVerdict *verdict,
+                        SoraError *err);
+
 #endif

@@ -47,6 +47,7 @@ typedef struct Call {
     ApiKey key;                         /* of who asks */
     const char *names[CALL_MOST_NAMES]; /* parts of the path: /v1/videos/{0} */
     json_t *fields;                     /* an object, empty when nothing was sent */
+    json_t *kept;                       /* freed with the call; NULL: nothing */
     CallFile files[CALL_MOST_FILES];
     int file_count;
     char hash[65]; /* SHA-256 of the body */

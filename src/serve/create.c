@@ -95,6 +95,25 @@ static bool check_policy(Call *call, const char *name, const char *text)
     return obey(call, name, judged, &v, &err);
 }
 
+/* May the words be asked after those that led to the inputs? */
+static bool check_steps(Call *call, const Draft *d)
+{
+    PolicyText parts[OPERATION_MOST_EARLIER + OPERATION_MOST_PASSAGES + 1];
+    size_t count = 0;
+    SoraError err = {0};
+    PolicyVerdict v;
+    if (call->server->policy == NULL || d->op.earlier_count == 0)
+        return true;
+    for (int i = 0; i < d->op.earlier_count; i++)
+        parts[count++] = (PolicyText){d->op.earlier[i], strlen(d->op.earlier[i])};
+    if (d->op.prompt != NULL)
+        parts[count++] = (PolicyText){d->op.prompt, strlen(d->op.prompt)};
+    for (int i = 0; i < d->op.passage_count; i++)
+        parts[count++] = (PolicyText){d->op.passages[i].prompt, strlen(d->op.passages[i].prompt)};
+    size_t earlier = (size_t)d->op.earlier_count;
+    return obey(call, "prompt", policy_check_steps(call->server->policy, parts, count, earlier, &v, &err), &v, &err);
+}
+
 /* May the prompt and all passages be asked together? */
 static bool check_together(Call *call, const Draft *d)
 {
@@ -251,6 +270,7 @@ static bool make_job(Call *call, Draft *d, Job *job, JobCreated *result, SoraErr
     const Plan *p = access_plan(call);
     const char *token = call_header(call, "Idempotency-Key"), *inputs[OPERATION_MOST_INPUTS + 1] = {NULL};
     d->op.watermark = p->watermark;
+    d->op.policy = call->server->policy != NULL ? policy_version(call->server->policy) : NULL;
     json_t *request = operation_json(&d->op);
     snprintf(d->size_text, sizeof d->size_text, "%dx%d", d->width, d->height);
     if (*d->seconds_text == 0)
@@ -284,7 +304,7 @@ static void submit(Call *call, Draft *d)
     Job job = {0};
     JobCreated result;
     settle_size(call, d);
-    if (!check_plan(call, d))
+    if (!check_plan(call, d) || !check_steps(call, d))
         return;
     if (!make_job(call, d, &job, &result, &err))
         call_fail(call, &err);
@@ -428,6 +448,30 @@ static void learn(Call *call, Draft *d, const Job *job)
         snprintf(d->source, sizeof d->source, "%s", job->id);
 }
 
+static void add_earlier(Draft *d, const json_t *text)
+{
+    const char *s = json_string_value(text);
+    for (int i = 0; s != NULL && i < d->op.earlier_count; i++)
+        s = strcmp(s, d->op.earlier[i]) == 0 ? NULL : s;
+    if (s != NULL && *s != 0 && d->op.earlier_count < OPERATION_MOST_EARLIER)
+        d->op.earlier[d->op.earlier_count++] = s;
+}
+
+/* All words that led to the video, its own the last ones. */
+static void remember(Call *call, Draft *d, const Job *job)
+{
+    json_t *request = job->request != NULL ? json_loads(job->request, 0, NULL) : NULL;
+    const json_t *earlier = json_object_get(request, "earlier"), *passages = json_object_get(request, "passages");
+    for (size_t i = 0; i < json_array_size(earlier); i++)
+        add_earlier(d, json_array_get(earlier, i));
+    add_earlier(d, json_object_get(request, "prompt"));
+    for (size_t i = 0; i < json_array_size(passages); i++)
+        add_earlier(d, json_object_get(json_array_get(passages, i), "prompt"));
+    if (call->kept == NULL)
+        call->kept = json_array();
+    json_array_append_new(call->kept, request); /* op.earlier's strings are in there */
+}
+
 /* A finished video becomes an input: one's own, or one that was published. */
 static bool take_video(Call *call, Draft *d, const char *id)
 {
@@ -450,6 +494,7 @@ static bool take_video(Call *call, Draft *d, const char *id)
         ok = upload_copy(call, job.video, d->files[i]);
     if (ok) {
         learn(call, d, &job);
+        remember(call, d, &job);
         d->op.inputs[d->op.input_count++] = (OperationInput){INPUT_VIDEO, d->files[i]};
     }
     job_deinit(&job);

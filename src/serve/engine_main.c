@@ -193,6 +193,7 @@ static void fill_request(SoraRequest *r, SoraGiven given[2], SoraPassage *passag
     r->guidance_scale = o->guidance;
     r->seed = o->seed;
     r->watermark = o->watermark;
+    r->policy = o->policy;
     r->private_prompt = m->process->tell_prompt == TELL_NOWHERE;
     r->given = given;
     for (int i = 0; i < o->input_count && r->given_count < 2; i++)

@@ -31,6 +31,18 @@ static void answer(Call *call, bool ok, bool found, const char *what, const char
         call_json(call, 200, json_pack("{ss sb}", "id", call->names[0], member, value));
 }
 
+/* May others see that text? */
+static bool is_allowed(Call *call, const char *param, const char *text)
+{
+    SoraError err = {0};
+    PolicyVerdict verdict = {.allowed = true};
+    if (call->server->policy == NULL ||
+        (policy_check(call->server->policy, text, strlen(text), NULL, NULL, &verdict, &err) && verdict.allowed))
+        return true;
+    call_error(call, 400, "moderation_blocked", param, "%s", verdict.allowed ? err.message : verdict.sentence);
+    return false;
+}
+
 void feed_publish(Call *call)
 {
     SoraError err = {0};
@@ -40,12 +52,8 @@ void feed_publish(Call *call)
         call_error(call, 400, "string_above_max_length", "title", "title: more than 400 bytes");
         return;
     }
-    PolicyVerdict verdict = {.allowed = true};
-    if (title != NULL && call->server->policy != NULL &&
-        (!policy_check(call->server->policy, title, strlen(title), NULL, NULL, &verdict, &err) || !verdict.allowed)) {
-        call_error(call, 400, "moderation_blocked", "title", "%s", verdict.allowed ? err.message : verdict.sentence);
+    if (title != NULL && !is_allowed(call, "title", title))
         return;
-    }
     bool ok = store_job_publish(call->server->store, call->names[0], call->key.id, published, title, &found, &err);
     answer(call, ok, found, "finished video of yours", "published", published, &err);
 }
@@ -93,7 +101,7 @@ void characters_create(Call *call)
         call_error(call, 400, "invalid_value", "name", "name: 1 to 80 bytes");
         return;
     }
-    if (!upload_take(call, "video", INPUT_VIDEO, file, &there))
+    if (!is_allowed(call, "name", name) || !upload_take(call, "video", INPUT_VIDEO, file, &there))
         return;
     if (!there) {
         call_error(call, 400, "missing_required_parameter", "video", "video: a file is missing");

@@ -204,6 +204,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     call_drop_files(c);
     api_key_deinit(&c->key);
     json_decref(c->fields);
+    json_decref(c->kept);
     json_decref(c->answer.json);
     free(c->answer.text);
     if (c->answer.fd >= 0)

@@ -40,14 +40,18 @@ json_t *operation_json(const Operation *o)
                   o->frames, "steps", o->steps, "fps", o->fps, "seconds", o->seconds, "guidance", o->guidance, "seed", seed,
                   "strength", o->strength, "from", o->from, "to", o->to, "before", o->before, "after", o->after, "curve",
                   o->curve, "at_start", o->at_start, "watermark", o->watermark, "picture", o->picture);
-    json_t *inputs = json_array(), *passages = json_array();
-    bool ok = root != NULL && inputs != NULL && passages != NULL;
+    json_t *inputs = json_array(), *passages = json_array(), *earlier = json_array();
+    bool ok = root != NULL && inputs != NULL && passages != NULL && earlier != NULL;
     for (int i = 0; ok && i < o->input_count; i++)
         ok = json_array_append_new(inputs, json_pack("{ss ss}", "use", USES[o->inputs[i].use], "file", o->inputs[i].file)) == 0;
     for (int i = 0; ok && i < o->passage_count; i++)
         ok = json_array_append_new(passages,
                                    json_pack("{ss sf}", "prompt", o->passages[i].prompt, "from", o->passages[i].from)) == 0;
-    ok = ok && json_object_set(root, "inputs", inputs) == 0 && json_object_set(root, "passages", passages) == 0;
+    for (int i = 0; ok && i < o->earlier_count; i++)
+        ok = json_array_append_new(earlier, json_string(o->earlier[i])) == 0;
+    ok = ok && json_object_set(root, "inputs", inputs) == 0 && json_object_set(root, "passages", passages) == 0 &&
+         json_object_set(root, "earlier", earlier) == 0 && (o->policy == NULL || json_object_set_new(root, "policy", json_string(o->policy)) == 0);
+    json_decref(earlier);
     json_decref(inputs);
     json_decref(passages);
     if (ok)
@@ -101,6 +105,7 @@ bool operation_read(Operation *o, const json_t *root, SoraError *err)
     *o = (Operation){.model = text(root, "model"),
                      .prompt = text(root, "prompt"),
                      .negative = text(root, "negative"),
+                     .policy = text(root, "policy"),
                      .width = whole(root, "width"),
                      .height = whole(root, "height"),
                      .frames = whole(root, "frames"),

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include "base/error.h"
 
-enum { OPERATION_MOST_INPUTS = 8, OPERATION_MOST_PASSAGES = 64 };
+enum { OPERATION_MOST_INPUTS = 8, OPERATION_MOST_PASSAGES = 64, OPERATION_MOST_EARLIER = 64 };
 
 typedef enum OperationKind {
     OPERATION_GENERATE = 0, /* from words, and perhaps a first and a last picture */
@@ -45,6 +45,9 @@ typedef struct Operation {
     double fps, seconds, guidance; /* guidance below 0: the model's own */
     uint64_t seed;
     double strength, from, to, before, after;
+    const char *policy;                     /* the version of the policy that judged the words; NULL: none did */
+    const char *earlier[OPERATION_MOST_EARLIER]; /* words that led to the inputs, the oldest first */
+    int earlier_count;
     const char *curve;                 /* of a blend */
     bool at_start, watermark, picture; /* picture: one frame, a PNG */
     OperationInput inputs[OPERATION_MOST_INPUTS];

@@ -27,7 +27,7 @@ static void add_result(json_t *details, const Job *job)
 static void add_request(json_t *details, const Job *job)
 {
     static const char *const MEMBERS[] = {"operation", "negative", "steps", "guidance", "seed",  "strength",
-                                          "passages",  "from",     "to",    "before",   "after", "at_start"};
+                                          "passages",  "from",     "to",    "before",   "after", "at_start", "policy"};
     json_t *request = json_loads(job->request, 0, NULL);
     for (size_t i = 0; request != NULL && i < sizeof MEMBERS / sizeof *MEMBERS; i++)
         if (json_object_get(request, MEMBERS[i]) != NULL)

@@ -114,6 +114,24 @@ has '"param":"passages","code":"moderation_blocked"'
 ask 400 "$url/v1/videos" -F prompt=a -F negative_prompt=clothes
 has '"param":"negative_prompt","code":"moderation_blocked"'
 
+# A video of harmless steps is judged by all words that led to it, also behind a step in between.
+ask 200 "$url/v1/videos" -F prompt="a portrait of Taylor" -F seconds=1 -F size=64x48
+first_step=$(id)
+until_status "$first_step" completed failed
+has '"policy":"1-[0-9a-f]{8}"'
+ask 200 "$url/v1/videos/$first_step/remix" -H 'content-type: application/json' -d '{"prompt": "a hat"}'
+second_step=$(id)
+until_status "$second_step" completed failed
+has '"status":"completed"'
+ask 400 "$url/v1/videos/$first_step/remix" -H 'content-type: application/json' -d '{"prompt": "Swift on a stage"}'
+has '"param":"prompt","code":"moderation_blocked"'
+ask 400 "$url/v1/videos/extensions" -H 'content-type: application/json' \
+    -d "{\"prompt\": \"Swift on a stage\", \"seconds\": \"1\", \"video\": {\"id\": \"$second_step\"}}"
+has '"param":"prompt","code":"moderation_blocked"'
+ask 200 "$url/v1/videos" -F prompt="Swift on a stage" -F seconds=1 -F size=64x48
+ask 400 -X POST "$url/v1/videos/$first_step/publish" -H 'content-type: application/json' -d '{"title": "a naked woman"}'
+has '"param":"title","code":"moderation_blocked"'
+
 # A picture that was signed and then changed: a byte of its pixels, near the end.
 "$sora" "a dog walks left" -m "$work.model" --steps 1 --frames 1 -o forged.jpg >/dev/null 2>&1 || fail "no signed picture was made"
 size=$(wc -c <forged.jpg)
@@ -196,6 +214,8 @@ for wrong in '-F prompt=Fox -F characters[][id]=char_1:404' "-F prompt=bear -F c
     ask "${wrong##*:}" "$url/v1/videos" ${wrong%:*}
 done
 ask 400 "$url/v1/videos/characters" -F name=Fox -F video=@bad.png
+ask 400 "$url/v1/videos/characters" -F name="Taylor Swift" -F video=@video.mp4
+has '"param":"name","code":"moderation_blocked"'
 
 # --- videos of videos ---
 for operation in loop recut extend; do

@@ -20,6 +20,22 @@ frames() {
     expect 0 "" "$@"
     printed "^[a-z.0-9-]+: $count frames of [0-9]+x[0-9]+, 10 a second"
 }
+# A video of harmless steps is judged by all words that led to it, also behind a step in between, from a picture, and live.
+expect 0 "" "$sora" "a portrait of Taylor" --steps 1 --frames 5 --fps 10 -o step.mp4
+expect 0 "" "$sora" "a portrait of Taylor" --steps 1 --frames 1 -o step.png
+expect 0 "" "$sora" "ピカチ" --steps 1 --frames 1 -o ja.png
+expect 2 'refused \(brands\).*led to the given files' "$sora" interpolate ja.png step.png -p "ュウが走る" $fast -o refused.mp4
+expect 0 "" "$sora" remix step.mp4 -p "a hat" --steps 1 --json -o step2.mp4
+printed '"earlier": ?\[ *"a portrait of Taylor" *\]'
+expect 2 'refused \(people\).*led to the given files' "$sora" extend step.mp4 -p "Swift on a stage" $fast --seconds 1 -o refused.mp4
+expect 2 'refused \(people\).*led to the given files' "$sora" remix step2.mp4 -p "Swift on a stage" $fast -o refused.mp4
+expect 2 'refused \(people\).*led to the given files' "$sora" interpolate step.png ja.png -p "Swift on a stage" $fast -o refused.mp4
+expect 2 'refused \(people\).*led to the given files' "$sora" live "Swift on a stage" --begin step.mp4 --steps 1 -o refused.mp4
+expect 2 'refused \(people\)' "$sora" live "a portrait of Taylor Swift" --steps 1 -o refused.mp4
+expect 0 "" "$sora" remix step.mp4 -p "a man on a stage" --steps 1 -o step2.mp4
+[ ! -e refused.mp4 ] || fail "a refused video was written"
+rm step.mp4 step2.mp4 step.png ja.png
+
 frames 16 "$sora" generate -p "a dog" $fast --fps 10 --seconds 1.6 -o x.mp4
 frames 58 "$sora" generate -p "a dog" $fast --fps 10 --seconds 5.77 -o x.mp4
 frames 20 "$sora" generate -p "a dog" $fast --fps 10 --seconds 2 --loop -o x.mp4
@@ -160,6 +176,9 @@ grep -q 'from now on: a red car' "$work.err" || fail "the line was not heard: $(
 "$sora" live "a dog" --steps 2 --seconds 4 --format rgb </dev/null >other.rgb 2>/dev/null
 [ "$(wc -c <live.rgb)" = "$(wc -c <other.rgb)" ] && ! cmp -s live.rgb other.rgb || fail "the line changed nothing"
 rm live.rgb other.rgb
+echo "a naked woman" | "$sora" live "a dog" --steps 2 --seconds 1 --format rgb 2>"$work.err" >live.rgb || fail "live with a refused line"
+grep -q 'refused (sexual).*it is not heard' "$work.err" || fail "live said nothing of a refused line: $(cat "$work.err")"
+rm live.rgb
 "$sora" live "a dog" --steps 2 </dev/null 2>"$work.err" | head -c 100000 >part.mp4
 grep -q 'frames in' "$work.err" || fail "live, whose reader is gone: $(cat "$work.err")"
 [ "$(head -c 8 part.mp4 | tail -c 4)" = ftyp ] || fail "live writes no MP4"

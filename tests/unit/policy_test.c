@@ -147,6 +147,17 @@ static void test_parts(void **state)
     PolicyVerdict v;
     assert_true(policy_check_parts(p, NULL, 0, &v, &err));
     assert_true(v.allowed);
+    static const char *const words[] = {"a portrait of Taylor", "a hat, a table, a chair, a lamp, a window, a door, a wall, a floor and a roof",
+                                        "Swift on a stage"};
+    PolicyText steps[3];
+    for (size_t i = 0; i < 3; i++)
+        steps[i] = (PolicyText){words[i], strlen(words[i])};
+    assert_true(policy_check_parts(p, steps, 3, &v, &err) && v.allowed);
+    assert_true(policy_check_steps(p, steps, 3, 2, &v, &err));
+    assert_false(v.allowed); /* what the step between keeps apart */
+    assert_string_equal(v.category, "people");
+    assert_true(policy_check_steps(p, steps, 2, 2, &v, &err) && v.allowed);
+    assert_true(policy_check_steps(p, steps, 0, 0, &v, &err) && v.allowed);
     PolicyText wrong = {"\xff", 1};
     assert_false(policy_check_parts(p, &wrong, 1, &v, &err));
     policy_close(p);
