@@ -7,8 +7,6 @@
 #include <strings.h>
 
 #include "base/error.h"
-#include "text/buffer.h"
-#include "text/utf8.h"
 
 enum { MOST_ANSWER = 1 << 20, MOST_URL = 2048 };
 
@@ -49,19 +47,13 @@ bool chat_check(const Chat *chat, SoraError *err)
                            chat->url);
 }
 
-static void put(Buffer *b, const char *s)
-{
-    buffer_append(b, s, strlen(s));
-}
-
 /* A line of words of one kind, of which the list has the names of each in both languages: "nouns: dog 犬, car 車". */
-static void put_words(Buffer *b, const char *kind, const json_t *list)
+static void put_words(FILE *f, const char *kind, const json_t *list)
 {
     static const char *const LANGUAGES[] = {"en", "ja"};
     size_t i, k;
     const json_t *one, *name;
-    put(b, kind);
-    put(b, ":");
+    fprintf(f, "%s:", kind);
     json_array_foreach(list, i, one)
     {
         for (int j = 0; j < 2; j++) {
@@ -69,32 +61,32 @@ static void put_words(Buffer *b, const char *kind, const json_t *list)
             {
                 if (!json_is_string(name) || (k > 0 && json_array_size(list) > 1))
                     break; /* the others mean the same, but in a list of one */
-                put(b, k > 0 ? ", " : " ");
-                put(b, json_string_value(name));
+                fprintf(f, "%s%s", k > 0 ? ", " : " ", json_string_value(name));
             }
         }
-        put(b, i + 1 < json_array_size(list) ? "," : "");
+        fputs(i + 1 < json_array_size(list) ? "," : "", f);
     }
-    put(b, "\n");
+    fputc('\n', f);
 }
 
 char *chat_instructions(const char *words)
 {
-    Buffer b = {0};
-    size_t unused;
-    const char *text = words != NULL ? chat_nano_txt : chat_wan_txt, *kind;
+    char *text = NULL;
+    const char *kind;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
     json_t *root = words != NULL ? json_loads(words, 0, NULL) : NULL, *list;
-    put(&b, text);
+    if (f != NULL)
+        fputs(words != NULL ? chat_nano_txt : chat_wan_txt, f);
     json_object_foreach(root, kind, list)
     {
-        if (json_is_array(list))
-            put_words(&b, kind, list);
+        if (f != NULL && json_is_array(list))
+            put_words(f, kind, list);
     }
-    buffer_append(&b, "", 1);
     json_decref(root);
-    if (!b.failed)
-        return buffer_take(&b, &unused);
-    buffer_deinit(&b);
+    if (f != NULL && fclose(f) == 0)
+        return text;
+    free(text);
     return NULL;
 }
 
@@ -145,7 +137,6 @@ char *chat_prompt(const char *answer, SoraError *err)
     else if (!ok)
         error_set(err, SORA_ERROR_INPUT, "the answer has %zu bytes, and a prompt of at most %d was asked for", n,
                   CHAT_MOST_PROMPT);
-    ok = ok && utf8_check(s, n, "the answer", err);
     char *prompt = ok ? malloc(n + 1) : NULL;
     if (ok && prompt == NULL)
         error_no_memory(err);
@@ -160,18 +151,27 @@ char *chat_prompt(const char *answer, SoraError *err)
     return prompt;
 }
 
+/* What has come so far of an answer. */
+typedef struct Answer {
+    char *bytes; /* heap */
+    size_t size;
+} Answer;
+
 static size_t take(char *data, size_t size, size_t count, void *user)
 {
-    Buffer *b = user;
+    Answer *a = user;
     size_t n = size * count;
-    if (b->size + n > MOST_ANSWER)
+    char *more = n > 0 && a->size + n <= MOST_ANSWER ? realloc(a->bytes, a->size + n) : NULL;
+    if (more == NULL)
         return 0;
-    buffer_append(b, data, n);
-    return b->failed ? 0 : n;
+    memcpy(more + a->size, data, n);
+    a->bytes = more;
+    a->size += n;
+    return n;
 }
 
 /* Sends the body; the answer goes into *answer. */
-static bool post(const Chat *chat, const char *body, Buffer *answer, SoraError *err)
+static bool post(const Chat *chat, const char *body, Answer *answer, SoraError *err)
 {
     char whole[MOST_URL], token[1024] = "";
     const char *key = getenv("SORA_REWRITER_KEY");
@@ -229,7 +229,7 @@ static const char *find_text(const json_t *root, SoraError *err)
 
 char *chat_rewrite(const Chat *chat, const char *words, const char *prompt, uint64_t seed, SoraError *err)
 {
-    Buffer answer = {0};
+    Answer answer = {0};
     char *instructions = chat_instructions(words), *result = NULL;
     json_t *body = instructions != NULL ? chat_body(chat, instructions, prompt, seed) : NULL, *root = NULL;
     char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
@@ -246,7 +246,7 @@ char *chat_rewrite(const Chat *chat, const char *words, const char *prompt, uint
     json_decref(body);
     free(text);
     free(instructions);
-    buffer_deinit(&answer);
+    free(answer.bytes);
     if (result == NULL)
         error_wrap(err, "--rewriter %.100s", chat->url);
     return result;

@@ -18,8 +18,9 @@ typedef struct Gate {
     ScreenVerdict seen;
 } Gate;
 
-/* policy: NULL for the embedded lists, a file of rules, or GATE_OFF. Judges all words of the request, each for itself and together, those of
- * earlier steps too, and the name of the output, which players show. Sets request->policy to gate->version. False when it is refused. */
+/* policy: NULL for the embedded lists, a file of rules, or GATE_OFF. Judges all words of the request, each for itself and together,
+ * those of earlier steps too, and the name of the output, which players show. Sets request->policy to gate->version. False when it
+ * is refused. */
 bool gate_check(const char *policy, SoraRequest *request, const char *output, Gate *gate, SoraError *err);
 /* Frame i of a video, in order from 0: two a second are looked at. False when it is refused, or could not be looked at. */
 bool gate_frame(Gate *gate, const SoraVideo *video, int i, SoraError *err);
