@@ -32,8 +32,8 @@ json_t *chat_body(const Chat *chat, const char *instructions, const char *prompt
  * $SORA_REWRITER_KEY is sent as a bearer token if it is set. */
 char *chat_rewrite(const Chat *chat, const char *words, const char *prompt, uint64_t seed, SoraError *err);
 
-/* The prompt in an answer's text: without thoughts, quotes and code fences around it; UTF-8, as JSON's strings are. Heap; NULL when there is none.
- * For tests. */
+/* The prompt in an answer's text: without thoughts, quotes and code fences around it; UTF-8, as JSON's strings are.
+ * Heap; NULL when there is none. For tests. */
 char *chat_prompt(const char *answer, SoraError *err);
 
 #endif

@@ -13,8 +13,8 @@ enum {
     MOST_WORDS = 24,    /* of a phrase */
 };
 
-/* As -log: how much less likely a guess may be than the likeliest one where mistakes are few, a cut than the best one; and what a letter
- * of a cut costs on average, at most. */
+/* As -log: how much less likely a guess may be than the likeliest one where mistakes are few, a cut than the best one;
+ * and what a letter of a cut costs on average, at most. */
 static const float SURE = 3, SLACK = 8, CUT_COST = 4;
 
 /* Bytes [begin, end) of the text read as a word. */
@@ -108,6 +108,16 @@ static void weigh_cuts(const Lexicon *l, const char *s, size_t n, bool any, floa
     }
 }
 
+/* Is a letter there four times in a row? Then the letters are stretched, and the forms without that are judged. */
+static bool is_stretched(const char *s, size_t n)
+{
+    for (size_t i = 3; i < n; i++) {
+        if (s[i] == s[i - 1] && s[i] == s[i - 2] && s[i] == s[i - 3])
+            return true;
+    }
+    return false;
+}
+
 /* The words of all cuts of the letters that are about as good as the best one; joined: letters in no word do not
  * matter. */
 static void add_cuts(Lattice *a, size_t p, size_t n, bool joined)
@@ -142,7 +152,7 @@ static void add_word(Lattice *a, size_t p, size_t n)
         if (!known || (near[i]->size >= LONG_SIZE && near[i]->bytes[0] == s[0]))
             add_edge(a, (Edge){(uint32_t)p, (uint32_t)(p + n), near[i]->size, near[i]->bytes});
     }
-    if (!known && n >= RUN_SIZE)
+    if (!known && n >= RUN_SIZE && !is_stretched(s, n))
         add_cuts(a, p, n, n >= LONG_RUN_SIZE);
 }
 

@@ -45,7 +45,7 @@ typedef struct Operation {
     double fps, seconds, guidance; /* guidance below 0: the model's own */
     uint64_t seed;
     double strength, from, to, before, after;
-    const char *policy;                     /* the version of the policy that judged the words; NULL: none did */
+    const char *policy;                          /* the version of the policy that judged the words; NULL: none did */
     const char *earlier[OPERATION_MOST_EARLIER]; /* words that led to the inputs, the oldest first */
     int earlier_count;
     const char *curve;                 /* of a blend */

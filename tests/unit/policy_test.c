@@ -97,6 +97,7 @@ static void test_guesses(void **state)
     expect(p, "ahostageshotoncamera", "violence"); /* "hostages hot" is as likely a cut */
     expect(p, "amassshootinginamall", "violence"); /* three letters that are not stretched */
     expect(p, "aNikeshoeonatrack", "brands");
+    expect(p, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "allowed"); /* "xxx" many times would be a cut */
     expect(p, "a man who skillfully collaborates", "allowed"); /* "kill" and "Borat" are in there */
     expect(p, "a founder by an inferno with a wooden stake", "allowed");
     policy_close(p);
