@@ -45,7 +45,7 @@ done
 
 # --- grafana.json: every name that it asks for is at /metrics ---
 if command -v curl >/dev/null; then
-    "$stub" "$work/data" 1 >"$work/url" 2>"$work/log" &
+    (cd "$source_dir" && exec "$stub" "$work/data" 1 >"$work/url" 2>"$work/log") &
     pid=$!
     until grep -qs http "$work/url" || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
     url=$(sed -n 's/^sora serve: \(http[^ ]*\).*/\1/p' "$work/url")

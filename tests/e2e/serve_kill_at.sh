@@ -8,6 +8,7 @@ stub=$(realpath "$9")
 kill_at=$(realpath "${10}")
 . "$(dirname "$0")/lib.sh"
 . "$source_dir/tests/e2e/serve_lib.sh"
+ln -s "$source_dir/models" models # the judge of pictures is there
 command -v curl >/dev/null || { echo "SKIPPED: curl is not installed"; exit 77; }
 [ -f "$kill_at" ] || { echo "SKIPPED: with a sanitizer nothing can be put before its library"; exit 77; }
 database=
