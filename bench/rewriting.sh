@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the rewriter recovers of a stranger's words, by videos: bench/rewriting.sh MODEL [PROMPTS]
 # The 200 prompts of models/probe/strangers.tsv have the plain caption beside the stranger's words. Videos of both, and of the words after
-# `sora rewrite`, are made and judged by `sora score` (about 600 videos, some 10 minutes of a processor with nano); what was judged is kept in
+# `sora rewrite`, are made and judged by `sora score` (about 800 videos, some 10 minutes of a processor with nano); what was judged is kept in
 # its cache, so that a run that was stopped goes on. REWRITER=URL judges what a chat model makes of them, too; QUICK=N takes N of the
 # prompts; SORA is the program. Needs jq.
 set -e

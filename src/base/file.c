@@ -31,6 +31,24 @@ int file_open(const char *path, SoraError *err)
     return -1;
 }
 
+bool file_read_head(const char *path, void *head, size_t room, size_t *size, SoraError *err)
+{
+    int fd = file_open(path, err);
+    if (fd < 0)
+        return false;
+    size_t n = 0;
+    ssize_t more;
+    do {
+        more = read(fd, (char *)head + n, room - n);
+        n += more > 0 ? (size_t)more : 0;
+    } while ((more > 0 && n < room) || (more < 0 && errno == EINTR));
+    if (more < 0)
+        error_system(err, path, "cannot read");
+    close(fd);
+    *size = n;
+    return more >= 0;
+}
+
 bool file_map_open(FileMap *map, const char *path, SoraError *err)
 {
     *map = (FileMap){0};

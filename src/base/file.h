@@ -13,6 +13,9 @@
 /* Opens a regular file for reading; a pipe, a device or a folder is an error, at once. -1 on failure. */
 int file_open(const char *path, SoraError *err);
 
+/* The first bytes of a regular file, room at most; *size: how many there are. */
+bool file_read_head(const char *path, void *head, size_t room, size_t *size, SoraError *err);
+
 typedef struct FileMap {
     const uint8_t *data; /* read-only; NULL when the file is empty */
     size_t size;

@@ -131,12 +131,9 @@ static bool check(const CheckArgs *a, const Policy *policy, const char *text, si
 static bool is_media(const char *path, bool *media, SoraError *err)
 {
     uint8_t head[4096];
-    int fd = file_open(path, err);
-    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
-    if (f == NULL)
+    size_t n;
+    if (!file_read_head(path, head, sizeof head, &n, err))
         return false;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
     *media = image_recognised(head, n) || (n > 0 && memchr(head, 0, n) != NULL);
     return true;
 }

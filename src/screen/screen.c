@@ -162,12 +162,9 @@ static bool judge_video(Screen *s, const char *path, const ForeignLimits *limits
 static bool is_picture(const char *path, bool *picture, SoraError *err)
 {
     uint8_t head[64];
-    int fd = file_open(path, err);
-    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
-    if (f == NULL)
+    size_t n;
+    if (!file_read_head(path, head, sizeof head, &n, err))
         return false;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
     *picture = image_recognised(head, n) && !(n > 3 && memcmp(head, "GIF", 3) == 0);
     return true;
 }

@@ -44,14 +44,7 @@ while read -r one; do
     has '"status":"completed"'
 done <ids
 [ "$(sort -u ids | wc -l)" = $jobs ] || fail "two tokens have the same video"
-after=
-seen=0
-while :; do
-    curl -s "$url/v1/videos?limit=100${after:+&after=$after}" >"$work.body"
-    seen=$((seen + $(grep -o '"object":"video"' "$work.body" | wc -l)))
-    after=$(sed -n 's/.*"last_id":"\([^"]*\)".*/\1/p' "$work.body")
-    grep -q '"has_more":true' "$work.body" || break
-done
+count_listed
 [ $seen = $jobs ] || fail "$jobs jobs were asked for, there are $seen"
 checked=0
 while read -r one; do

@@ -100,14 +100,7 @@ done <ids
 while read -r one; do
     ask 404 "$url/v1/videos/$one"
 done <gone
-after=
-seen=0
-while :; do
-    curl -s "$url/v1/videos?limit=100${after:+&after=$after}" >"$work.body"
-    seen=$((seen + $(grep -o '"object":"video"' "$work.body" | wc -l)))
-    after=$(sed -n 's/.*"last_id":"\([^"]*\)".*/\1/p' "$work.body")
-    grep -q '"has_more":true' "$work.body" || break
-done
+count_listed
 [ $seen = "$jobs" ] || fail "$jobs jobs were asked for, there are $seen"
 sleep 6 # a sweep
 stop_server

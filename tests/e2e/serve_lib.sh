@@ -80,5 +80,17 @@ until_status() {
     return 1
 }
 
+# Sets $seen: how many videos all pages of the list have together.
+count_listed() {
+    after=
+    seen=0
+    while :; do
+        curl -s "$url/v1/videos?limit=100${after:+&after=$after}" >"$work.body"
+        seen=$((seen + $(grep -o '"object":"video"' "$work.body" | wc -l)))
+        after=$(sed -n 's/.*"last_id":"\([^"]*\)".*/\1/p' "$work.body")
+        grep -q '"has_more":true' "$work.body" || break
+    done
+}
+
 "$make_model" "$source_dir/models/nano/tokenizer.model" "$work.model" || exit 1
 trap 'stop_server -KILL; rm -rf "$work" "$work".*' EXIT

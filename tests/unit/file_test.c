@@ -161,6 +161,24 @@ static void only_regular_files_are_read_and_replaced(void **state)
     assert_int_equal(entries(), 1);
 }
 
+static void a_head_is_what_there_is_at_most(void **state)
+{
+    SoraError err = {0};
+    char head[8] = {0};
+    size_t size = 9;
+    (void)state;
+    FILE *f = fopen(in("short"), "w");
+    assert_non_null(f);
+    assert_int_equal(fputs("0123456789", f) < 0, 0);
+    assert_int_equal(fclose(f), 0);
+    assert_true(file_read_head(in("short"), head, 4, &size, &err));
+    assert_int_equal(size, 4);
+    assert_memory_equal(head, "0123\0", 5);
+    assert_true(truncate(in("short"), 3) == 0 && file_read_head(in("short"), head, 8, &size, &err));
+    assert_int_equal(size, 3);
+    assert_false(file_read_head(in("nothing"), head, 8, &size, &err));
+}
+
 static void modes_are_there_from_the_beginning(void **state)
 {
     SoraError err = {0};
@@ -354,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(threads_that_write_one_path_write_whole_files, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_link_stays_and_its_target_is_replaced, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(only_regular_files_are_read_and_replaced, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_head_is_what_there_is_at_most, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(modes_are_there_from_the_beginning, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(long_names_are_written_or_explained, make_folder, remove_folder),
         cmocka_unit_test(what_is_cut_is_whole_characters),
