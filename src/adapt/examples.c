@@ -40,7 +40,8 @@ static float *encode_clip(const ExamplesConfig *c, const Clip *clip, SoraError *
 enum { MAX_CAPTION = 4096 };
 
 /* trigger: put after each caption; NULL: nothing. */
-static TextRows *encode_captions(const ExamplesConfig *c, char *const *captions, int count, const char *trigger, SoraError *err)
+static TextRows *encode_captions(const ExamplesConfig *c, char *const *captions, int count, const char *trigger,
+                                 SoraError *err)
 {
     TextRows *rows = calloc((size_t)count + 1, sizeof *rows);
     bool ok = rows != NULL || error_no_memory(err);
@@ -67,7 +68,8 @@ static bool begin(Examples *e, const ExamplesConfig *c, int count, SoraError *er
 {
     *e = (Examples){0};
     if (count > MAX_EXAMPLES)
-        return error_set(err, SORA_ERROR_INPUT, "%d pictures, videos or prompts, a LoRA takes at most %d", count, MAX_EXAMPLES);
+        return error_set(err, SORA_ERROR_INPUT, "%d pictures, videos or prompts, a LoRA takes at most %d", count,
+                         MAX_EXAMPLES);
     e->items = calloc((size_t)count + 1, sizeof *e->items);
     return (e->items != NULL || error_no_memory(err)) && base_text(c->base, "", &e->empty, err);
 }
@@ -92,7 +94,8 @@ bool examples_init(Examples *e, const ExamplesConfig *c, SoraError *err)
         if (!ok)
             break;
         Example *x = &e->items[e->count++];
-        ok = (x->latent = encode_clip(c, &clip, err)) != NULL && add_captions(x, c, clip.captions, clip.caption_count, err);
+        ok = (x->latent = encode_clip(c, &clip, err)) != NULL &&
+             add_captions(x, c, clip.captions, clip.caption_count, err);
         clip_deinit(&clip);
     }
     return ok;
@@ -110,8 +113,13 @@ bool examples_make(Examples *e, const ExamplesConfig *c, char *const *prompts, i
 {
     bool ok = begin(e, c, count, err);
     for (int i = 0; ok && i < count; i++) {
-        BaseClip clip = {.prompt = prompts[i], .width = c->clip.width, .height = c->clip.height, .frames = c->clip.frames,
-                         .seed = (uint64_t)i, .keep_going = keep_going, .user = (void *)(uintptr_t)c};
+        BaseClip clip = {.prompt = prompts[i],
+                         .width = c->clip.width,
+                         .height = c->clip.height,
+                         .frames = c->clip.frames,
+                         .seed = (uint64_t)i,
+                         .keep_going = keep_going,
+                         .user = (void *)(uintptr_t)c};
         ok = tell(c, "making the model's own clips", i, count, err);
         if (!ok)
             break;

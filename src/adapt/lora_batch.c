@@ -35,7 +35,9 @@ static LoraBatch *allocate(const DitConfig *dit, const CanvasShape *latent, cons
         frames += samples[i].example->frames;
         rows += rows_of(&samples[i], dit);
     }
-    *b = (LoraBatch){.samples = count, .parts = 1, .shape = {latent->channels, frames, latent->height, latent->width},
+    *b = (LoraBatch){.samples = count,
+                     .parts = 1,
+                     .shape = {latent->channels, frames, latent->height, latent->width},
                      .text_dim = dit->text_dim};
     const int *patch = dit->patch_size;
     size_t numbers = (size_t)(b->shape[0] * b->shape[1] * b->shape[2] * b->shape[3]), n = (size_t)count;
@@ -48,8 +50,8 @@ static LoraBatch *allocate(const DitConfig *dit, const CanvasShape *latent, cons
     b->grid = calloc(n, sizeof *b->grid);
     b->rows = calloc(n, sizeof *b->rows);
     b->text = calloc((size_t)(rows * b->text_dim) + 1, sizeof *b->text);
-    if (b->noisy == NULL || b->share == NULL || b->timesteps == NULL || b->t_sample == NULL || b->t_index == NULL || b->grid == NULL ||
-        b->rows == NULL || b->text == NULL) {
+    if (b->noisy == NULL || b->share == NULL || b->timesteps == NULL || b->t_sample == NULL || b->t_index == NULL ||
+        b->grid == NULL || b->rows == NULL || b->text == NULL) {
         lora_batch_free(b);
         return NULL;
     }
@@ -70,7 +72,8 @@ static void add_noise(LoraBatch *b, int64_t first, LoraSample *s)
         }
 }
 
-LoraBatch *lora_batch_new(const DitConfig *dit, const CanvasShape *latent, LoraSample *samples, int count, SoraError *err)
+LoraBatch *lora_batch_new(const DitConfig *dit, const CanvasShape *latent, LoraSample *samples, int count,
+                          SoraError *err)
 {
     LoraBatch *b = allocate(dit, latent, samples, count);
     if (b == NULL) {
@@ -81,7 +84,8 @@ LoraBatch *lora_batch_new(const DitConfig *dit, const CanvasShape *latent, LoraS
     for (int i = 0; i < count; i++) {
         LoraSample *s = &samples[i];
         int frames = s->example->frames;
-        int64_t grid[3] = {frames / dit->patch_size[0], latent->height / dit->patch_size[1], latent->width / dit->patch_size[2]};
+        int64_t grid[3] = {frames / dit->patch_size[0], latent->height / dit->patch_size[1],
+                           latent->width / dit->patch_size[2]};
         memcpy(b->grid[i], grid, sizeof grid);
         b->timesteps[i] = 1000 * s->sigma;
         b->t_sample[i] = i;
@@ -106,7 +110,7 @@ Tensor *lora_batch_forward(const LoraBatch *b, const Dit *dit, Graph *g)
     int64_t rows = 0;
     for (int i = 0; i < b->samples; i++)
         rows += b->rows[i];
-    DitBatch batch = {.samples = b->samples, .grid = (const int64_t (*)[3])b->grid, .text_rows = b->rows};
+    DitBatch batch = {.samples = b->samples, .grid = (const int64_t(*)[3])b->grid, .text_rows = b->rows};
     batch.text = graph_input(g, DTYPE_F32, SHAPE(rows, b->text_dim), b->text);
     batch.patches = dit_patchify(g, &dit->config, graph_input(g, DTYPE_F32, 4, b->shape, b->noisy));
     batch.timesteps = graph_input(g, DTYPE_F32, SHAPE(b->samples), b->timesteps);
