@@ -9,6 +9,7 @@ static const struct {
     {"SORA_CPU", "at most these instructions: reference, avx2, avx512 or best; goes before --cpu"},
     {"SORA_STYLES", "a file of styles of one's own (sora styles), instead of $XDG_CONFIG_HOME/sora/styles.json"},
     {"SORA_CREDENTIALS", "the folder of the keys that sign files, instead of $XDG_CONFIG_HOME/sora/credentials"},
+    {"SORA_REWRITER_KEY", "the key that is sent to the chat model of --rewriter"},
     {"SORA_TRACE_INDEX", "the index of what was made, instead of $XDG_DATA_HOME/sora/trace.sqlite"},
     {"TMPDIR", "where large videos are kept while they are made, instead of /tmp"},
 };

@@ -55,18 +55,16 @@ remix=$(id)
 ask 200 "$url/v1/images/generations" -H 'content-type: application/json' -d '{"prompt": "a house", "size": "64x48"}'
 has '"b64_json":"iVBOR'
 
-# --- away while a video is made: its job waits, and is finished when it is back ---
-ask 200 "$url/v1/videos" -F prompt="wait" -F seconds=4 -F steps=30 -F size=128x128
-waiting=$(id)
-until_status "$waiting" in_progress
-[ $s3_server != radosgw ] || sleep 0.2
+# --- away when a video is made: its job waits, and is finished when it is back ---
 stop_gateway
 ask 503 "$url/v1/videos/$video/content"
 has '"code":"storage_unavailable"'
 ask 503 "$url/v1/videos" -F prompt="so" -F seconds=1 -F input_reference=@reference.webp
 has '"code":"storage_unavailable"'
 ask 200 "$url/readyz"
-ask 200 "$url/v1/videos/$waiting"
+ask 200 "$url/v1/videos" -F prompt="wait" -F seconds=4 -F steps=30 -F size=128x128
+waiting=$(id)
+until_status "$waiting" in_progress
 tries=0
 until grep -q "\"waits\": *\"to store what was made\"" "$work.log" || [ $tries = 1200 ]; do
     sleep 0.1
