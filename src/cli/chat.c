@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "serve/fetch.h"
 
 enum { MOST_ANSWER = 1 << 20, MOST_URL = 2048 };
 
@@ -32,19 +32,12 @@ static bool complete_url(const char *url, char whole[MOST_URL])
 
 bool chat_check(const Chat *chat, SoraError *err)
 {
-    char whole[MOST_URL], *scheme = NULL, *host = NULL;
-    CURLU *u = curl_url();
-    bool ok = u != NULL && complete_url(chat->url, whole) && curl_url_set(u, CURLUPART_URL, whole, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-              (strcasecmp(scheme, "http") == 0 || strcasecmp(scheme, "https") == 0);
-    curl_free(scheme);
-    curl_free(host);
-    curl_url_cleanup(u);
-    return ok || error_set(err, SORA_ERROR_INPUT,
-                           "--rewriter: \"%.100s\" is no address that begins with http:// or https://, such as "
-                           "http://127.0.0.1:8080/v1",
-                           chat->url);
+    char whole[MOST_URL];
+    return (complete_url(chat->url, whole) && fetch_check(whole, NULL)) ||
+           error_set(err, SORA_ERROR_INPUT,
+                     "--rewriter: \"%.100s\" is no address that begins with http:// or https://, such as "
+                     "http://127.0.0.1:8080/v1",
+                     chat->url);
 }
 
 /* A line of words of one kind, of which the list has the names of each in both languages: "nouns: dog 犬, car 車". */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "stage_alone.h"
 #include "stage_art.h"
 #include "train/measures.h"
 
@@ -169,20 +170,10 @@ static void the_stage_obeys_its_law(void **state)
     static const int ACTIONS[] = {ACTION_FALL, ACTION_BOUNCE, ACTION_WALK};
     int right[3][2] = {{0}};
     for (int i = 0; i < 120; i++) {
-        StageSpec spec;
         StageClip clip;
         int action = ACTIONS[i % 3];
-        stage_spec_init(&spec);
-        spec.index = (uint64_t)i;
-        spec.scene.noun = stage_noun_find(stage, action == ACTION_WALK ? "dog" : i % 2 ? "soccer ball" : "basketball");
-        spec.scene.action = action;
-        spec.scene.other = STAGE_NOBODY;
-        spec.scene.camera = CAMERA_STATIC;
-        spec.scene.count = 1;
-        assert_true(stage_render(stage, &spec, &clip, &err));
-        const uint8_t *frames[17];
-        for (int f = 0; f < clip.frames; f++)
-            frames[f] = clip.rgb + (size_t)f * 128 * 128 * 3;
+        const uint8_t *frames[ALONE_FRAMES];
+        stage_alone(stage, i, action == ACTION_WALK ? "dog" : i % 2 ? "soccer ball" : "basketball", action, &clip, frames);
         Ask ask = {.camera = NO_ANSWER};
         for (int q = 0; q < QUESTIONS; q++)
             ask.want[q] = NO_ANSWER;

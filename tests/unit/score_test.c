@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "stage_alone.h"
 #include "stage_art.h"
 #include "train/look.h"
 #include "train/sights.h"
@@ -331,20 +332,9 @@ static void laws_hold_on_clips_of_the_stage(void **state)
     int seen[5][3] = {{0}};
     enum { CLIPS = 40 };
     for (int i = 0; i < 5 * CLIPS; i++) {
-        StageSpec spec;
         StageClip clip;
-        stage_spec_init(&spec);
-        spec.width = spec.height = 128;
-        spec.index = (uint64_t)i;
-        spec.scene.noun = stage_noun_find(stage, CASES[i % 5].noun);
-        spec.scene.action = CASES[i % 5].action;
-        spec.scene.other = STAGE_NOBODY;
-        spec.scene.camera = CAMERA_STATIC;
-        spec.scene.count = 1;
-        assert_true(stage_render(stage, &spec, &clip, &err));
-        const uint8_t *frames[17];
-        for (int f = 0; f < clip.frames; f++)
-            frames[f] = clip.rgb + (size_t)f * 128 * 128 * 3;
+        const uint8_t *frames[ALONE_FRAMES];
+        stage_alone(stage, i, CASES[i % 5].noun, CASES[i % 5].action, &clip, frames);
         Track t;
         assert_true(track_video(&(JudgeVideo){frames, clip.frames, 128, 128}, &t, &err));
         for (int law = 0; law < 3; law++)
